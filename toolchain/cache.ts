@@ -1,0 +1,71 @@
+import { randomUUID } from "node:crypto";
+import { existsSync } from "node:fs";
+import { mkdir, readdir, rename, rm } from "node:fs/promises";
+import { homedir } from "node:os";
+import { isAbsolute, join } from "node:path";
+
+import { withLock } from "./lock";
+import { startProgress } from "./progress";
+
+/** Where everything downloaded or built is kept: `$XDG_CACHE_HOME/pulumi-etcd`, by default `~/.cache/pulumi-etcd`. */
+export function cacheDirectory(): string {
+    const base = process.env.XDG_CACHE_HOME;
+    // The XDG specification: a relative path is invalid and to be ignored.
+    return join(base && isAbsolute(base) ? base : join(homedir(), ".cache"), "pulumi-etcd");
+}
+
+export type Build = (directory: string, progress: (text: string) => void) => Promise<void>;
+
+const underWay = new Map<string, Promise<string>>();
+
+/**
+ * The directory of a thing that is made once and then kept. Where it is missing, `build` fills a new directory beside the
+ * final place, which is renamed when it is done: an interrupted or failed build leaves nothing that looks finished, and of
+ * two runs at once one builds while the other waits.
+ *
+ * @param name with `version` the key: letters, digits, dots, dashes and underscores
+ * @param version all that the content depends on, such as `3.6.16` or `3.255.0-4f5e6a7b`
+ * @throws what `build` throws
+ */
+export async function artefact(name: string, version: string, build: Build): Promise<string> {
+    const key = `${name}-${version}`;
+    if (!/^[\w.-]+$/.test(key))
+        throw new Error(`artefact key "${key}": use letters, digits, dots, dashes and underscores`);
+    const directory = join(cacheDirectory(), key);
+    if (existsSync(directory)) return directory;
+    const running = underWay.get(directory);
+    if (running) return running;
+    const made = withLock(join(cacheDirectory(), "locks", key), `builds ${name} ${version}`, () =>
+        buildUnlessThere(directory, `${name} ${version}`, build),
+    ).finally(() => underWay.delete(directory));
+    underWay.set(directory, made);
+    return made;
+}
+
+async function buildUnlessThere(directory: string, title: string, build: Build): Promise<string> {
+    if (existsSync(directory)) return directory;
+    await removePartial(directory);
+    const partial = `${directory}.partial-${randomUUID()}`;
+    await mkdir(partial, { recursive: true });
+    const progress = startProgress(title);
+    try {
+        await build(partial, progress.say);
+        await rename(partial, directory);
+    } catch (error) {
+        await rm(partial, { recursive: true, force: true });
+        throw error;
+    } finally {
+        progress.stop();
+    }
+    progress.say(`ready after ${progress.elapsedSeconds()} s`);
+    return directory;
+}
+
+/** What interrupted builds left. Only the lock's holder may do this. */
+async function removePartial(directory: string): Promise<void> {
+    const parent = join(directory, "..");
+    for (const entry of await readdir(parent)) {
+        const path = join(parent, entry);
+        if (path.startsWith(`${directory}.partial-`)) await rm(path, { recursive: true, force: true });
+    }
+}
