@@ -1,0 +1,199 @@
+import type { Input } from "@pulumi/pulumi";
+
+/**
+ * The arguments of {@link EtcdCluster}. Which hosts there are, and their names and addresses, are plain values: they decide which
+ * resources exist. Secrets and what other resources produce may be late-known inputs.
+ */
+export interface EtcdClusterArgs {
+    /** The etcd version that every member shall run, as `etcd --version` prints it.
+     * @example "3.6.16" */
+    readonly version: string;
+
+    /** Where the binaries come from. See {@link InstallSource}. */
+    readonly install: InstallSource;
+
+    /** The hosts that shall be members, in any order. The first one bootstraps a cluster that does not exist yet. */
+    readonly hosts: readonly EtcdHostArgs[];
+
+    /** How every host is reached; a host may override parts of it. */
+    readonly ssh: SshArgs;
+
+    /** Who may use the cluster, besides its members: each gets a client certificate and its addresses are let in.
+     * @default no clients */
+    readonly clients?: readonly ClientArgs[];
+
+    /** The initial cluster token: unique for each cluster, fixed for its life.
+     * @default the component's name, a dot, and the stack's name */
+    readonly clusterToken?: string;
+
+    /** The port that serves clients.
+     * @default 2379 */
+    readonly clientPort?: number;
+
+    /** The port that serves the other members.
+     * @default 2380 */
+    readonly peerPort?: number;
+
+    /** The directory that holds a member's data on its host.
+     * @default "/var/lib/etcd/<name>" */
+    readonly dataDir?: string;
+
+    /** etcd's log level.
+     * @default "info" */
+    readonly logLevel?: LogLevel;
+
+    /** etcd's own options, under etcd's own names. Changing one restarts the members, one at a time.
+     * @default etcd's defaults */
+    readonly tuning?: EtcdTuning;
+
+    /** Allow an even number of members, which survives no more losses than one member less.
+     * @default false */
+    readonly allowEvenSize?: boolean;
+
+    /** How many learners may join at the same time. etcd before 3.6 knows only one.
+     * @default 2 from etcd 3.6 on, else 1 */
+    readonly maxLearners?: number;
+
+    /** How long to wait before giving up, in seconds.
+     * @default see {@link TimeoutArgs} */
+    readonly timeouts?: TimeoutArgs;
+
+    /** How this program reaches etcd's API: through the SSH connection, or directly (the client port must then be open to it).
+     * @default "ssh" */
+    readonly access?: "ssh" | "direct";
+
+    /** Manage a firewall table (nftables) for the cluster's two ports.
+     * @default true */
+    readonly firewall?: boolean;
+
+    /** Key algorithm and validity of the certificates.
+     * @default see {@link CertificateArgs} */
+    readonly certificates?: CertificateArgs;
+
+    /** Delete the data directories on `pulumi destroy` instead of moving them aside.
+     * @default false */
+    readonly deleteDataOnDestroy?: boolean;
+}
+
+/** One machine that runs one member. */
+export interface EtcdHostArgs {
+    /** The member's name: letters, digits, dots and hyphens, unique within the cluster. */
+    readonly name: string;
+    /** The IP address at which members and clients reach it. */
+    readonly address: string;
+    /** What differs from the cluster's `ssh`.
+     * @default the cluster's `ssh` as it is */
+    readonly ssh?: Partial<SshArgs>;
+    /** @default the cluster's `clientPort` */
+    readonly clientPort?: number;
+    /** @default the cluster's `peerPort` */
+    readonly peerPort?: number;
+}
+
+/** Someone who uses the cluster. */
+export interface ClientArgs {
+    /** The common name of the client's certificate: letters, digits, dots and hyphens. */
+    readonly name: string;
+    /** Addresses or networks (CIDR) that are let in to the client port.
+     * @default none: the client gets a certificate only */
+    readonly addresses?: readonly string[];
+}
+
+/** How a host is logged in to. At least one of `privateKey`, `agentSocket` and `password` is needed. */
+export interface SshArgs {
+    /** @default "root" */
+    readonly user?: string;
+    /** @default 22 */
+    readonly port?: number;
+    /** A private key in OpenSSH or PEM form. */
+    readonly privateKey?: Input<string>;
+    /** The private key's passphrase. */
+    readonly passphrase?: Input<string>;
+    readonly password?: Input<string>;
+    /** The socket of an SSH agent, as in `SSH_AUTH_SOCK`. */
+    readonly agentSocket?: string;
+    /** The password that `sudo` asks a user who is not root for.
+     * @default sudo asks for none */
+    readonly sudoPassword?: Input<string>;
+    /** Host keys, by host name: `{ a: "ssh-ed25519 AAAA…" }`. */
+    readonly hostKeys?: Readonly<Record<string, string | readonly string[]>>;
+    /** The text of an OpenSSH `known_hosts` file, looked up by address and by name. */
+    readonly knownHosts?: string;
+    /** Log in without checking host keys. Whoever stands in between can then read and change everything.
+     * @default false */
+    readonly insecureSkipHostKeyCheck?: boolean;
+    /** A host through which the others are reached. */
+    readonly bastion?: BastionArgs;
+    /** @default 15 */
+    readonly connectTimeoutSeconds?: number;
+}
+
+/** A host to jump through. What it does not say is as in the `ssh` around it. */
+export interface BastionArgs {
+    readonly address: string;
+    readonly user?: string;
+    readonly port?: number;
+    readonly privateKey?: Input<string>;
+    readonly passphrase?: Input<string>;
+    readonly password?: Input<string>;
+    readonly agentSocket?: string;
+    /** The bastion's own key, `"ssh-ed25519 AAAA…"`.
+     * @default looked up in `knownHosts` */
+    readonly hostKey?: string;
+}
+
+/**
+ * Where etcd's binaries come from: the distribution's package, or a release archive (`etcd-v3.6.16-linux-amd64.tar.gz`, as etcd
+ * publishes them; an uncompressed `.tar` serves as well) that lies beside the program or behind a URL the host can reach.
+ */
+export type InstallSource =
+    | { readonly source: "debian" }
+    | { readonly source: "file"; /** Path on the machine that runs Pulumi. */ readonly path: string; readonly sha256: string }
+    | { readonly source: "url"; /** https:// or http://, fetched by each host. */ readonly url: string; readonly sha256: string };
+
+export type LogLevel = "debug" | "info" | "warn" | "error";
+
+/** etcd's tuning flags. Units are etcd's: milliseconds, bytes, or counts. */
+export interface EtcdTuning {
+    /** Milliseconds. */
+    readonly heartbeatInterval?: number;
+    /** Milliseconds. Five to ten times `heartbeatInterval`, at most 50000. */
+    readonly electionTimeout?: number;
+    readonly snapshotCount?: number;
+    /** Bytes. */
+    readonly quotaBackendBytes?: number;
+    /** Bytes. */
+    readonly maxRequestBytes?: number;
+    readonly maxTxnOps?: number;
+    readonly maxSnapshots?: number;
+    readonly maxWals?: number;
+    readonly autoCompactionMode?: "periodic" | "revision";
+    /** Hours, a duration such as "10m", or a number of revisions, by mode. */
+    readonly autoCompactionRetention?: string;
+}
+
+/** Deadlines, in seconds. */
+export interface TimeoutArgs {
+    /** A member answers after it was started. @default 30 */
+    readonly healthSeconds?: number;
+    /** A learner has caught up. @default 300 */
+    readonly syncSeconds?: number;
+    /** etcd accepts the next change of voters. @default 30 */
+    readonly changeSeconds?: number;
+    /** Another run gives the lock back. 0 fails at once. @default 0 */
+    readonly lockSeconds?: number;
+    /** One command on a host. @default 60 */
+    readonly commandSeconds?: number;
+}
+
+/** How certificates are made. */
+export interface CertificateArgs {
+    /** @default "ECDSA-P256" */
+    readonly algorithm?: "ECDSA-P256" | "ECDSA-P384" | "RSA-2048" | "RSA-4096" | "ED25519";
+    /** @default 87600 (ten years) */
+    readonly caValidityHours?: number;
+    /** @default 8760 (one year) */
+    readonly validityHours?: number;
+    /** A leaf certificate is renewed by the first `pulumi up` within this time before its end. @default 720 (30 days) */
+    readonly earlyRenewalHours?: number;
+}

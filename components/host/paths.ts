@@ -1,0 +1,57 @@
+/** Where a cluster's things live on its hosts. Several clusters share a host without touching each other's. */
+export interface HostPaths {
+    /** `etcd-<cluster>`: the systemd unit, without `.service`. */
+    readonly unit: string;
+    /** The unit that loads the firewall table, before etcd starts. */
+    readonly firewallUnit: string;
+    readonly unitFile: string;
+    readonly firewallUnitFile: string;
+    /** Root of everything below; root:etcd 0750. */
+    readonly root: string;
+    /** One directory per generation, named by its digest. */
+    readonly generations: string;
+    /** Link to the generation that the next start runs: membership's. */
+    readonly current: string;
+    /** The digest of the generation that was staged last: the host's. */
+    readonly staged: string;
+    /** Leaf certificates and keys; replaced by rename, outside generations. */
+    readonly pki: string;
+    /** `ETCD_INITIAL_CLUSTER` and its state: membership's. */
+    readonly membershipEnv: string;
+    /** What cluster the data directory belongs to: membership's. */
+    readonly identity: string;
+    /** The firewall table. */
+    readonly firewall: string;
+    /** The set of peers that the firewall lets in: membership's. */
+    readonly peers: string;
+    readonly firewallTable: string;
+    readonly dataDir: string;
+    /** Gone at reboot: which generation runs. */
+    readonly runtime: string;
+    /** Where release archives are unpacked, one directory per archive. */
+    readonly releases: string;
+}
+
+export function hostPaths(cluster: string, dataDir = `/var/lib/etcd/${cluster}`): HostPaths {
+    const unit = `etcd-${cluster}`;
+    const root = `/etc/etcd/${cluster}`;
+    return {
+        unit,
+        firewallUnit: `${unit}-firewall`,
+        unitFile: `/etc/systemd/system/${unit}.service`,
+        firewallUnitFile: `/etc/systemd/system/${unit}-firewall.service`,
+        root,
+        generations: `${root}/generations`,
+        current: `${root}/current`,
+        staged: `${root}/staged`,
+        pki: `${root}/pki`,
+        membershipEnv: `${root}/membership.env`,
+        identity: `${root}/identity`,
+        firewall: `${root}/firewall.nft`,
+        peers: `${root}/peers.nft`,
+        firewallTable: unit.replace(/[^a-zA-Z0-9]/g, "_"),
+        dataDir,
+        runtime: `/run/${unit}`,
+        releases: "/opt/etcd",
+    };
+}

@@ -1,0 +1,144 @@
+/** The plain values that the protocol is made of: what is wanted, what is seen, and what to do next. */
+import type { SshTarget } from "../remote/ssh";
+
+/** 64-bit identities (member, cluster) as lower-case hexadecimal, as etcd's logs print them. */
+export type Id = string;
+
+/** A host as the program declares it, or as an earlier run knew it. */
+export interface WantedHost {
+    readonly name: string;
+    readonly address: string;
+    readonly peerUrl: string;
+    readonly clientUrl: string;
+    readonly peerPort: number;
+    readonly clientPort: number;
+    readonly ssh: SshTarget;
+    /** Digest of the generation that the host was given; undefined while it can't be known (preview). */
+    readonly generation: string | undefined;
+}
+
+/** What shall be. */
+export interface Desired {
+    readonly cluster: string;
+    readonly clusterToken: string;
+    readonly dataDir: string;
+    readonly version: string;
+    /** In the declared order: the first one bootstraps. */
+    readonly hosts: readonly WantedHost[];
+    /** Hosts that an earlier run managed and that are declared no more. */
+    readonly retired: readonly WantedHost[];
+    /** The id of the cluster that an earlier run built or took over. */
+    readonly knownClusterId: Id | undefined;
+    readonly maxLearners: number;
+    readonly allowEvenSize: boolean;
+    readonly firewall: boolean;
+    readonly timeouts: Timeouts;
+}
+
+export interface Timeouts {
+    readonly healthSeconds: number;
+    readonly syncSeconds: number;
+    readonly changeSeconds: number;
+    readonly lockSeconds: number;
+    readonly commandSeconds: number;
+}
+
+/** What one host shows over SSH. */
+export interface HostSeen {
+    readonly name: string;
+    readonly reach: { readonly ok: true } | { readonly ok: false; readonly reason: string };
+    readonly unit: "active" | "activating" | "failed" | "inactive" | "absent";
+    readonly isEnabled: boolean;
+    /** Digests: laid down last, started next, running now. */
+    readonly staged: string | undefined;
+    readonly current: string | undefined;
+    readonly running: string | undefined;
+    readonly hasData: boolean;
+    /** What membership noted beside the data directory. */
+    readonly identity: Identity | undefined;
+    readonly initialCluster: string | undefined;
+    readonly initialClusterState: "new" | "existing" | undefined;
+    /** Addresses that the firewall lets in to the peer port. */
+    readonly peersLetIn: readonly string[];
+    /** The member's own answer on its client port. */
+    readonly status: MemberStatus | undefined;
+    /** The peer port serves: a started learner is visible here before it answers clients. */
+    readonly servesPeers: boolean;
+}
+
+export interface Identity {
+    readonly clusterToken: string;
+    /** Undefined from just before the first start until the cluster answered. */
+    readonly clusterId: Id | undefined;
+    readonly memberId: Id | undefined;
+}
+
+export interface MemberStatus {
+    readonly memberId: Id;
+    readonly clusterId: Id;
+    readonly leaderId: Id | undefined;
+    readonly raftIndex: number;
+    readonly isLearner: boolean;
+    readonly version: string;
+    readonly dbSizeBytes: number;
+    /** It answers a linearizable read (a learner can't, and is not asked). */
+    readonly isHealthy: boolean;
+}
+
+/** One entry of etcd's member list. */
+export interface Member {
+    readonly id: Id;
+    /** Empty until it has started once. */
+    readonly name: string;
+    readonly peerUrls: readonly string[];
+    readonly clientUrls: readonly string[];
+    readonly isLearner: boolean;
+}
+
+export interface ClusterSeen {
+    readonly clusterId: Id;
+    readonly leaderId: Id | undefined;
+    readonly members: readonly Member[];
+    readonly alarms: readonly { readonly memberId: Id; readonly alarm: string }[];
+}
+
+/** The world as one observation found it: a plain value. */
+export interface Observation {
+    readonly hosts: Readonly<Record<string, HostSeen>>;
+    /** The member list, read linearizably; undefined when no member with a quorum answers. */
+    readonly cluster: ClusterSeen | undefined;
+}
+
+/** One action. Each is idempotent, and each can be the last one that a run lives to take. */
+export type Action =
+    | { readonly kind: "bootstrap"; readonly host: string }
+    | { readonly kind: "let-in"; readonly hosts: readonly string[]; readonly addresses: readonly string[] }
+    | { readonly kind: "add-learner"; readonly host: string; readonly peerUrl: string }
+    | { readonly kind: "join"; readonly host: string; readonly memberId: Id; readonly initialCluster: string }
+    | { readonly kind: "start"; readonly host: string }
+    | { readonly kind: "promote"; readonly host: string; readonly memberId: Id }
+    | { readonly kind: "move-leader"; readonly from: string; readonly to: string; readonly toId: Id }
+    | { readonly kind: "snapshot"; readonly host: string; readonly before: string }
+    | { readonly kind: "remove"; readonly name: string; readonly memberId: Id }
+    | { readonly kind: "retire"; readonly host: string }
+    | { readonly kind: "set-aside"; readonly host: string }
+    | { readonly kind: "record"; readonly hosts: readonly string[]; readonly initialCluster: string }
+    | { readonly kind: "restart"; readonly host: string; readonly generation: string };
+
+export type Step = Action & { readonly because: string };
+
+/** What the planner has to say about an observation. */
+export type Verdict =
+    | { readonly verdict: "step"; readonly step: Step }
+    | { readonly verdict: "wait"; readonly until: string; readonly deadlineSeconds: number; readonly hosts: readonly string[] }
+    | { readonly verdict: "refuse"; readonly error: string }
+    | { readonly verdict: "done" };
+
+/** One concern of the planner: says what to do next, or nothing. */
+export type Rule = (world: World) => Verdict | undefined;
+
+/** What a rule looks at. */
+export interface World {
+    readonly wanted: Desired;
+    readonly seen: Observation;
+}
