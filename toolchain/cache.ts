@@ -1,18 +1,13 @@
 import { randomUUID } from "node:crypto";
 import { existsSync } from "node:fs";
 import { mkdir, readdir, rename, rm } from "node:fs/promises";
-import { homedir } from "node:os";
-import { isAbsolute, join } from "node:path";
+import { join } from "node:path";
 
+import { cacheDirectory } from "./cacheDirectory";
 import { withLock } from "./lock";
 import { startProgress } from "./progress";
 
-/** Where everything downloaded or built is kept: `$XDG_CACHE_HOME/pulumi-etcd`, by default `~/.cache/pulumi-etcd`. */
-export function cacheDirectory(): string {
-    const base = process.env.XDG_CACHE_HOME;
-    // The XDG specification: a relative path is invalid and to be ignored.
-    return join(base && isAbsolute(base) ? base : join(homedir(), ".cache"), "pulumi-etcd");
-}
+export { cacheDirectory };
 
 export type Build = (directory: string, progress: (text: string) => void) => Promise<void>;
 
