@@ -6,6 +6,8 @@ export type Id = string;
 
 /** A host as the program declares it, or as an earlier run knew it. */
 export interface WantedHost {
+    /** What steps and observations call it: its name, or name@address where a retired host has a declared one's name. */
+    readonly key: string;
     readonly name: string;
     readonly address: string;
     readonly peerUrl: string;
@@ -118,8 +120,13 @@ export type Action =
     | { readonly kind: "start"; readonly host: string }
     | { readonly kind: "promote"; readonly host: string; readonly memberId: Id }
     | { readonly kind: "move-leader"; readonly from: string; readonly to: string; readonly toId: Id }
-    | { readonly kind: "snapshot"; readonly host: string; readonly before: string }
-    | { readonly kind: "remove"; readonly name: string; readonly memberId: Id }
+    | {
+          readonly kind: "remove";
+          readonly name: string;
+          readonly memberId: Id;
+          /** The staying host that keeps a verified snapshot; undefined for a learner, which holds nothing of its own. */
+          readonly snapshotOn: string | undefined;
+      }
     | { readonly kind: "retire"; readonly host: string }
     | { readonly kind: "set-aside"; readonly host: string }
     | { readonly kind: "record"; readonly hosts: readonly string[]; readonly initialCluster: string }
@@ -130,7 +137,13 @@ export type Step = Action & { readonly because: string };
 /** What the planner has to say about an observation. */
 export type Verdict =
     | { readonly verdict: "step"; readonly step: Step }
-    | { readonly verdict: "wait"; readonly until: string; readonly deadlineSeconds: number; readonly hosts: readonly string[] }
+    | {
+          readonly verdict: "wait";
+          readonly until: string;
+          readonly deadlineSeconds: number;
+          readonly hosts: readonly string[];
+          readonly otherwise?: Step;
+      }
     | { readonly verdict: "refuse"; readonly error: string }
     | { readonly verdict: "done" };
 

@@ -1,0 +1,178 @@
+/** What a step should lead to. The preview is built from it, and a run compares it with what it then sees. */
+import type { ClusterSeen, Desired, HostSeen, Id, Member, MemberStatus, Observation, Step, WantedHost } from "./types";
+import { memberOf } from "./world";
+
+/** An identity that etcd will give: shown in a preview as it is. */
+function idOf(host: WantedHost): Id {
+    return `(new ${host.name})`;
+}
+
+function withHost(seen: Observation, key: string, change: Partial<HostSeen>): Observation {
+    const host = seen.hosts[key];
+    if (!host) return seen;
+    return { ...seen, hosts: { ...seen.hosts, [key]: { ...host, ...change } } };
+}
+
+function withHosts(
+    seen: Observation,
+    keys: readonly string[],
+    change: (key: string) => Partial<HostSeen>,
+): Observation {
+    return keys.reduce((world, key) => withHost(world, key, change(key)), seen);
+}
+
+function withMembers(seen: Observation, change: (members: readonly Member[]) => readonly Member[]): Observation {
+    if (!seen.cluster) return seen;
+    return { ...seen, cluster: { ...seen.cluster, members: change(seen.cluster.members) } };
+}
+
+function answering(cluster: ClusterSeen, member: Member, version: string): MemberStatus {
+    return {
+        memberId: member.id,
+        clusterId: cluster.clusterId,
+        leaderId: cluster.leaderId,
+        raftIndex: 0,
+        isLearner: member.isLearner,
+        version,
+        dbSizeBytes: 0,
+        isHealthy: !member.isLearner,
+    };
+}
+
+function started(seen: Observation, wanted: Desired, host: WantedHost): Observation {
+    const up = withHost(seen, host.key, { unit: "active", hasData: true, servesPeers: true });
+    const member = memberOf({ seen: up, wanted }, host);
+    if (!up.cluster || !member) return up;
+    const named = { ...member, name: host.name, clientUrls: [host.clientUrl] };
+    const listed = withMembers(up, (all) => all.map((one) => (one.id === member.id ? named : one)));
+    return withHost(listed, host.key, { status: answering(up.cluster, named, wanted.version) });
+}
+
+function known(wanted: Desired, key: string): WantedHost {
+    const host = [...wanted.hosts, ...wanted.retired].find((candidate) => candidate.key === key);
+    if (!host) throw new Error(`a step names host "${key}", which is neither declared nor retired`);
+    return host;
+}
+
+function stepped(seen: Observation, wanted: Desired, step: Step): Observation {
+    switch (step.kind) {
+        case "bootstrap": {
+            const host = known(wanted, step.host);
+            const member: Member = {
+                id: idOf(host),
+                name: host.name,
+                peerUrls: [host.peerUrl],
+                clientUrls: [host.clientUrl],
+                isLearner: false,
+            };
+            const cluster: ClusterSeen = { clusterId: "(new)", leaderId: member.id, members: [member], alarms: [] };
+            const born = withHost({ ...seen, cluster }, host.key, {
+                initialClusterState: "new",
+                identity: { clusterToken: wanted.clusterToken, clusterId: undefined, memberId: undefined },
+                current: host.generation,
+                running: host.generation,
+            });
+            return started(born, wanted, host);
+        }
+        case "let-in":
+            return withHosts(seen, step.hosts, () => ({ peersLetIn: step.addresses }));
+        case "add-learner": {
+            const host = known(wanted, step.host);
+            const member: Member = {
+                id: idOf(host),
+                name: "",
+                peerUrls: [step.peerUrl],
+                clientUrls: [],
+                isLearner: true,
+            };
+            return withMembers(seen, (all) => [...all, member]);
+        }
+        case "join": {
+            const host = known(wanted, step.host);
+            const joined = withHost(seen, host.key, {
+                current: host.generation,
+                running: host.generation,
+                isEnabled: true,
+                initialCluster: step.initialCluster,
+                initialClusterState: "existing",
+                identity: {
+                    clusterToken: wanted.clusterToken,
+                    clusterId: seen.cluster?.clusterId,
+                    memberId: step.memberId,
+                },
+            });
+            return started(joined, wanted, host);
+        }
+        case "start": {
+            const current = seen.hosts[step.host]?.current;
+            return started(withHost(seen, step.host, { running: current }), wanted, known(wanted, step.host));
+        }
+        case "promote": {
+            const listed = withMembers(seen, (all) =>
+                all.map((one) => (one.id === step.memberId ? { ...one, isLearner: false } : one)),
+            );
+            return predictWaited(listed, wanted, [step.host]);
+        }
+        case "move-leader":
+            return seen.cluster ? { ...seen, cluster: { ...seen.cluster, leaderId: step.toId } } : seen;
+        case "remove": {
+            const gone = [...wanted.hosts, ...wanted.retired].find(
+                (host) => memberOf({ seen, wanted }, host)?.id === step.memberId,
+            );
+            const listed = withMembers(seen, (all) => all.filter((one) => one.id !== step.memberId));
+            return gone ? withHost(listed, gone.key, { status: undefined, servesPeers: false }) : listed;
+        }
+        case "retire":
+            return withHost(seen, step.host, {
+                unit: "absent",
+                isEnabled: false,
+                hasData: false,
+                identity: undefined,
+                staged: undefined,
+                current: undefined,
+                running: undefined,
+                status: undefined,
+                servesPeers: false,
+                peersLetIn: [],
+            });
+        case "set-aside":
+            return withHost(seen, step.host, {
+                unit: "inactive",
+                hasData: false,
+                identity: undefined,
+                status: undefined,
+                servesPeers: false,
+                running: undefined,
+            });
+        case "record":
+            return withHosts(seen, step.hosts, (key) => ({
+                isEnabled: true,
+                initialCluster: step.initialCluster,
+                initialClusterState: "existing",
+                identity: {
+                    clusterToken: wanted.clusterToken,
+                    clusterId: seen.cluster?.clusterId,
+                    memberId: memberOf({ seen, wanted }, known(wanted, key))?.id,
+                },
+            }));
+        case "restart": {
+            const restarted = withHost(seen, step.host, { current: step.generation, running: step.generation });
+            return started(restarted, wanted, known(wanted, step.host));
+        }
+    }
+}
+
+/** A wait that ended well: the hosts it was for answer. */
+function predictWaited(seen: Observation, wanted: Desired, keys: readonly string[]): Observation {
+    const [key, ...rest] = keys;
+    if (key === undefined) return seen;
+    return predictWaited(started(seen, wanted, known(wanted, key)), wanted, rest);
+}
+
+export const predict = {
+    step: stepped,
+    waited: (seen: Observation, wanted: Desired, hosts: readonly string[]): Observation => {
+        const answered = predictWaited(seen, wanted, hosts);
+        return seen.cluster && JSON.stringify(answered) !== JSON.stringify(seen) ? answered : seen;
+    },
+};

@@ -1,0 +1,116 @@
+/** How the cluster grows: let in, add as learner, start, promote. */
+import type { HostSeen, Rule, WantedHost, World } from "../types";
+import {
+    hostOf,
+    initialCluster,
+    isAlive,
+    isUp,
+    learners,
+    memberOf,
+    nameOf,
+    peerAddresses,
+    peerHosts,
+    refuse,
+    seenHost,
+    step,
+    voters,
+    wait,
+} from "../world";
+
+/** Invariant: a peer is let in everywhere before it is added anywhere. */
+export const letIn: Rule = (world) => {
+    if (!world.wanted.firewall) return undefined;
+    const addresses = peerAddresses(world);
+    const shut = peerHosts(world).filter((host) => {
+        const open = seenHost(world, host).peersLetIn;
+        return addresses.some((address) => !open.includes(address));
+    });
+    if (shut.length === 0) return undefined;
+    return step(
+        { kind: "let-in", hosts: shut.map((host) => host.key), addresses },
+        "members must reach each other before one is added",
+    );
+};
+
+/** Invariant: who joins comes as a learner, with no data of another life, and all learners are listed before the first one starts. */
+export const addLearner: Rule = (world) => {
+    const missing = world.wanted.hosts.filter((host) => !memberOf(world, host));
+    const [next] = missing;
+    if (!next || learners(world).length >= world.wanted.maxLearners) return undefined;
+    const seen = seenHost(world, next);
+    if (seen.hasData || isUp(seen)) return leftBehind(world, next, seen);
+    const ill = voters(world).filter((voter) => !isAlive(world, voter));
+    if (ill.length > 0) {
+        return refuse(
+            `host "${next.name}" is not added: voter "${nameOf(world, ill[0]!)}" does not answer, and a cluster grows only while every voter does; repair it, or take it off the list`,
+        );
+    }
+    return step({ kind: "add-learner", host: next.key, peerUrl: next.peerUrl }, "it is declared and not a member yet");
+};
+
+/** A host that is no member but holds a member's data: only data of this very cluster is ours to move aside. */
+function leftBehind(world: World, host: WantedHost, seen: HostSeen): ReturnType<Rule> {
+    const clusterId = world.seen.cluster?.clusterId;
+    if (seen.identity?.clusterId && seen.identity.clusterId === clusterId) {
+        return step(
+            { kind: "set-aside", host: host.key },
+            "its data is that of a member which was removed, and never rejoins",
+        );
+    }
+    if (seen.identity && !seen.identity.clusterId && seen.identity.clusterToken === world.wanted.clusterToken) {
+        return step({ kind: "set-aside", host: host.key }, "its data was left by a start that never joined");
+    }
+    return refuse(
+        `host "${host.name}" runs etcd or has data in ${world.wanted.dataDir} but is not a member of cluster ${clusterId}; it was left alone: move the data away, or take the host off the list`,
+    );
+}
+
+/** Invariant: joining members start one after the other, each with the full list, or they wait for each other (rule 10). */
+export const join: Rule = (world) => {
+    for (const host of world.wanted.hosts) {
+        const member = memberOf(world, host);
+        if (!member || (!member.isLearner && member.name !== "")) continue;
+        const seen = seenHost(world, host);
+        if (!isUp(seen)) {
+            return step(
+                { kind: "join", host: host.key, memberId: member.id, initialCluster: initialCluster(world) },
+                `it was added as ${member.isLearner ? "learner" : "voter"} ${member.id}`,
+            );
+        }
+        if (seen.servesPeers || seen.status) continue;
+        return wait(`member "${host.name}" serves its peers`, world.wanted.timeouts.healthSeconds, [host.key], {
+            kind: "remove",
+            name: host.name,
+            memberId: member.id,
+            snapshotOn: undefined,
+            because: "it did not start in time; a learner that never started holds nothing",
+        });
+    }
+    return undefined;
+};
+
+/** Invariant: voters change one at a time, and only while every voter and the learner itself are alive. */
+export const promote: Rule = (world) => {
+    const learner = learners(world).find((member) => {
+        const host = hostOf(world, member);
+        return host && world.wanted.hosts.includes(host);
+    });
+    if (!learner) return undefined;
+    const host = hostOf(world, learner)!;
+    if (!isAlive(world, learner)) return undefined;
+    const ill = voters(world).find((voter) => !isAlive(world, voter));
+    if (ill)
+        return wait(`voter "${nameOf(world, ill)}" is healthy`, world.wanted.timeouts.healthSeconds, [
+            hostOf(world, ill)?.key ?? host.key,
+        ]);
+    return step({ kind: "promote", host: host.key, memberId: learner.id }, progress(world, host));
+};
+
+function progress(world: World, host: WantedHost): string {
+    const learner = seenHost(world, host).status?.raftIndex;
+    const leader = Object.values(world.seen.hosts).find(
+        (seen) => seen.status?.memberId === world.seen.cluster?.leaderId,
+    )?.status?.raftIndex;
+    if (learner === undefined || leader === undefined) return "it replicates";
+    return `raft index ${learner} of ${leader}`;
+}

@@ -1,0 +1,86 @@
+/** What changes under a running member: its generation, and the files that say who its peers are. */
+import type { Rule, World, WantedHost } from "../types";
+import {
+    initialCluster,
+    isLeader,
+    memberOf,
+    nameOf,
+    nextLeader,
+    peerAddresses,
+    peerHosts,
+    seenHost,
+    step,
+} from "../world";
+
+/** Invariant: one member restarts at a time, after everyone is healthy; followers first, the leader last and moved first. */
+export const rollingRestart: Rule = (world) => {
+    const stale = world.wanted.hosts.filter((host) => {
+        const seen = seenHost(world, host);
+        return (
+            memberOf(world, host) &&
+            host.generation !== undefined &&
+            (seen.running !== host.generation || seen.current !== host.generation)
+        );
+    });
+    const leads = (host: WantedHost): boolean => isLeader(world, memberOf(world, host)!);
+    const next = stale.find((host) => !leads(host)) ?? stale[0];
+    if (!next) return undefined;
+    const member = memberOf(world, next)!;
+    if (leads(next)) {
+        const successor = nextLeader(world, member);
+        if (successor) {
+            return step(
+                { kind: "move-leader", from: nameOf(world, member), to: successor.host.key, toId: successor.member.id },
+                `"${next.name}" leads and is to restart`,
+            );
+        }
+    }
+    const running = seenHost(world, next).running;
+    return step(
+        { kind: "restart", host: next.key, generation: next.generation! },
+        running
+            ? `it runs generation ${short(running)}, and ${short(next.generation!)} is staged`
+            : `which generation it runs is not known`,
+    );
+};
+
+/** Invariant: an address is shut out only after its member was removed. */
+export const shutOut: Rule = (world) => {
+    if (!world.wanted.firewall) return undefined;
+    const addresses = peerAddresses(world);
+    const open = peerHosts(world).filter((host) =>
+        seenHost(world, host).peersLetIn.some((address) => !addresses.includes(address)),
+    );
+    if (open.length === 0) return undefined;
+    return step(
+        { kind: "let-in", hosts: open.map((host) => host.key), addresses },
+        "nobody but members has business at the peer port",
+    );
+};
+
+/** Invariant: every member's file tells the whole list and says "existing", for the day it starts without us. */
+export const record: Rule = (world) => {
+    const list = initialCluster(world);
+    const outdated = world.wanted.hosts.filter((host) => memberOf(world, host) && isOutdated(world, host, list));
+    if (outdated.length === 0) return undefined;
+    return step(
+        { kind: "record", hosts: outdated.map((host) => host.key), initialCluster: list },
+        "the member list has changed",
+    );
+};
+
+function isOutdated(world: World, host: WantedHost, list: string): boolean {
+    const { initialCluster: told, initialClusterState, identity, isEnabled } = seenHost(world, host);
+    const member = memberOf(world, host);
+    return (
+        told !== list ||
+        initialClusterState !== "existing" ||
+        !isEnabled ||
+        identity?.memberId !== member?.id ||
+        identity?.clusterId !== world.seen.cluster?.clusterId
+    );
+}
+
+function short(digest: string): string {
+    return digest.slice(0, 8);
+}

@@ -1,0 +1,75 @@
+/** What must stop us before anything is changed. */
+import type { Rule } from "../types";
+import { hostOf, learners, memberOf, members, quoted, refuse, seenHost, step } from "../world";
+
+/** Invariant: an even number of voters is somebody's explicit wish. */
+export const evenSize: Rule = ({ wanted }) => {
+    const size = wanted.hosts.length;
+    if (size % 2 === 1 || wanted.allowEvenSize) return undefined;
+    return refuse(
+        `${size} hosts are declared: ${size} members survive the loss of no more than ${size - 1} do; declare ${size + 1} or ${size - 1}, or set allowEvenSize`,
+    );
+};
+
+/** Invariant: nothing is planned on guesses about a host that can't be seen. */
+export const unreachableHost: Rule = (world) => {
+    for (const host of world.wanted.hosts) {
+        const { reach } = seenHost(world, host);
+        if (!reach.ok) {
+            return refuse(
+                `host "${host.name}" (${host.address}) can't be reached: ${reach.reason}; repair it, or take it off the list to have its member removed`,
+            );
+        }
+    }
+    return undefined;
+};
+
+/** Invariant: one run works on one cluster, the one that it knows. */
+export const otherCluster: Rule = (world) => {
+    const { wanted, seen } = world;
+    for (const host of wanted.hosts) {
+        const { identity, status, hasData } = seenHost(world, host);
+        if (identity && identity.clusterToken !== wanted.clusterToken) {
+            return refuse(
+                `host "${host.name}" belongs to the cluster with token "${identity.clusterToken}", not "${wanted.clusterToken}"; a token is for life: set clusterToken back, or destroy that cluster first`,
+            );
+        }
+        const expected = wanted.knownClusterId ?? seen.cluster?.clusterId;
+        const found = status?.clusterId ?? identity?.clusterId;
+        if (expected && found && found !== expected) {
+            return refuse(
+                `host "${host.name}" holds a member of cluster ${found}, not of ${expected}; its data was left alone: move ${wanted.dataDir} away on that host, or take the host off the list`,
+            );
+        }
+        const isMember = memberOf(world, host) !== undefined;
+        if (hasData && !identity && !isMember && !status) {
+            return refuse(
+                `host "${host.name}" has etcd data in ${wanted.dataDir} that no cluster of ours wrote; it was left alone: move it away, or choose another dataDir`,
+            );
+        }
+    }
+    return undefined;
+};
+
+/**
+ * Invariant: who is in the list without being declared was put there by somebody else, and stays until they say.
+ * Only a learner that never started is nobody's: it votes on nothing and holds nothing.
+ */
+export const foreignMember: Rule = (world) => {
+    const foreign = members(world).filter((member) => !hostOf(world, member));
+    const leftover = foreign.find((member) => member.isLearner && member.name === "");
+    if (leftover && learners(world).includes(leftover)) {
+        return step(
+            { kind: "remove", name: leftover.peerUrls.join(","), memberId: leftover.id, snapshotOn: undefined },
+            "it is a learner that never started and that nothing declares",
+        );
+    }
+    const [first] = foreign;
+    if (!first) return undefined;
+    const names = foreign.map(
+        (member) => `${member.name || "(never started)"} ${member.id} ${member.peerUrls.join(",")}`,
+    );
+    return refuse(
+        `the cluster has members that are not declared: ${quoted(names)}; declare their hosts, or remove them: etcdctl member remove ${first.id}`,
+    );
+};

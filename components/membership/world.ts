@@ -1,0 +1,133 @@
+/** What rules ask of a world. */
+import type { HostSeen, Member, Verdict, Step, Action, WantedHost, World } from "./types";
+
+export function step(action: Action, because: string): Verdict {
+    return { verdict: "step", step: { ...action, because } };
+}
+
+export function refuse(error: string): Verdict {
+    return { verdict: "refuse", error };
+}
+
+export function wait(until: string, deadlineSeconds: number, hosts: readonly string[], otherwise?: Step): Verdict {
+    return { verdict: "wait", until, deadlineSeconds, hosts, ...(otherwise && { otherwise }) };
+}
+
+/** Every host that this run knows: declared ones first. */
+export function knownHosts({ wanted }: World): readonly WantedHost[] {
+    return [...wanted.hosts, ...wanted.retired];
+}
+
+export function seenHost({ seen }: World, host: WantedHost): HostSeen {
+    const found = seen.hosts[host.key];
+    if (!found) throw new Error(`host "${host.key}" was not observed`);
+    return found;
+}
+
+export function members({ seen }: World): readonly Member[] {
+    return seen.cluster?.members ?? [];
+}
+
+export function voters(world: World): readonly Member[] {
+    return members(world).filter((member) => !member.isLearner);
+}
+
+export function learners(world: World): readonly Member[] {
+    return members(world).filter((member) => member.isLearner);
+}
+
+/** The member that a host is, by its exact peer URL. */
+export function memberOf(world: World, host: WantedHost): Member | undefined {
+    return members(world).find((member) => member.peerUrls.includes(host.peerUrl));
+}
+
+/** The host that a member runs on, by its exact peer URL. */
+export function hostOf(world: World, member: Member): WantedHost | undefined {
+    return knownHosts(world).find((host) => member.peerUrls.includes(host.peerUrl));
+}
+
+/** How a member is called to the operator: one that never started has no name of its own. */
+export function nameOf(world: World, member: Member): string {
+    return member.name || hostOf(world, member)?.name || member.id;
+}
+
+export function isUp(host: HostSeen): boolean {
+    return host.unit === "active" || host.unit === "activating";
+}
+
+/** A voter that answers a linearizable read itself. */
+export function isHealthy(world: World, member: Member): boolean {
+    const host = hostOf(world, member);
+    return host !== undefined && seenHost(world, host).status?.isHealthy === true;
+}
+
+/** A voter that takes part in the raft, even if it does not answer clients yet. */
+export function isAlive(world: World, member: Member): boolean {
+    const host = hostOf(world, member);
+    if (!host) return false;
+    const seen = seenHost(world, host);
+    return isHealthy(world, member) || (isUp(seen) && seen.servesPeers);
+}
+
+/** The declared host that keeps the snapshot taken before a voter goes. */
+export function snapshotHost(world: World, leaving: Member): string | undefined {
+    return leaving.isLearner ? undefined : nextLeader(world, leaving)?.host.key;
+}
+
+export function unhealthyVoters(world: World): readonly Member[] {
+    return voters(world).filter((member) => !isHealthy(world, member));
+}
+
+export function quorum(size: number): number {
+    return Math.floor(size / 2) + 1;
+}
+
+/** The full list as a joining member must be told it; names that etcd does not know yet are ours. */
+export function initialCluster(world: World): string {
+    return members(world)
+        .flatMap((member) => member.peerUrls.map((url) => `${nameOf(world, member)}=${url}`))
+        .sort()
+        .join(",");
+}
+
+export function isLeader(world: World, member: Member): boolean {
+    return world.seen.cluster?.leaderId === member.id;
+}
+
+/** The best voter to lead next: declared, healthy, furthest in the log. */
+export function nextLeader(
+    world: World,
+    except: Member,
+): { readonly host: WantedHost; readonly member: Member } | undefined {
+    return world.wanted.hosts
+        .flatMap((host) => {
+            const member = memberOf(world, host);
+            return member && !member.isLearner && member.id !== except.id && isHealthy(world, member)
+                ? [{ host, member }]
+                : [];
+        })
+        .sort((a, b) => raftIndex(world, b.host) - raftIndex(world, a.host))[0];
+}
+
+function raftIndex(world: World, host: WantedHost): number {
+    return seenHost(world, host).status?.raftIndex ?? 0;
+}
+
+/** Addresses that the peer port must be open to: every member's, and every host's that is about to be one. */
+export function peerAddresses(world: World): readonly string[] {
+    const addresses = knownHosts(world)
+        .filter((host) => world.wanted.hosts.includes(host) || memberOf(world, host))
+        .map((host) => host.address);
+    return [...new Set(addresses)].sort();
+}
+
+/** Hosts that hold a member or shall hold one, and can be reached. */
+export function peerHosts(world: World): readonly WantedHost[] {
+    return knownHosts(world).filter(
+        (host) => (world.wanted.hosts.includes(host) || memberOf(world, host)) && seenHost(world, host).reach.ok,
+    );
+}
+
+export function quoted(names: readonly string[]): string {
+    return names.map((name) => `"${name}"`).join(", ");
+}
