@@ -11,11 +11,15 @@ const root = path.dirname(__dirname);
 async function main([file, ...args]) {
     if (!file) throw new Error("usage: node toolchain/bootstrap.js FILE.ts [ARGUMENT…]");
     if (process.platform !== "linux") {
-        throw new Error(`this needs Linux, and this machine runs ${process.platform}: use a Linux machine, or your own pulumi`);
+        throw new Error(
+            `this needs Linux, and this machine runs ${process.platform}: use a Linux machine, or your own pulumi`,
+        );
     }
     const major = Number(process.versions.node.split(".")[0]);
     if (major < 18) {
-        throw new Error(`this needs Node 18 or later, and ${process.execPath} is ${process.versions.node}: install a newer one`);
+        throw new Error(
+            `this needs Node 18 or later, and ${process.execPath} is ${process.versions.node}: install a newer one`,
+        );
     }
     const { ensurePackages } = require("./packages");
     const { ensureNode } = require("./node");

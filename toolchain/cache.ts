@@ -52,7 +52,7 @@ async function buildUnlessThere(directory: string, title: string, build: Build):
     } finally {
         progress.stop();
     }
-    progress.say(`ready after ${progress.elapsedSeconds()} s`);
+    progress.done();
     return directory;
 }
 

@@ -25,11 +25,17 @@ async function ensureNode() {
     const directory = path.join(cacheDirectory(), `${name}-${version}`);
     const node = path.join(directory, "node_modules", name, "bin", "node");
     if (fs.existsSync(node)) return node;
-    await withLock(path.join(cacheDirectory(), "locks", path.basename(directory)), `installs Node ${version}`, async () => {
-        if (fs.existsSync(node)) return;
-        console.error(`node ${version}: installing from npm, as this Node is ${process.versions.node} and ${neededMajor} is needed`);
-        await install(directory);
-    });
+    await withLock(
+        path.join(cacheDirectory(), "locks", path.basename(directory)),
+        `installs Node ${version}`,
+        async () => {
+            if (fs.existsSync(node)) return;
+            console.error(
+                `node ${version}: installing from npm, as this Node is ${process.versions.node} and ${neededMajor} is needed`,
+            );
+            await install(directory);
+        },
+    );
     return node;
 }
 
@@ -37,7 +43,8 @@ async function install(directory) {
     const partial = `${directory}.partial-${randomUUID()}`;
     try {
         fs.mkdirSync(partial, { recursive: true });
-        for (const file of ["package.json", "package-lock.json"]) fs.copyFileSync(path.join(recipe, file), path.join(partial, file));
+        for (const file of ["package.json", "package-lock.json"])
+            fs.copyFileSync(path.join(recipe, file), path.join(partial, file));
         await npm(["ci", "--ignore-scripts", "--no-audit", "--no-fund"], partial);
         fs.renameSync(partial, directory);
     } finally {

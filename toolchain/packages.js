@@ -56,7 +56,8 @@ function matchesLockFile(root) {
     const there = JSON.parse(installed).packages;
     const wanted = JSON.parse(fs.readFileSync(path.join(root, "package-lock.json"), "utf8")).packages;
     return Object.entries(wanted).every(
-        ([place, entry]) => place === "" || (there[place] ? there[place].version === entry.version : entry.optional === true),
+        ([place, entry]) =>
+            place === "" || (there[place] ? there[place].version === entry.version : entry.optional === true),
     );
 }
 
@@ -66,10 +67,16 @@ function npm(args, directory) {
     const [command, first] = own?.endsWith(".js") ? [process.execPath, [own]] : ["npm", []];
     return new Promise((resolve, reject) => {
         const child = spawn(command, [...first, ...args], { cwd: directory, stdio: ["ignore", 2, 2] });
-        child.once("error", (error) => reject(new Error(`npm could not be started (${error.message}): install it with Node`)));
+        child.once("error", (error) =>
+            reject(new Error(`npm could not be started (${error.message}): install it with Node`)),
+        );
         child.once("exit", (code) => {
             if (code === 0) return resolve();
-            reject(new Error(`npm ${args[0]} failed (exit code ${code}, see above): the npm registry must be reachable once`));
+            reject(
+                new Error(
+                    `npm ${args[0]} failed (exit code ${code}, see above): the npm registry must be reachable once`,
+                ),
+            );
         });
     });
 }

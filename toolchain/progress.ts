@@ -4,8 +4,8 @@ const everySeconds = 10;
 export interface Progress {
     /** Says what is being done now. */
     readonly say: (text: string) => void;
-    /** Seconds since the start. */
-    readonly elapsedSeconds: () => number;
+    /** Says how long it all took, unless nothing was ever said. */
+    readonly done: () => void;
     readonly stop: () => void;
 }
 
@@ -22,7 +22,9 @@ export function startProgress(title: string): Progress {
             doing = text;
             print(text);
         },
-        elapsedSeconds,
+        done: () => {
+            if (doing) print(`ready after ${elapsedSeconds()} s`);
+        },
         stop: () => clearInterval(timer),
     };
 }

@@ -3,4 +3,8 @@
 
 const path = require("node:path");
 
-require("ts-node").register({ cwd: path.dirname(__dirname), project: path.join(__dirname, "..", "tsconfig.json"), swc: true });
+require("ts-node").register({
+    cwd: path.dirname(__dirname),
+    project: path.join(__dirname, "..", "tsconfig.json"),
+    swc: true,
+});

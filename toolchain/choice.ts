@@ -1,0 +1,77 @@
+import { DownloadError, rememberedFailure } from "./download";
+
+/** Where a part of the toolchain can come from, best first. */
+export const origins = ["installed", "download", "build"] as const;
+export type Origin = (typeof origins)[number];
+
+/** A part of the toolchain, and the ways to get it. */
+export interface Part {
+    /** As shown: `pulumi`, `plugin command`. */
+    readonly name: string;
+    readonly installed: () => string | undefined;
+    /** Where the vendor has it, best first. */
+    readonly urls: readonly string[];
+    readonly download: () => Promise<string>;
+    readonly build: () => Promise<string>;
+    /** What a user does who wants the vendor's. */
+    readonly remedy: string;
+}
+
+export interface Choice {
+    readonly name: string;
+    readonly origin: Origin;
+    /** The executable. */
+    readonly path: string;
+    /** Why it is not from a better origin. */
+    readonly because: string;
+}
+
+/** The one origin that `PULUMI_ETCD_TOOLCHAIN` asks for; without it, any. */
+export function allowedOrigins(asked = process.env.PULUMI_ETCD_TOOLCHAIN): readonly Origin[] {
+    if (!asked) return origins;
+    const origin = origins.find((known) => known === asked);
+    if (!origin) throw new Error(`PULUMI_ETCD_TOOLCHAIN is "${asked}": use ${origins.join(", ")}, or unset it`);
+    return [origin];
+}
+
+/** Gets the part from the best origin that has it. */
+export async function choose(part: Part, allowed: readonly Origin[]): Promise<Choice> {
+    const failures: string[] = [];
+    for (const origin of allowed) {
+        const found = await attempt(part, origin, allowed.length === 1);
+        if (found.path !== undefined)
+            return { name: part.name, origin, path: found.path, because: failures.join(", ") };
+        failures.push(found.failure);
+    }
+    throw new Error(
+        `${part.name}: PULUMI_ETCD_TOOLCHAIN=${allowed.join()} and ${failures.join(", ")}; ${part.remedy}, or unset PULUMI_ETCD_TOOLCHAIN`,
+    );
+}
+
+type Attempt = { readonly path: string } | { readonly path?: undefined; readonly failure: string };
+
+async function attempt(part: Part, origin: Origin, forced: boolean): Promise<Attempt> {
+    switch (origin) {
+        case "installed": {
+            const path = part.installed();
+            return path === undefined ? { failure: "not installed" } : { path };
+        }
+        case "download":
+            return attemptDownload(part, forced);
+        case "build":
+            return { path: await part.build() };
+    }
+}
+
+async function attemptDownload(part: Part, forced: boolean): Promise<Attempt> {
+    if (part.urls.length === 0) return { failure: "not offered for download" };
+    // Who forces the download wants it tried now.
+    const known = forced ? undefined : rememberedFailure(part.urls);
+    if (known !== undefined) return { failure: `no download (${known})` };
+    try {
+        return { path: await part.download() };
+    } catch (error) {
+        if (!(error instanceof DownloadError)) throw error;
+        return { failure: `no download (${error.message})` };
+    }
+}

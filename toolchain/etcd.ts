@@ -1,0 +1,6 @@
+export interface EtcdBinaries {
+    readonly version: string;
+}
+export function etcdBinaries(_version: string): Promise<EtcdBinaries> {
+    throw new Error("later");
+}

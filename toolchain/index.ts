@@ -1,0 +1,74 @@
+import { mkdirSync } from "node:fs";
+import { delimiter, dirname, join } from "node:path";
+
+import { cacheDirectory } from "./cache";
+import { allowedOrigins, choose, type Choice } from "./choice";
+import { enginePart, languageHostPart } from "./engine";
+import { announce, describeChoices } from "./announce";
+import { providerPart, providers, pulumiHome, type Provider } from "./providers";
+
+export { artefact, cacheDirectory } from "./cache";
+export { etcdBinaries, type EtcdBinaries } from "./etcd";
+
+/** A Pulumi engine with all that this project's programs need. */
+export interface Toolchain {
+    /** The `pulumi` executable. */
+    readonly pulumi: string;
+    /** The complete environment for engine runs: a Pulumi home, a backend and a passphrase of our own, nobody else's. */
+    readonly env: NodeJS.ProcessEnv;
+    /** One line per part: where it is from, and why. */
+    readonly describe: () => string;
+}
+
+let resolved: Promise<Toolchain> | undefined;
+
+/**
+ * Finds, downloads or builds the engine and the plugins: what is on PATH or installed, else the vendor's download, else a
+ * build from Go modules. `PULUMI_ETCD_TOOLCHAIN` = `installed`, `download` or `build` allows only that.
+ *
+ * @throws when a part can't be had; the message says what to do
+ */
+export function resolveToolchain(): Promise<Toolchain> {
+    return (resolved ??= resolve());
+}
+
+async function resolve(): Promise<Toolchain> {
+    const allowed = allowedOrigins();
+    const engine = await choose(enginePart(), allowed);
+    const host = await chooseLanguageHost(engine);
+    const plugins = new Map<Provider, Choice>();
+    for (const provider of providers) plugins.set(provider, await choose(providerPart(provider), allowed));
+    const choices = [engine, ...(host ? [host] : []), ...plugins.values()];
+    announce(choices);
+    return {
+        pulumi: engine.path,
+        env: environment([engine, ...(host ? [host] : [])], await pulumiHome(plugins)),
+        describe: () => describeChoices(choices),
+    };
+}
+
+/** The vendor's archive and our build hold it; somebody's `pulumi` on PATH may come without. */
+async function chooseLanguageHost(engine: Choice): Promise<Choice | undefined> {
+    if (engine.origin !== "installed") return undefined;
+    return choose(languageHostPart(engine.path), ["installed", "build"]);
+}
+
+function environment(executables: readonly Choice[], home: string): NodeJS.ProcessEnv {
+    const backend = join(cacheDirectory(), "state");
+    mkdirSync(backend, { recursive: true });
+    const inherited = Object.entries(process.env).filter(([name]) => !isPulumiSetting(name));
+    const directories = executables.map(({ path }) => dirname(path));
+    return {
+        ...Object.fromEntries(inherited),
+        PATH: [...new Set(directories), process.env.PATH ?? ""].join(delimiter),
+        PULUMI_HOME: home,
+        PULUMI_BACKEND_URL: `file://${backend}`,
+        PULUMI_CONFIG_PASSPHRASE: "pulumi-etcd",
+        PULUMI_SKIP_UPDATE_CHECK: "true",
+    };
+}
+
+// The user's own settings may point at production: an access token, a backend, a stack.
+function isPulumiSetting(name: string): boolean {
+    return name.startsWith("PULUMI_") && !name.startsWith("PULUMI_ETCD_");
+}

@@ -1,0 +1,4 @@
+import type { ChildProcess } from "node:child_process";
+
+/** Hands signals that this process gets on to the child, and waits for the child to end instead of ending at once. */
+export function passSignals(child: ChildProcess): void;
