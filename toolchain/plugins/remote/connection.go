@@ -1,0 +1,196 @@
+// Package remote runs commands on hosts over SSH.
+package remote
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"strconv"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+	"golang.org/x/crypto/ssh/agent"
+
+	"pulumi-etcd/toolchain/plugins/plugin"
+)
+
+// Waits between dials: the first, how each next one grows, and the longest.
+const (
+	firstDialDelay  = 100 * time.Millisecond
+	dialDelayGrowth = 1.5
+	longestDelay    = 15 * time.Second
+)
+
+var connectionType = plugin.Type{Kind: plugin.Nested, Object: &plugin.Object{
+	Token:      "command:remote:Connection",
+	Properties: endpoint(plugin.Properties{"proxy": {Type: proxyType}}),
+}}
+
+var proxyType = plugin.Type{Kind: plugin.Nested, Object: &plugin.Object{
+	Token:      "command:remote:ProxyConnection",
+	Properties: endpoint(plugin.Properties{}),
+}}
+
+func endpoint(properties plugin.Properties) plugin.Properties {
+	properties["host"] = plugin.Property{Type: text, Required: true}
+	for _, name := range []string{"user", "password", "privateKey", "privateKeyPassword", "agentSocketPath", "hostKey"} {
+		properties[name] = plugin.Property{Type: text, Secret: name == "password" || name == "privateKey" || name == "privateKeyPassword"}
+	}
+	for _, name := range []string{"port", "dialErrorLimit", "perDialTimeout"} {
+		properties[name] = plugin.Property{Type: plugin.Type{Kind: plugin.Number}}
+	}
+	return properties
+}
+
+func dial(ctx context.Context, connection plugin.Values) (*ssh.Client, error) {
+	direct := func(ctx context.Context, address string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, "tcp", address)
+	}
+	if !connection.Has("proxy") {
+		return connect(ctx, connection, direct)
+	}
+	proxy, err := connect(ctx, connection.Object("proxy"), direct)
+	if err != nil {
+		return nil, fmt.Errorf("proxy: %w", err)
+	}
+	client, err := connect(ctx, connection, func(ctx context.Context, address string) (net.Conn, error) {
+		return proxy.DialContext(ctx, "tcp", address)
+	})
+	if err != nil {
+		_ = proxy.Close()
+		return nil, err
+	}
+	go func() { // the proxy's connection lives as long as the one through it
+		_ = client.Wait()
+		_ = proxy.Close()
+	}()
+	return client, nil
+}
+
+type open func(ctx context.Context, address string) (net.Conn, error)
+
+// connect dials until it succeeds or dialErrorLimit dials failed (-1: no limit; 0 is as good as 1).
+func connect(ctx context.Context, to plugin.Values, open open) (*ssh.Client, error) {
+	config, err := clientConfig(to)
+	if err != nil {
+		return nil, err
+	}
+	address := net.JoinHostPort(to.Text("host"), strconv.Itoa(number(to, "port", 22)))
+	limit := number(to, "dialErrorLimit", 10)
+	timeout := time.Duration(number(to, "perDialTimeout", 15)) * time.Second
+	delay := firstDialDelay
+	for attempt := 1; ; attempt++ {
+		client, err := dialOnce(ctx, address, timeout, config, open)
+		if err == nil {
+			return client, nil
+		}
+		if ctx.Err() != nil {
+			return nil, fmt.Errorf("%w: after %d failed attempts: %w", context.Cause(ctx), attempt, err)
+		}
+		if limit >= 0 && attempt >= limit {
+			return nil, fmt.Errorf("after %d failed attempts: %w", attempt, err)
+		}
+		select {
+		case <-time.After(delay):
+			delay = min(time.Duration(float64(delay)*dialDelayGrowth), longestDelay)
+		case <-ctx.Done():
+		}
+	}
+}
+
+func dialOnce(
+	ctx context.Context, address string, timeout time.Duration, config *ssh.ClientConfig, open open,
+) (*ssh.Client, error) {
+	if timeout > 0 {
+		limited, cancel := context.WithTimeout(ctx, timeout)
+		defer cancel()
+		ctx = limited
+	}
+	connection, err := open(ctx, address)
+	if err != nil {
+		return nil, err
+	}
+	// A host that accepts and then says nothing must not outlast the time-out either; closing works through a proxy too.
+	stop := context.AfterFunc(ctx, func() { _ = connection.Close() })
+	secured, channels, requests, err := ssh.NewClientConn(connection, address, config)
+	if !stop() && err == nil {
+		err = ctx.Err()
+	}
+	if err != nil {
+		_ = connection.Close()
+		if ctx.Err() != nil {
+			return nil, fmt.Errorf("dial %s: %w", address, ctx.Err())
+		}
+		return nil, err
+	}
+	return ssh.NewClient(secured, channels, requests), nil
+}
+
+func clientConfig(to plugin.Values) (*ssh.ClientConfig, error) {
+	config := &ssh.ClientConfig{User: to.Text("user"), HostKeyCallback: ssh.InsecureIgnoreHostKey()}
+	if config.User == "" {
+		config.User = "root"
+	}
+	if key := to.Text("hostKey"); key != "" {
+		expected, _, _, _, err := ssh.ParseAuthorizedKey([]byte(key))
+		if err != nil {
+			return nil, fmt.Errorf("failed to parse host key: %w", err)
+		}
+		config.HostKeyCallback = ssh.FixedHostKey(expected)
+		config.HostKeyAlgorithms = algorithms(expected.Type())
+	}
+	if key := to.Text("privateKey"); key != "" {
+		signer, err := parseKey(key, to.Text("privateKeyPassword"))
+		if err != nil {
+			return nil, fmt.Errorf("failed to parse private key: %w", err)
+		}
+		config.Auth = append(config.Auth, ssh.PublicKeys(signer))
+	}
+	if password := to.Text("password"); password != "" {
+		config.Auth = append(config.Auth, ssh.Password(password), ssh.KeyboardInteractive(
+			func(_, _ string, questions []string, _ []bool) ([]string, error) {
+				answers := make([]string, len(questions))
+				for index := range answers {
+					answers[index] = password
+				}
+				return answers, nil
+			}))
+	}
+	socket := to.Text("agentSocketPath")
+	if socket == "" {
+		socket = os.Getenv("SSH_AUTH_SOCK")
+	}
+	if socket != "" {
+		config.Auth = append(config.Auth, ssh.PublicKeysCallback(func() ([]ssh.Signer, error) {
+			connection, err := net.Dial("unix", socket)
+			if err != nil {
+				return nil, err
+			}
+			return agent.NewClient(connection).Signers()
+		}))
+	}
+	return config, nil
+}
+
+func parseKey(key, password string) (ssh.Signer, error) {
+	if password == "" {
+		return ssh.ParsePrivateKey([]byte(key))
+	}
+	return ssh.ParsePrivateKeyWithPassphrase([]byte(key), []byte(password))
+}
+
+// algorithms makes the server present the key that is expected, of the several it may have.
+func algorithms(keyType string) []string {
+	if keyType == ssh.KeyAlgoRSA {
+		return []string{ssh.KeyAlgoRSASHA512, ssh.KeyAlgoRSASHA256}
+	}
+	return []string{keyType}
+}
+
+func number(values plugin.Values, name string, otherwise int) int {
+	if !values.Has(name) {
+		return otherwise
+	}
+	return values.Int(name)
+}
