@@ -1,0 +1,82 @@
+import { spawn } from "node:child_process";
+
+export interface CommandResult {
+    readonly stdout: string;
+    readonly stderr: string;
+    /** Exit code; 128 + signal number when a signal ended the command. */
+    readonly code: number;
+}
+
+export interface CommandOptions {
+    readonly stdin?: string | Buffer;
+    /** @default 60 */
+    readonly timeoutSeconds?: number;
+    readonly environment?: NodeJS.ProcessEnv;
+    /** Called with each piece of output as it arrives, for long work that shows its progress. */
+    readonly onOutput?: (text: string) => void;
+}
+
+/** Runs a program on this machine to its end. Throws only if it cannot be started or outlives its time. */
+export function execute(
+    program: string,
+    args: readonly string[],
+    options: CommandOptions = {},
+): Promise<CommandResult> {
+    const { stdin = "", timeoutSeconds = 60, environment = process.env, onOutput } = options;
+    return new Promise((resolve, reject) => {
+        const child = spawn(program, args, { stdio: ["pipe", "pipe", "pipe"], env: environment, detached: true });
+        let stdout = "";
+        let stderr = "";
+        let expired = false;
+        const timer = setTimeout(() => {
+            expired = true;
+            endGroup(child.pid);
+        }, timeoutSeconds * 1000);
+        child.stdout.setEncoding("utf8").on("data", (text: string) => {
+            stdout += text;
+            onOutput?.(text);
+        });
+        child.stderr.setEncoding("utf8").on("data", (text: string) => {
+            stderr += text;
+            onOutput?.(text);
+        });
+        // A command may end without reading all it was given; its exit code is what counts then.
+        child.stdin.on("error", () => undefined);
+        child.stdin.end(stdin);
+        child.on("error", (error) => {
+            clearTimeout(timer);
+            reject(new Error(`"${program}" cannot be started: ${error.message}`));
+        });
+        child.on("close", (code, signal) => {
+            clearTimeout(timer);
+            if (expired) {
+                reject(new Error(`"${commandLine(program, args)}" did not end within ${timeoutSeconds} s\n${stderr}`));
+                return;
+            }
+            resolve({ stdout, stderr, code: code ?? 128 + (signal === "SIGKILL" ? 9 : 15) });
+        });
+    });
+}
+
+/** Like `execute`, but a non-zero exit is an error that quotes what the program said. Returns its standard output. */
+export async function succeed(program: string, args: readonly string[], options?: CommandOptions): Promise<string> {
+    const { stdout, stderr, code } = await execute(program, args, options);
+    if (code !== 0) {
+        throw new Error(`"${commandLine(program, args)}" failed with exit code ${code}: ${(stderr || stdout).trim()}`);
+    }
+    return stdout;
+}
+
+function commandLine(program: string, args: readonly string[]): string {
+    const line = [program, ...args].join(" ");
+    return line.length > 200 ? `${line.slice(0, 200)}…` : line;
+}
+
+function endGroup(pid: number | undefined): void {
+    if (pid === undefined) return;
+    try {
+        process.kill(-pid, "SIGKILL");
+    } catch {
+        // It ended by itself in the meantime.
+    }
+}

@@ -1,0 +1,99 @@
+import { existsSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+import { until } from "./poll";
+
+let mountPoint: string | undefined;
+
+/** Where this machine has control groups v2: alone at /sys/fs/cgroup, or beside v1. */
+function unifiedMountPoint(): string {
+    if (mountPoint) return mountPoint;
+    const line = readFileSync("/proc/self/mountinfo", "utf8")
+        .split("\n")
+        .find((mount) => mount.includes(" - cgroup2 "));
+    mountPoint = line?.split(" ")[4];
+    if (!mountPoint) {
+        throw new Error(
+            "the lab needs control groups v2 and none are mounted: mount -t cgroup2 cgroup2 /sys/fs/cgroup/unified",
+        );
+    }
+    return mountPoint;
+}
+
+/** The control groups of an environment or of one of its hosts: all processes of a host are in its own. */
+export class ControlGroup {
+    readonly directory: string;
+
+    constructor(environment: string, host?: string) {
+        this.directory = join(unifiedMountPoint(), "pulumi-etcd-lab", environment, host ?? "");
+    }
+
+    /** Whether any process is in it. */
+    isPopulated(): boolean {
+        return this.readEvent("populated") === "1";
+    }
+
+    isFrozen(): boolean {
+        return this.readEvent("frozen") === "1";
+    }
+
+    /** Ends every process in it at once. */
+    async kill(): Promise<void> {
+        if (!existsSync(this.directory)) return;
+        writeFileSync(join(this.directory, "cgroup.kill"), "1");
+        await this.whenEmpty(10);
+    }
+
+    async whenEmpty(seconds: number): Promise<void> {
+        await until(() => !this.isPopulated(), {
+            seconds,
+            everyMs: 5,
+            message: () => `control group ${this.directory} still has processes after ${seconds} s`,
+        });
+    }
+
+    async setFrozen(frozen: boolean): Promise<void> {
+        writeFileSync(join(this.directory, "cgroup.freeze"), frozen ? "1" : "0");
+        await until(() => this.isFrozen() === frozen, {
+            seconds: 10,
+            everyMs: 2,
+            message: () => `control group ${this.directory} did not ${frozen ? "freeze" : "thaw"} within 10 s`,
+        });
+    }
+
+    /** Removes the empty group with all below it. */
+    remove(): void {
+        if (existsSync(this.directory)) removeTree(this.directory);
+    }
+
+    /** The host's process 1, as a process id of this machine; undefined while the host is not up. */
+    initProcess(): number | undefined {
+        const file = join(this.directory, "machine/payload/init.scope/cgroup.procs");
+        if (!existsSync(file)) return undefined;
+        return readFileSync(file, "utf8").split("\n").filter(Boolean).map(Number).find(isInit);
+    }
+
+    private readEvent(name: string): string | undefined {
+        try {
+            const events = readFileSync(join(this.directory, "cgroup.events"), "utf8");
+            return new RegExp(`^${name} (\\d)$`, "m").exec(events)?.[1];
+        } catch {
+            return undefined;
+        }
+    }
+}
+
+function isInit(pid: number): boolean {
+    try {
+        return /^NSpid:.*\t1$/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
+    } catch {
+        return false;
+    }
+}
+
+function removeTree(directory: string): void {
+    for (const entry of readdirSync(directory, { withFileTypes: true })) {
+        if (entry.isDirectory()) removeTree(join(directory, entry.name));
+    }
+    rmdirSync(directory);
+}

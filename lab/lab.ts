@@ -1,0 +1,141 @@
+import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+
+import { withLock } from "../toolchain/lock";
+import { publishKeys, unpublishKeys } from "./checkoutFiles";
+import { ControlGroup } from "./controlGroup";
+import { LabHost } from "./host";
+import { imageDirectory, OPERATOR_PASSWORD } from "./image";
+import { makeNetwork, removeNetwork } from "./network";
+import { requireLabMachine } from "./prerequisites";
+import { extendRecord } from "./reserve";
+import { keyPair, publicHostKey, seedHost, userKeyFile } from "./seed";
+import { validateEnvironmentName, validateSpec } from "./spec";
+import type { LabHostSpec, LabSpec } from "./spec";
+import {
+    environmentDirectory,
+    lockFile,
+    memoryDirectory,
+    readEnvironment,
+    writeEnvironment,
+    writeWhole,
+} from "./state";
+import type { EnvironmentRecord } from "./state";
+
+/** The users of every lab host. All of them log in with the environment's key. */
+export const LAB_USERS = {
+    root: { name: "root" },
+    /** Its sudo asks for no password. */
+    admin: { name: "admin" },
+    /** May log in by its password, too, and its sudo asks for it. */
+    operator: { name: "operator", password: OPERATOR_PASSWORD },
+} as const;
+
+/** An environment that is up: its hosts, and the keys to them. */
+export class Lab {
+    readonly users = LAB_USERS;
+
+    constructor(
+        private readonly spec: LabSpec,
+        /** All hosts of the environment, a bastion included. */
+        readonly hosts: readonly LabHost[],
+        readonly bastion: LabHost | undefined,
+        /** OpenSSH's form, unencrypted. */
+        readonly privateKey: string,
+    ) {}
+
+    get environment(): string {
+        return this.spec.environment;
+    }
+
+    get privateKeyFile(): string {
+        return userKeyFile(this.environment);
+    }
+
+    get knownHostsFile(): string {
+        return knownHostsFile(this.environment);
+    }
+
+    /** @throws when the environment has no such host */
+    host(name: string): LabHost {
+        const found = this.hosts.find((host) => host.name === name);
+        if (found) return found;
+        const known = this.hosts.map((host) => host.name).join(", ");
+        throw new Error(`environment "${this.environment}" has no host "${name}": it has ${known}`);
+    }
+
+    /** Makes one more host; `hosts` of the Lab that `openLab` gives from now on has it, too. */
+    async addHost(host: LabHostSpec): Promise<LabHost> {
+        const lab = await openLab({ ...this.spec, hosts: [...this.spec.hosts, host] });
+        return lab.host(host.name);
+    }
+
+    async down(): Promise<void> {
+        await closeLab(this.environment);
+    }
+
+    /** Collects what one wants to read after a failure: each host's journal, units, firewall and etcd's files. */
+    async diagnostics(directory: string): Promise<void> {
+        await mkdir(directory, { recursive: true });
+        await Promise.all(
+            this.hosts.map(async (host) => writeFile(join(directory, `${host.name}.txt`), await host.diagnosis())),
+        );
+    }
+}
+
+/**
+ * Brings an environment up: makes the hosts that are missing, starts those that are down, and takes back what was done to
+ * the others (frozen, cut). Hosts that are there and not in the spec stay. Doing it twice, or after a run that was killed,
+ * comes to the same.
+ * @throws when this machine can't, the spec is wrong or contradicts what is there, or an address is taken
+ */
+export async function openLab(spec: LabSpec): Promise<Lab> {
+    validateSpec(spec);
+    await requireLabMachine();
+    const image = await imageDirectory(spec.image ?? readEnvironment(spec.environment)?.image ?? "bookworm");
+    return withLock(lockFile(`${spec.environment}.lock`), `makes lab "${spec.environment}"`, async () => {
+        const record = await withLock(lockFile("addresses"), "looks for free addresses", async () => {
+            const extended = await extendRecord(spec, image);
+            writeEnvironment(extended);
+            return extended;
+        });
+        await makeNetwork(record);
+        await keyPair(userKeyFile(spec.environment), `lab ${spec.environment}`);
+        await Promise.all(record.hosts.map((host) => seedHost(record, host)));
+        await writeKnownHosts(record);
+        publishKeys(spec.environment);
+        const hosts = await Promise.all(record.hosts.map((host) => LabHost.open(spec.environment, host)));
+        await Promise.all(hosts.map((host) => host.restore()));
+        const bastion = hosts.find(({ name }) => name === record.bastion);
+        const privateKey = await readFile(userKeyFile(spec.environment), "utf8");
+        return new Lab(spec, hosts, bastion, privateKey);
+    });
+}
+
+/** Ends an environment and removes all of it, half-made ones included. One that is not there is fine. */
+export async function closeLab(environment: string): Promise<void> {
+    validateEnvironmentName(environment);
+    await requireLabMachine();
+    await withLock(lockFile(`${environment}.lock`), `removes lab "${environment}"`, async () => {
+        const group = new ControlGroup(environment);
+        await group.kill();
+        await removeNetwork(environment);
+        group.remove();
+        await rm(memoryDirectory(environment), { recursive: true, force: true });
+        await rm(environmentDirectory(environment), { recursive: true, force: true });
+        unpublishKeys(environment);
+    });
+}
+
+function knownHostsFile(environment: string): string {
+    return join(environmentDirectory(environment), "known_hosts");
+}
+
+async function writeKnownHosts(record: EnvironmentRecord): Promise<void> {
+    const lines = await Promise.all(
+        record.hosts.map(
+            async ({ name, address }) => `${address},${name} ${await publicHostKey(record.environment, name)}\n`,
+        ),
+    );
+    writeWhole(knownHostsFile(record.environment), lines.join(""));
+}

@@ -1,0 +1,107 @@
+import { accessSync, constants, existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+
+import { succeed } from "./command";
+
+/** Which Debian package holds a program that the lab runs on this machine. */
+const PACKAGE_OF = {
+    "systemd-nspawn": "systemd-container",
+    mmdebstrap: "mmdebstrap",
+    nft: "nftables",
+    ip: "iproute2",
+    tc: "iproute2",
+    bridge: "iproute2",
+    ssh: "openssh-client",
+    "ssh-keygen": "openssh-client",
+    unshare: "util-linux",
+    nsenter: "util-linux",
+    setpriv: "util-linux",
+    "mkfs.ext4": "e2fsprogs",
+    ethtool: "ethtool",
+    perl: "perl-base",
+} as const;
+
+export type Program = keyof typeof PACKAGE_OF;
+
+const EVERY_RUN: readonly Program[] = [
+    "systemd-nspawn",
+    "nft",
+    "ip",
+    "ssh",
+    "ssh-keygen",
+    "unshare",
+    "nsenter",
+    "setpriv",
+];
+
+/** Throws one clear sentence where this machine can't play lab hosts; installs missing Debian packages where it can. */
+export async function requireLabMachine(): Promise<void> {
+    if (process.platform !== "linux") {
+        throw new Error(
+            `the lab needs Linux, this is "${process.platform}": run it on a Linux machine or in a virtual one`,
+        );
+    }
+    if (process.getuid?.() !== 0) {
+        throw new Error("the lab needs root, to make namespaces, mounts and control groups: run it with sudo");
+    }
+    await requirePrograms(EVERY_RUN);
+}
+
+/** Installs the packages of those programs that are missing. */
+export async function requirePrograms(programs: readonly Program[]): Promise<void> {
+    const missing = programs.filter((program) => !isOnPath(program));
+    if (missing.length === 0) return;
+    const packages: string[] = [...new Set(missing.map((program) => PACKAGE_OF[program]))];
+    if (packages.includes("mmdebstrap")) packages.push(...KEYS_OF_DEBIAN);
+    const what = `${missing.join(", ")} ${missing.length > 1 ? "are" : "is"} missing`;
+    if (!isDebian() || !isOnPath("apt-get")) {
+        throw new Error(`${what}: install the packages that hold them (on Debian: ${packages.join(" ")})`);
+    }
+    console.error(`lab: ${what}; installing ${packages.join(" ")} with apt-get`);
+    await installPackages(packages);
+    const stillMissing = missing.filter((program) => !isOnPath(program));
+    if (stillMissing.length > 0) {
+        throw new Error(
+            `${stillMissing.join(", ")} cannot be found on PATH although ${packages.join(" ")} are installed`,
+        );
+    }
+}
+
+/** Without them, another distribution's machine can't check Debian's signatures. */
+const KEYS_OF_DEBIAN = ["debian-archive-keyring"];
+
+async function installPackages(packages: readonly string[]): Promise<void> {
+    const environment = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
+    const waitForOthers = ["-o", "DPkg::Lock::Timeout=300"];
+    await succeed("apt-get", [...waitForOthers, "update", "--quiet"], { timeoutSeconds: 600, environment });
+    await succeed("apt-get", [...waitForOthers, "install", "--yes", "--no-install-recommends", ...packages], {
+        timeoutSeconds: 900,
+        environment,
+    });
+}
+
+function isDebian(): boolean {
+    if (!existsSync("/etc/os-release")) return false;
+    return /^ID(_LIKE)?=.*\b(debian|ubuntu)\b/m.test(readFileSync("/etc/os-release", "utf8"));
+}
+
+export function isOnPath(program: string): boolean {
+    return searchPath().some((directory) => isExecutable(join(directory, program)));
+}
+
+function isExecutable(file: string): boolean {
+    try {
+        accessSync(file, constants.X_OK);
+        return true;
+    } catch {
+        return false;
+    }
+}
+
+/** A plain user's PATH, kept by some ways to become root, lacks the directories of the administrator's programs. */
+function searchPath(): readonly string[] {
+    const directories = (process.env.PATH ?? "").split(":").filter(Boolean);
+    for (const needed of ["/usr/sbin", "/sbin"]) if (!directories.includes(needed)) directories.push(needed);
+    process.env.PATH = directories.join(":");
+    return directories;
+}
