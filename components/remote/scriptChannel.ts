@@ -1,0 +1,165 @@
+import { once } from "node:events";
+import { constants } from "node:os";
+import type { ClientChannel } from "ssh2";
+
+import { connectionLost } from "./channels";
+import { RemoteError, said } from "./errors";
+import { STARTED, usesSudo } from "./script";
+import { describeTarget, type SshTarget } from "./target";
+
+/** How a script ended. */
+export interface ScriptExit {
+    /** The exit code; 128 + n when signal n ended it. */
+    readonly code: number;
+    readonly stderr: string;
+}
+
+/** A script that runs on a host, over a channel of its own. */
+export class ScriptChannel {
+    /** Settles when the script's reader runs; fails if it never does: sudo refuses, or the login shell does something else. */
+    readonly started: Promise<void>;
+    /** Settles when the script ended; fails if it never started, or if the connection broke. */
+    readonly exited: Promise<ScriptExit>;
+
+    readonly #host: string;
+
+    constructor(
+        private readonly channel: ClientChannel,
+        private readonly target: SshTarget,
+        private readonly asRoot: boolean,
+        onStdout: (chunk: Buffer) => void,
+    ) {
+        this.#host = describeTarget(target);
+        const out = new AfterMark(onStdout);
+        const errChunks: Buffer[] = [];
+        const err = new AfterMark((chunk) => errChunks.push(chunk));
+        let code: number | undefined;
+
+        this.started = new Promise((resolve, reject) => {
+            channel.on("data", (chunk: Buffer) => {
+                out.push(chunk);
+                if (out.found) resolve();
+            });
+            channel.stderr.on("data", (chunk: Buffer) => {
+                err.push(chunk);
+                // sudo would ask again and take what we send next for a password: no second try.
+                if (!err.found && isWrongPassword(err.before)) {
+                    reject(this.#notStarted(err.before, out.before, undefined));
+                    this.close();
+                }
+            });
+            channel.once("close", () => {
+                if (!out.found) reject(this.#notStarted(err.before, out.before, code));
+            });
+        });
+        this.exited = new Promise((resolve, reject) => {
+            channel.on("exit", (status: number | null, signal?: string) => {
+                code = status ?? 128 + signalNumber(signal);
+            });
+            channel.once("close", () => {
+                if (!out.found) return; // `started` tells.
+                if (code === undefined) return reject(connectionLost(this.#host));
+                resolve({ code, stderr: Buffer.concat(errChunks).toString() });
+            });
+            this.started.catch(reject);
+        });
+        // Writing to a channel that has just been closed by the other side is told by `exited`.
+        channel.on("error", () => {});
+        this.exited.catch(() => {});
+    }
+
+    /** Gives the script something on stdin. Settles when there is room for more, or when the script has ended. */
+    async write(data: string | Buffer): Promise<void> {
+        if (this.channel.writable && !this.channel.write(data)) {
+            await Promise.race([once(this.channel, "drain"), this.exited.catch(() => {})]);
+        }
+    }
+
+    /** Ends the script's stdin. */
+    end(data?: string | Buffer): void {
+        if (data === undefined) this.channel.end();
+        else this.channel.end(data);
+    }
+
+    /** Ends the script, as far as that is possible from here. */
+    close(): void {
+        this.channel.signal("TERM");
+        this.channel.close();
+    }
+
+    #notStarted(stderr: string, stdout: string, code: number | undefined): RemoteError {
+        if (code === undefined && !isWrongPassword(stderr)) return connectionLost(this.#host);
+        if (usesSudo(this.target, this.asRoot)) {
+            const refused = sudoRefusal(this.target, stderr);
+            if (refused !== undefined) return refused;
+        }
+        return new RemoteError(
+            "session-refused",
+            this.#host,
+            `the login did not run our command (exit code ${code})${said(stderr, stdout)}; ` +
+                `the user needs a POSIX shell and no forced command`,
+        );
+    }
+}
+
+/** Hands on what comes after the reader's mark, and keeps what comes before. */
+class AfterMark {
+    found = false;
+    #before = Buffer.alloc(0);
+
+    constructor(private readonly onData: (chunk: Buffer) => void) {}
+
+    get before(): string {
+        return this.#before.toString();
+    }
+
+    push(chunk: Buffer): void {
+        if (this.found) return this.onData(chunk);
+        this.#before = Buffer.concat([this.#before, chunk]);
+        const at = this.#before.indexOf(STARTED);
+        if (at < 0) return;
+        this.found = true;
+        const rest = this.#before.subarray(at + STARTED.length);
+        this.#before = this.#before.subarray(0, at);
+        if (rest.length > 0) this.onData(rest);
+    }
+}
+
+function isWrongPassword(stderr: string): boolean {
+    return /try again|incorrect password/i.test(stderr);
+}
+
+function sudoRefusal(target: SshTarget, stderr: string): RemoteError | undefined {
+    const host = describeTarget(target);
+    if (isWrongPassword(stderr)) {
+        return new RemoteError(
+            "sudo-wrong-password",
+            host,
+            "sudo does not accept sudoPassword; give the user's password",
+        );
+    }
+    const reason = sudoReason(stderr, target);
+    if (reason === undefined) return undefined;
+    return new RemoteError("sudo-refused", host, `can't become root: ${reason}${said(stderr)}`);
+}
+
+function sudoReason(stderr: string, target: SshTarget): string | undefined {
+    if (/sudo.*(not found|no such file)/i.test(stderr)) {
+        return "sudo is not installed; install it, or log in as root";
+    }
+    if (/password is required|no password was provided|terminal is required/i.test(stderr)) {
+        return target.sudoPassword === undefined
+            ? `sudo wants a password; give sudoPassword, or allow "${target.user} ALL=(ALL) NOPASSWD: ALL"`
+            : "sudo can't take the password from us";
+    }
+    if (/you must have a tty/i.test(stderr)) return `sudo wants a terminal; set "Defaults:${target.user} !requiretty"`;
+    if (/not in the sudoers|not allowed|may not run/i.test(stderr)) {
+        return `sudo does not allow it to the user; let "${target.user}" run /bin/sh as root`;
+    }
+    return /^sudo:/m.test(stderr) ? "sudo fails" : undefined;
+}
+
+function signalNumber(signal: string | undefined): number {
+    const signals: Partial<Record<string, number>> = constants.signals;
+    return (signal === undefined ? undefined : signals[signal]) ?? 127;
+}

@@ -1,0 +1,271 @@
+import type { Duplex } from "node:stream";
+import type { Client } from "ssh2";
+
+import { connectionLost, openForward, openSession } from "./channels";
+import { within } from "./deadline";
+import { logIn, openSocket, prepareLogin, unreachable } from "./dial";
+import { isRemoteError, RemoteCommandError, RemoteError } from "./errors";
+import { endWhenSilent } from "./keepalive";
+import { ProcessHold } from "./processHold";
+import { frameScript, readerCommand, usesSudo } from "./script";
+import { ScriptChannel } from "./scriptChannel";
+import { Slots } from "./slots";
+import { describeTarget, type SshTarget } from "./target";
+import { feedFile, uploadFailure, uploadScript, type UploadOptions } from "./upload";
+
+export { describeTarget, type SshTarget } from "./target";
+export type { ScriptChannel, ScriptExit } from "./scriptChannel";
+export type { UploadOptions } from "./upload";
+
+export interface RunOptions {
+    /** What the script finds on its stdin. @default nothing */
+    readonly stdin?: string | Buffer | undefined;
+    /** Counted from when the script may start. @default 60 */
+    readonly timeoutSeconds?: number | undefined;
+    /** @default true */
+    readonly asRoot?: boolean | undefined;
+}
+
+export interface RunResult {
+    readonly stdout: string;
+    readonly stderr: string;
+    /** The exit code; 128 + n when signal n ended the script. */
+    readonly code: number;
+}
+
+interface Execution {
+    readonly what: string;
+    readonly script: string;
+    readonly asRoot: boolean;
+    readonly timeoutSeconds: number;
+    /** Gives the script its stdin. */
+    readonly feed: (channel: ScriptChannel) => Promise<void>;
+}
+
+/**
+ * OpenSSH's server allows ten sessions on a connection (`MaxSessions`), and counts one that has just been closed until it has read
+ * all that we sent: five that end and five that begin in one packet are ten. Forwarded connections don't count.
+ */
+const SESSIONS = 5;
+
+/**
+ * An open SSH connection to one host. Several operations may run on it at once. While none does, it keeps no process alive.
+ * All that it throws is a `RemoteError`.
+ */
+export class SshConnection {
+    /** The host as an operator knows it, for messages: `root@10.0.0.1`. */
+    readonly host: string;
+
+    readonly #sessions = new Slots(SESSIONS);
+    readonly #hold: ProcessHold;
+    #isAlive = true;
+    #sudoTookPassword = false;
+
+    private constructor(
+        readonly target: SshTarget,
+        private readonly client: Client,
+        private readonly stream: Duplex,
+        bastion: SshConnection | undefined,
+    ) {
+        this.host = describeTarget(target);
+        this.#hold = new ProcessHold(stream, bastion === undefined ? undefined : bastion.#hold);
+        const stopAsking = endWhenSilent(client);
+        client.on("error", () => {}); // What is under way on the connection fails by itself.
+        client.once("close", () => {
+            this.#isAlive = false;
+            stopAsking();
+        });
+    }
+
+    /**
+     * Connects and logs in. Callers want `pool.connect`, which shares connections.
+     * @param bastion an open connection to `target.bastion`, if it has one
+     * @throws RemoteError host-key-*, no-credentials, private-key-invalid, refused, unreachable, auth-failed, handshake-failed
+     */
+    static async connect(target: SshTarget, bastion?: SshConnection): Promise<SshConnection> {
+        const login = prepareLogin(target);
+        const timeoutSeconds = target.connectTimeoutSeconds ?? 15;
+        const deadline = Date.now() + timeoutSeconds * 1000;
+        const stream = await (bastion === undefined
+            ? openSocket(target, timeoutSeconds)
+            : bastion.#reach(target, timeoutSeconds));
+        const client = await logIn(login, stream, Math.max(0.001, (deadline - Date.now()) / 1000));
+        return new SshConnection(target, client, stream, bastion);
+    }
+
+    /** False once the connection is closed: by either side, or because the host fell silent. */
+    get isAlive(): boolean {
+        return this.#isAlive;
+    }
+
+    /**
+     * Runs a POSIX sh script. Its text goes over stdin, so it may hold secrets. Commands speak English (`LC_ALL=C`).
+     * An exit code other than 0 is no error here.
+     * @throws RemoteError command-timeout, connection-lost, sudo-refused, sudo-wrong-password, session-refused
+     */
+    async run(script: string, options: RunOptions = {}): Promise<RunResult> {
+        return this.#execute(execution("a command", script, options));
+    }
+
+    /**
+     * Runs a script that has to end with exit code 0.
+     * @param what what the script is to do, for the error: `create user etcd`
+     * @returns its stdout
+     * @throws RemoteCommandError for any other exit code; RemoteError as `run`
+     */
+    async runOrThrow(what: string, script: string, options: RunOptions = {}): Promise<string> {
+        const { code, stdout, stderr } = await this.#execute(execution(what, script, options));
+        if (code !== 0) throw new RemoteCommandError(this.host, what, code, stderr, stdout);
+        return stdout;
+    }
+
+    /**
+     * Puts a file on the host, as root: written beside its place, its SHA-256 checked there, synced, then renamed.
+     * @throws RemoteError upload-failed; as `run`
+     */
+    async upload(localPath: string, remotePath: string, options: UploadOptions): Promise<void> {
+        let sent: string | undefined;
+        const result = await this.#execute({
+            what: `upload of ${remotePath}`,
+            script: uploadScript(remotePath, options),
+            asRoot: true,
+            timeoutSeconds: options.timeoutSeconds ?? 600,
+            feed: async (channel) => {
+                sent = await feedFile(channel, localPath, options.onProgress);
+            },
+        });
+        if (result.code === 0) return;
+        throw uploadFailure(this.host, localPath, remotePath, { wanted: options.sha256, sent }, result);
+    }
+
+    /**
+     * Starts a script that stays: it gets its stdin bit by bit and has no time limit of its own.
+     * @param onStdout gets its stdout as it comes
+     * @returns once the script's reader runs on the host. `exited` tells its end; whoever opened it ends it.
+     */
+    async open(
+        script: string,
+        onStdout: (text: string) => void,
+        options: { asRoot?: boolean } = {},
+    ): Promise<ScriptChannel> {
+        await this.#sessions.take();
+        try {
+            const onChunk = (chunk: Buffer): void => onStdout(chunk.toString());
+            const channel = await this.#start(script, options.asRoot ?? true, undefined, onChunk);
+            await channel.started;
+            void channel.exited.catch(() => {}).then(() => this.#sessions.giveBack());
+            return channel;
+        } catch (error) {
+            this.#sessions.giveBack();
+            throw error;
+        }
+    }
+
+    /**
+     * Opens a TCP connection that starts at the host.
+     * @param address as the host sees it @default the address of the target
+     * @throws RemoteError port-closed, forward-refused, connection-lost
+     */
+    async forward(port: number, address: string = this.target.address): Promise<Duplex> {
+        if (!this.#isAlive) throw connectionLost(this.host);
+        const release = this.#hold.take();
+        try {
+            const channel = await openForward(this.client, this.host, address, port);
+            return channel.once("close", release);
+        } catch (error) {
+            release();
+            throw error;
+        }
+    }
+
+    /** Closes the connection, also under whatever still runs on it. */
+    close(): void {
+        this.#isAlive = false;
+        this.client.end();
+        this.stream.destroy();
+    }
+
+    async #execute({ what, script, asRoot, timeoutSeconds, feed }: Execution): Promise<RunResult> {
+        await this.#sessions.take();
+        const stdout: Buffer[] = [];
+        let channel: ScriptChannel | undefined;
+        let isLate = false;
+        const work = async (): Promise<RunResult> => {
+            // The host's own limit is for the case that we can't end the script any more.
+            channel = await this.#start(script, asRoot, timeoutSeconds + 1, (chunk) => stdout.push(chunk));
+            if (isLate) channel.close();
+            await feed(channel);
+            channel.end();
+            const { code, stderr } = await channel.exited;
+            return { code, stderr, stdout: Buffer.concat(stdout).toString() };
+        };
+        try {
+            return await within(timeoutSeconds, work(), () => {
+                isLate = true;
+                channel?.close();
+                return this.#tooLate(what, timeoutSeconds);
+            });
+        } finally {
+            this.#sessions.giveBack();
+        }
+    }
+
+    async #start(
+        script: string,
+        asRoot: boolean,
+        limitSeconds: number | undefined,
+        onStdout: (chunk: Buffer) => void,
+    ): Promise<ScriptChannel> {
+        if (!this.#isAlive) throw connectionLost(this.host);
+        const release = this.#hold.take();
+        try {
+            const raw = await openSession(this.client, this.host, readerCommand(this.target, asRoot, limitSeconds));
+            raw.once("close", release);
+            const channel = new ScriptChannel(raw, this.target, asRoot, onStdout);
+            await this.#giveSudoPassword(channel, asRoot);
+            void channel.write(frameScript(script));
+            return channel;
+        } catch (error) {
+            release();
+            throw error;
+        }
+    }
+
+    /** Until sudo has taken the password once, it is sent alone: else sudo would take what follows for further tries. */
+    async #giveSudoPassword(channel: ScriptChannel, asRoot: boolean): Promise<void> {
+        if (this.target.sudoPassword === undefined || !usesSudo(this.target, asRoot)) return;
+        await channel.write(`${this.target.sudoPassword}\n`);
+        if (this.#sudoTookPassword) return;
+        await channel.started;
+        this.#sudoTookPassword = true;
+    }
+
+    /** A stream to a host behind this one. */
+    async #reach(target: SshTarget, timeoutSeconds: number): Promise<Duplex> {
+        const late = (): RemoteError =>
+            unreachable(target, `no answer through ${this.host} within ${timeoutSeconds} s`);
+        try {
+            return await within(timeoutSeconds, this.forward(target.port ?? 22, target.address), late);
+        } catch (error) {
+            if (!isRemoteError(error, "port-closed")) throw error;
+            throw new RemoteError(
+                "refused",
+                describeTarget(target),
+                `can't be reached through the bastion: ${error.message}`,
+            );
+        }
+    }
+
+    #tooLate(what: string, timeoutSeconds: number): RemoteError {
+        return new RemoteError(
+            "command-timeout",
+            this.host,
+            `${what}: not done within ${timeoutSeconds} s and stopped; check the host's load and disk, then run again`,
+        );
+    }
+}
+
+function execution(what: string, script: string, options: RunOptions): Execution {
+    const { stdin, timeoutSeconds = 60, asRoot = true } = options;
+    return { what, script, asRoot, timeoutSeconds, feed: async (channel) => channel.end(stdin) };
+}
