@@ -148,8 +148,16 @@ export interface BastionArgs {
  */
 export type InstallSource =
     | { readonly source: "debian" }
-    | { readonly source: "file"; /** Path on the machine that runs Pulumi. */ readonly path: string; readonly sha256: string }
-    | { readonly source: "url"; /** https:// or http://, fetched by each host. */ readonly url: string; readonly sha256: string };
+    | {
+          readonly source: "file";
+          /** Path on the machine that runs Pulumi. */ readonly path: string;
+          readonly sha256: string;
+      }
+    | {
+          readonly source: "url";
+          /** https:// or http://, fetched by each host. */ readonly url: string;
+          readonly sha256: string;
+      };
 
 export type LogLevel = "debug" | "info" | "warn" | "error";
 

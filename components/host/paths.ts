@@ -8,6 +8,8 @@ export interface HostPaths {
     readonly firewallUnitFile: string;
     /** Root of everything below; root:etcd 0750. */
     readonly root: string;
+    /** Says that `root` is ours, and which cluster's: the host's. */
+    readonly mark: string;
     /** One directory per generation, named by its digest. */
     readonly generations: string;
     /** Link to the generation that the next start runs: membership's. */
@@ -41,6 +43,7 @@ export function hostPaths(cluster: string, dataDir = `/var/lib/etcd/${cluster}`)
         unitFile: `/etc/systemd/system/${unit}.service`,
         firewallUnitFile: `/etc/systemd/system/${unit}-firewall.service`,
         root,
+        mark: `${root}/managed`,
         generations: `${root}/generations`,
         current: `${root}/current`,
         staged: `${root}/staged`,

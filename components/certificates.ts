@@ -1,0 +1,157 @@
+import * as pulumi from "@pulumi/pulumi";
+import * as tls from "@pulumi/tls";
+
+import type { CertificateArgs } from "./args";
+import { peerCommonName, type HostCertificates } from "./host/settings";
+
+/** For whom certificates are made. Names and addresses are plain values: they decide which resources exist. */
+export interface ClusterCertificatesArgs extends CertificateArgs {
+    /** The cluster's name, for the names in the certificates. */
+    readonly cluster: string;
+    readonly hosts: readonly { readonly name: string; readonly address: string }[];
+    /** The common names of the clients' certificates. */
+    readonly clients: readonly string[];
+}
+
+/** What a client of the cluster logs in with. */
+export interface ClientCertificate {
+    /** The authority that the members' server certificates come from. */
+    readonly ca: pulumi.Output<string>;
+    readonly cert: pulumi.Output<string>;
+    /** Secret. */
+    readonly key: pulumi.Output<string>;
+}
+
+/** The certificates of one host, late-known. The keys are secrets. */
+export type LateHostCertificates = { readonly [Part in keyof HostCertificates]: pulumi.Output<string> };
+
+/** The common name of the certificate that this package itself uses. */
+export const OPERATOR = "pulumi-etcd-operator";
+
+interface Authority {
+    readonly key: tls.PrivateKey;
+    readonly cert: tls.SelfSignedCert;
+}
+
+interface Leaf {
+    readonly key: tls.PrivateKey;
+    readonly request: tls.CertRequest;
+}
+
+// The gateway in every etcd up to 3.7 calls its own member with the server certificate, and peers call each other with theirs.
+const MEMBER_USES = ["digital_signature", "key_encipherment", "server_auth", "client_auth"];
+const CLIENT_USES = ["digital_signature", "key_encipherment", "client_auth"];
+const AUTHORITY_USES = ["cert_signing", "crl_signing"];
+
+const ALGORITHMS: Readonly<Record<NonNullable<CertificateArgs["algorithm"]>, tls.PrivateKeyArgs>> = {
+    "ECDSA-P256": { algorithm: "ECDSA", ecdsaCurve: "P256" },
+    "ECDSA-P384": { algorithm: "ECDSA", ecdsaCurve: "P384" },
+    "RSA-2048": { algorithm: "RSA", rsaBits: 2048 },
+    "RSA-4096": { algorithm: "RSA", rsaBits: 4096 },
+    ED25519: { algorithm: "ED25519" },
+};
+
+/**
+ * The certificates of one cluster: an authority for peers and one for clients; for each member a server and a peer certificate, on one
+ * key; for the operator and each client a client certificate. A host or client that comes or goes changes no other's certificate. A
+ * leaf certificate that is renewed keeps its key.
+ */
+export class ClusterCertificates extends pulumi.ComponentResource {
+    /** Whom the client ports trust, and who vouches for the servers. */
+    readonly clientCa: pulumi.Output<string>;
+    /** Whom the peer ports trust. */
+    readonly peerCa: pulumi.Output<string>;
+    /** By host name. */
+    readonly hosts: Readonly<Record<string, LateHostCertificates>>;
+    readonly operator: ClientCertificate;
+    /** By client name. */
+    readonly clients: Readonly<Record<string, ClientCertificate>>;
+
+    constructor(
+        private readonly label: string,
+        private readonly args: ClusterCertificatesArgs,
+        opts?: pulumi.ComponentResourceOptions,
+    ) {
+        super("etcd:index:ClusterCertificates", label, {}, opts);
+
+        const clientAuthority = this.authority("client-ca", `${args.cluster} client CA`);
+        const peerAuthority = this.authority("peer-ca", `${args.cluster} peer CA`);
+        this.clientCa = clientAuthority.cert.certPem;
+        this.peerCa = peerAuthority.cert.certPem;
+        this.hosts = Object.fromEntries(
+            args.hosts.map((host) => [host.name, this.member(host, clientAuthority, peerAuthority)]),
+        );
+        this.operator = this.client("operator", OPERATOR, clientAuthority);
+        this.clients = Object.fromEntries(
+            args.clients.map((client) => [client, this.client(`${client}-client`, client, clientAuthority)]),
+        );
+        this.registerOutputs({ clientCa: this.clientCa, peerCa: this.peerCa });
+    }
+
+    private authority(part: string, commonName: string): Authority {
+        const key = this.key(part);
+        const cert = new tls.SelfSignedCert(
+            `${this.label}-${part}`,
+            {
+                privateKeyPem: key.privateKeyPem,
+                subject: { commonName },
+                isCaCertificate: true,
+                allowedUses: AUTHORITY_USES,
+                validityPeriodHours: this.args.caValidityHours ?? 87600,
+            },
+            { parent: this },
+        );
+        return { key, cert };
+    }
+
+    private member(host: { name: string; address: string }, client: Authority, peer: Authority): LateHostCertificates {
+        const leaf = this.leaf(`${host.name}-member`, {
+            subject: { commonName: peerCommonName(this.args.cluster), organizationalUnit: host.name },
+            ipAddresses: [host.address],
+            dnsNames: [host.name],
+        });
+        const server = this.sign(`${host.name}-server`, leaf, client, MEMBER_USES);
+        const peerCert = this.sign(`${host.name}-peer`, leaf, peer, MEMBER_USES);
+        return {
+            clientCa: this.clientCa,
+            peerCa: this.peerCa,
+            serverCert: server.certPem,
+            serverKey: leaf.key.privateKeyPem,
+            peerCert: peerCert.certPem,
+            peerKey: leaf.key.privateKeyPem,
+        };
+    }
+
+    private client(part: string, commonName: string, authority: Authority): ClientCertificate {
+        const leaf = this.leaf(part, { subject: { commonName } });
+        const { certPem } = this.sign(part, leaf, authority, CLIENT_USES);
+        return { ca: this.clientCa, cert: certPem, key: leaf.key.privateKeyPem };
+    }
+
+    private leaf(part: string, request: tls.CertRequestArgs): Leaf {
+        const key = this.key(part);
+        const args = { ...request, privateKeyPem: key.privateKeyPem };
+        return { key, request: new tls.CertRequest(`${this.label}-${part}`, args, { parent: this }) };
+    }
+
+    private sign(part: string, leaf: Leaf, authority: Authority, allowedUses: string[]): tls.LocallySignedCert {
+        return new tls.LocallySignedCert(
+            `${this.label}-${part}`,
+            {
+                certRequestPem: leaf.request.certRequestPem,
+                caCertPem: authority.cert.certPem,
+                caPrivateKeyPem: authority.key.privateKeyPem,
+                allowedUses,
+                validityPeriodHours: this.args.validityHours ?? 8760,
+                earlyRenewalHours: this.args.earlyRenewalHours ?? 720,
+            },
+            { parent: this },
+        );
+    }
+
+    private key(part: string): tls.PrivateKey {
+        return new tls.PrivateKey(`${this.label}-${part}`, ALGORITHMS[this.args.algorithm ?? "ECDSA-P256"], {
+            parent: this,
+        });
+    }
+}

@@ -1,0 +1,70 @@
+import * as command from "@pulumi/command";
+import * as pulumi from "@pulumi/pulumi";
+
+import { commandConnection } from "./connection";
+import { renderGeneration } from "./host/generation";
+import type { HostCertificates, HostSettings } from "./host/settings";
+import { renderStage } from "./host/stage";
+import { frameScript, readerCommand } from "./remote/script";
+import type { ResolvedSsh } from "./resolveSsh";
+
+/** What one host is prepared with. */
+export interface EtcdHostInputs {
+    readonly settings: HostSettings;
+    readonly ssh: ResolvedSsh;
+    /** PEM texts. */
+    readonly certificates: { readonly [Part in keyof HostCertificates]: pulumi.Input<string> };
+    /** How long the host may take to lay down its files, in seconds. @default 180 */
+    readonly stageTimeoutSeconds?: number;
+    /** The files are laid down again when one of these values changes. @default none */
+    readonly triggers?: readonly pulumi.Input<string>[];
+}
+
+/**
+ * One prepared host: everything that a member needs lies there, as a new generation beside the one that runs. It never starts, stops
+ * or joins etcd, and its end changes nothing on the host: that is membership's.
+ */
+export class EtcdHost extends pulumi.ComponentResource {
+    /** The digest of the generation that is staged on the host. */
+    readonly generation: pulumi.Output<string>;
+
+    constructor(name: string, inputs: EtcdHostInputs, opts?: pulumi.ComponentResourceOptions) {
+        super("etcd:index:EtcdHost", name, {}, opts);
+        const { settings, ssh, certificates } = inputs;
+
+        const staged = new command.remote.Command(
+            `${name}-stage`,
+            {
+                connection: commandConnection(ssh),
+                create: stageCommand(ssh, inputs.stageTimeoutSeconds ?? 180),
+                stdin: stageInput(inputs),
+                logging: "none",
+                addPreviousOutputInEnv: false,
+                ...(inputs.triggers && { triggers: [...inputs.triggers] }),
+            },
+            { parent: this },
+        );
+
+        const digest = pulumi
+            .all([certificates.clientCa, certificates.peerCa])
+            .apply(([clientCa, peerCa]) => renderGeneration(settings, { clientCa, peerCa }).digest);
+        // Whoever uses the digest can rely on the files being there.
+        this.generation = pulumi.all([digest, staged.id]).apply(([known]) => known);
+        this.registerOutputs({ generation: this.generation });
+    }
+}
+
+/** A constant: it reads the script, which holds private keys, from its standard input. */
+function stageCommand(ssh: ResolvedSsh, limitSeconds: number): string {
+    const { user, address, sudo } = ssh;
+    const sudoPassword = ssh.sudoPassword === undefined ? undefined : "";
+    return readerCommand({ user, address, sudo, sudoPassword }, true, limitSeconds);
+}
+
+function stageInput({ settings, ssh, certificates }: EtcdHostInputs): pulumi.Output<string> {
+    const input = pulumi.all([pulumi.output(certificates), ssh.sudoPassword]).apply(([pems, sudoPassword]) => {
+        const framed = frameScript(renderStage(settings, pems).script).toString("utf8");
+        return ssh.sudo && sudoPassword !== undefined ? `${sudoPassword}\n${framed}` : framed;
+    });
+    return pulumi.secret(input);
+}

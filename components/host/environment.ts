@@ -1,0 +1,83 @@
+import type { EtcdTuning } from "../args";
+import { HEADER, httpsUrl, peerCommonName, type HostSettings } from "./settings";
+import { isAtLeast } from "./version";
+
+/** etcd's variables by the flag they stand for, in the order of the file. */
+type Variables = readonly (readonly [flag: string, value: string | number | boolean | undefined])[];
+
+/** What systemd takes from an EnvironmentFile as it stands: no quotes, no blanks, no backslashes, no line ends. */
+const PLAIN_VALUE = /^[A-Za-z0-9._:/,=@+[\]-]+$/;
+
+/**
+ * The text of `etcd.env`: what etcd is told, apart from the initial cluster and its state, which membership writes to a file of
+ * their own. A flag goes in only if this version of etcd knows it.
+ * @throws RangeError for a value that an EnvironmentFile can't carry as it stands
+ */
+export function renderEnvironment(settings: HostSettings): string {
+    const lines = variables(settings).flatMap(([flag, value]) => (value === undefined ? [] : [variable(flag, value)]));
+    return [HEADER, ...lines, ""].join("\n");
+}
+
+function variable(flag: string, value: string | number | boolean): string {
+    const text = String(value);
+    if (PLAIN_VALUE.test(text)) return `ETCD_${flag.toUpperCase().replaceAll("-", "_")}=${text}`;
+    throw new RangeError(
+        `etcd's option ${flag} can't be ${JSON.stringify(text)}: wanted are letters, digits and ._:/,=@+[]-`,
+    );
+}
+
+function variables(settings: HostSettings): Variables {
+    const { address, peerPort, clientPort, version, paths } = settings;
+    const peerUrl = httpsUrl(address, peerPort);
+    const clientUrl = httpsUrl(address, clientPort);
+    return [
+        ["name", settings.name],
+        ["data-dir", paths.dataDir],
+        ["listen-peer-urls", peerUrl],
+        ["initial-advertise-peer-urls", peerUrl],
+        ["listen-client-urls", clientUrl],
+        ["advertise-client-urls", clientUrl],
+        ["initial-cluster-token", settings.clusterToken],
+        ["cert-file", `${paths.pki}/server.crt`],
+        ["key-file", `${paths.pki}/server.key`],
+        ["client-cert-auth", true],
+        ["trusted-ca-file", `${paths.current}/client-ca.crt`],
+        ["peer-cert-file", `${paths.pki}/peer.crt`],
+        ["peer-key-file", `${paths.pki}/peer.key`],
+        ["peer-client-cert-auth", true],
+        ["peer-trusted-ca-file", `${paths.current}/peer-ca.crt`],
+        ["peer-cert-allowed-cn", peerCommonName(settings.cluster)],
+        // The floor is TLS 1.2 in every version; 3.5.8 and later can be told so.
+        ["tls-min-version", isAtLeast(version, "3.5.8") ? "TLS1.2" : undefined],
+        // 3.4 has an older logger as its default, which knows no levels.
+        ["logger", isAtLeast(version, "3.5.0") ? undefined : "zap"],
+        ["log-level", settings.logLevel],
+        ["max-learners", isAtLeast(version, "3.6.0") ? settings.maxLearners : undefined],
+        ...corruptionChecks(version),
+        ...tuning(settings.tuning),
+    ];
+}
+
+/** 3.6 turned the flags into feature gates and warns about the old ones; 3.7 does not start with them. */
+function corruptionChecks(version: string): Variables {
+    if (isAtLeast(version, "3.6.0")) return [["feature-gates", "InitialCorruptCheck=true,CompactHashCheck=true"]];
+    return [
+        ["experimental-initial-corrupt-check", true],
+        ["experimental-compact-hash-check-enabled", isAtLeast(version, "3.5.5") ? true : undefined],
+    ];
+}
+
+function tuning(tuning: EtcdTuning): Variables {
+    return [
+        ["heartbeat-interval", tuning.heartbeatInterval],
+        ["election-timeout", tuning.electionTimeout],
+        ["snapshot-count", tuning.snapshotCount],
+        ["quota-backend-bytes", tuning.quotaBackendBytes],
+        ["max-request-bytes", tuning.maxRequestBytes],
+        ["max-txn-ops", tuning.maxTxnOps],
+        ["max-snapshots", tuning.maxSnapshots],
+        ["max-wals", tuning.maxWals],
+        ["auto-compaction-mode", tuning.autoCompactionMode],
+        ["auto-compaction-retention", tuning.autoCompactionRetention],
+    ];
+}

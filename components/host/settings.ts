@@ -1,0 +1,56 @@
+import type { EtcdTuning, LogLevel } from "../args";
+import type { HostPaths } from "./paths";
+
+/** All that decides what one member's host is given, besides certificates. Plain values, validated before. */
+export interface HostSettings {
+    /** The cluster's name: it is in every path and unit name. */
+    readonly cluster: string;
+    readonly clusterToken: string;
+    readonly version: string;
+    /** The member's name. */
+    readonly name: string;
+    /** The member's IP address, without brackets. */
+    readonly address: string;
+    readonly clientPort: number;
+    readonly peerPort: number;
+    readonly paths: HostPaths;
+    /** The directory that holds the binaries `etcd` and `etcdctl` of this version. */
+    readonly releaseDir: string;
+    readonly logLevel: LogLevel;
+    readonly tuning: EtcdTuning;
+    readonly maxLearners: number;
+    /** Manage a firewall table. */
+    readonly firewall: boolean;
+    /** Addresses and networks that are let in to the client port, besides the members'. */
+    readonly clientAddresses: readonly string[];
+}
+
+/** PEM texts for one host. The keys are secrets. */
+export interface HostCertificates {
+    /** Whom the client port trusts: one or more certificates. */
+    readonly clientCa: string;
+    /** Whom the peer port trusts: one or more certificates. */
+    readonly peerCa: string;
+    readonly serverCert: string;
+    readonly serverKey: string;
+    readonly peerCert: string;
+    readonly peerKey: string;
+}
+
+/** The first line of every file that is ours. A file without it belongs to somebody else. */
+export const HEADER = "# Managed by pulumi-etcd: changes made by hand are lost.";
+
+/** The user and group that etcd runs as. */
+export const ETCD_USER = "etcd";
+
+/** `https://10.0.0.1:2380`, with brackets around an IPv6 address. */
+export function httpsUrl(address: string, port: number): string {
+    return `https://${address.includes(":") ? `[${address}]` : address}:${port}`;
+}
+
+/**
+ * The common name of every peer certificate of a cluster. It is the same for all members, so that a member that joins changes nothing on the others.
+ */
+export function peerCommonName(cluster: string): string {
+    return `${cluster}-peer`;
+}

@@ -1,0 +1,94 @@
+import { shellQuote } from "../quote";
+import { renderFirewall, renderFirewallUnit, renderNoFirewall, renderPeers } from "./firewall";
+import { renderGeneration } from "./generation";
+import { ETCD_USER, HEADER, type HostCertificates, type HostSettings } from "./settings";
+import { STAGE_FUNCTIONS } from "./stageFunctions";
+
+/** What is staged on a host. */
+export interface Stage {
+    /** The digest of the generation that the script lays down. */
+    readonly generation: string;
+    /** A POSIX shell script for root. It holds private keys. */
+    readonly script: string;
+}
+
+/**
+ * The script that puts a member's files on its host: user, directories, certificates, the generation, the firewall. It is
+ * idempotent, can be cut off anywhere, changes nothing that belongs to somebody else, and neither starts nor stops etcd. On failure it
+ * says why in one sentence on stderr and ends with code 1.
+ */
+export function renderStage(settings: HostSettings, certificates: HostCertificates): Stage {
+    const { paths } = settings;
+    const { digest, files } = renderGeneration(settings, certificates);
+    const leaves = {
+        "server.crt": certificates.serverCert,
+        "server.key": certificates.serverKey,
+        "peer.crt": certificates.peerCert,
+        "peer.key": certificates.peerKey,
+    };
+    const mark = `${HEADER}\n${settings.clusterToken}\n`;
+    const script = [
+        STAGE_FUNCTIONS,
+        ...variables({
+            cluster: settings.cluster,
+            token: settings.clusterToken,
+            etcd: ETCD_USER,
+            root: paths.root,
+            mark: paths.mark,
+            generations: paths.generations,
+            current: paths.current,
+            runtime: paths.runtime,
+            data: paths.dataDir,
+            unit_file: paths.unitFile,
+            firewall_unit: paths.firewallUnit,
+            firewall_unit_file: paths.firewallUnitFile,
+            firewall_table: paths.firewallTable,
+            digest,
+        }),
+        call("check_host", settings.firewall ? "firewall" : ""),
+        call("take_lock"),
+        call("check_ours"),
+        call("make_user"),
+        call("make_root"),
+        // The first file, so that whatever a run that was cut off leaves behind is known as ours.
+        call("put", paths.mark, "0640", `root:${ETCD_USER}`, mark),
+        call("make_directories", paths.pki),
+        ...Object.entries(leaves).map(([name, text]) => owned(`${paths.pki}/${name}`, text)),
+        call("begin_generation"),
+        ...Object.entries(files).map(([name, text]) => generationFile(name, text)),
+        call("end_generation"),
+        ...firewall(settings),
+        call("put", paths.staged, "0640", `root:${ETCD_USER}`, `${digest}\n`),
+        call("drop_old_generations"),
+        "",
+    ].join("\n");
+    return { generation: digest, script };
+}
+
+function firewall(settings: HostSettings): readonly string[] {
+    const { paths } = settings;
+    if (!settings.firewall) return [call("open_firewall", paths.firewall, renderNoFirewall(settings))];
+    return [
+        call("put_once", paths.peers, "0640", `root:${ETCD_USER}`, renderPeers([])),
+        call("load_firewall", paths.firewall, renderFirewall(settings), renderFirewallUnit(settings)),
+    ];
+}
+
+/** Certificates, the authorities' as well, are their owner's alone (CIS 1.1.20, 1.1.21). */
+function generationFile(name: string, text: string): string {
+    const isCertificate = name.endsWith(".crt");
+    const [mode, owner] = isCertificate ? ["0600", `${ETCD_USER}:${ETCD_USER}`] : ["0640", `root:${ETCD_USER}`];
+    return `put "$generation"/${shellQuote(name)} ${mode} ${shellQuote(owner)} ${shellQuote(text)}`;
+}
+
+function owned(path: string, text: string): string {
+    return call("put", path, "0600", `${ETCD_USER}:${ETCD_USER}`, text);
+}
+
+function call(name: string, ...words: readonly string[]): string {
+    return [name, ...words.map(shellQuote)].join(" ");
+}
+
+function variables(values: Readonly<Record<string, string>>): readonly string[] {
+    return Object.entries(values).map(([name, value]) => `${name}=${shellQuote(value)}`);
+}

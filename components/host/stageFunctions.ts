@@ -1,0 +1,136 @@
+/**
+ * The part of the staging script that is the same for every host. File contents reach it as arguments of shell functions, which no
+ * process list shows; `printf` is the shell's own.
+ */
+export const STAGE_FUNCTIONS = `set -eu
+umask 077
+unset CDPATH
+fail() { printf '%s\\n' "$1" >&2; exit 1; }
+
+# All that could stop us, before anything is changed.
+check_host() {
+    [ -d /run/systemd/system ] || fail "systemd does not run on this host: pulumi-etcd needs a host that systemd has booted"
+    for tool in flock install cmp getent useradd groupadd systemctl; do
+        command -v "$tool" >/dev/null || fail "the program $tool is missing on this host: install the package that has it"
+    done
+    if [ -n "$1" ] && ! [ -x /usr/sbin/nft ]; then
+        fail "/usr/sbin/nft is missing on this host: install nftables, or declare the cluster with firewall: false"
+    fi
+}
+
+# Several clusters on one host are staged one after the other: they share the user and /etc/etcd.
+take_lock() {
+    exec 9>/run/pulumi-etcd-stage.lock
+    flock -w 120 9 || fail "another run has been staging files on this host for 2 minutes: wait for it, or end it"
+}
+
+is_ours() {
+    IFS= read -r first <"$1" || :
+    case "$first" in "# Managed by pulumi-etcd"*) return 0;; *) return 1;; esac
+}
+
+check_ours() {
+    for file in "$unit_file" "$firewall_unit_file"; do
+        if [ -e "$file" ] || [ -L "$file" ]; then
+            [ -f "$file" ] && is_ours "$file" || fail "$file exists and is not pulumi-etcd's: remove it, or give the cluster another name"
+        fi
+    done
+    if [ -L "$root" ] || { [ -e "$root" ] && ! [ -d "$root" ]; }; then
+        fail "$root exists and is no directory: remove it, or give the cluster another name"
+    fi
+    [ -d "$root" ] || return 0
+    # Empty, or cut off while the very first file was written.
+    case "$(ls -A "$root")" in ""|"\${mark##*/}.new") return 0;; esac
+    [ -f "$mark" ] && is_ours "$mark" || fail "$root holds files that are not pulumi-etcd's: remove them, or give the cluster another name"
+    found=$(sed -n 2p "$mark")
+    [ "$found" = "$token" ] ||
+        fail "$root belongs to the cluster with the token $found, wanted is $token: give one of the two clusters another name, or keep the token"
+}
+
+make_user() {
+    getent group "$etcd" >/dev/null || groupadd --system "$etcd" || fail "the group $etcd can't be made: see above"
+    getent passwd "$etcd" >/dev/null ||
+        useradd --system --gid "$etcd" --home-dir /var/lib/etcd --no-create-home --shell /usr/sbin/nologin "$etcd" ||
+        fail "the user $etcd can't be made: see above"
+}
+
+make_root() {
+    [ -d "\${root%/*}" ] || install -d -m 0755 "\${root%/*}"
+    install -d -m 0750 -o root -g "$etcd" "$root"
+}
+
+make_directories() {
+    install -d -m 0750 -o root -g "$etcd" "$generations" "$1"
+    if ! [ -e "$data" ]; then
+        ( umask 022; mkdir -p "\${data%/*}" )
+        install -d -m 0700 -o "$etcd" -g "$etcd" "$data"
+    fi
+}
+
+# put PATH MODE OWNER CONTENT: a file is there whole, with its owner, or as it was.
+changed=
+put() {
+    changed=
+    if [ -f "$1" ] && ! [ -L "$1" ] && printf '%s' "$4" | cmp -s - "$1"; then
+        [ "$(stat -c '0%a %U:%G' "$1")" = "$2 $3" ] || { chown "$3" "$1"; chmod "$2" "$1"; }
+        return 0
+    fi
+    printf '%s' "$4" >"$1.new"
+    chown "$3" "$1.new"
+    chmod "$2" "$1.new"
+    sync "$1.new"
+    mv -fT "$1.new" "$1"
+    changed=yes
+}
+
+put_once() { [ -e "$1" ] || put "$@"; }
+
+begin_generation() {
+    rm -rf "$generations/.new"
+    generation=$generations/$digest
+    [ -d "$generation" ] && return 0
+    install -d -m 0750 -o root -g "$etcd" "$generations/.new"
+    generation=$generations/.new
+}
+
+end_generation() {
+    [ "$generation" = "$generations/.new" ] || { touch "$generation"; return 0; }
+    mv -T "$generation" "$generations/$digest"
+}
+
+# Keeps the five before this one, and whatever starts next or runs now.
+drop_old_generations() {
+    next=$(readlink "$current" || :)
+    running=$(cat "$runtime/generation" 2>/dev/null || :)
+    count=0
+    for name in $(ls -1t "$generations"); do
+        case "$name" in "$digest"|"\${next##*/}"|"$running") continue;; esac
+        count=$((count + 1))
+        if [ "$count" -gt 5 ]; then rm -rf "\${generations:?}/$name"; fi
+    done
+}
+
+# load_firewall FILE TABLE UNIT: the new table is tried before it replaces the old one.
+load_firewall() {
+    printf '%s' "$2" >"$1.try"
+    problem=$(/usr/sbin/nft -c -f "$1.try" 2>&1) || { rm -f "$1.try"; fail "the firewall table was refused by nft: $problem"; }
+    rm -f "$1.try"
+    put "$1" 0640 "root:$etcd" "$2"
+    table_changed=$changed
+    put "$firewall_unit_file" 0644 root:root "$3"
+    if [ -n "$changed" ]; then systemctl daemon-reload; fi
+    systemctl is-enabled --quiet "$firewall_unit" || systemctl --quiet enable "$firewall_unit"
+    if ! systemctl is-active --quiet "$firewall_unit"; then
+        systemctl start "$firewall_unit" || fail "the firewall can't be loaded: see journalctl -u $firewall_unit on the host"
+    elif [ -n "$table_changed" ] || ! /usr/sbin/nft list table inet "$firewall_table" >/dev/null 2>&1; then
+        systemctl reload "$firewall_unit" || fail "the firewall can't be loaded: see journalctl -u $firewall_unit on the host"
+    fi
+}
+
+# open_firewall FILE TABLE: the unit stays, because what runs now may ask for it at its next start.
+open_firewall() {
+    [ -f "$firewall_unit_file" ] || return 0
+    put "$1" 0640 "root:$etcd" "$2"
+    if [ -n "$changed" ]; then systemctl reload-or-restart "$firewall_unit"; fi
+}
+`;

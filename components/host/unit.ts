@@ -1,0 +1,91 @@
+import { ETCD_USER, HEADER, type HostSettings } from "./settings";
+
+/**
+ * The text of the etcd unit. It is part of a generation; membership copies it to its place when it activates that generation.
+ *
+ * At each start the unit notes which generation it runs: the last part of what `current` links to, in `<runtime>/generation`.
+ */
+export function renderUnit(settings: HostSettings): string {
+    const { paths, releaseDir, cluster, firewall } = settings;
+    const note = `basename "$$(readlink ${paths.current})" > ${paths.runtime}/generation`;
+    return [
+        HEADER,
+        "[Unit]",
+        `Description=etcd member of ${cluster}`,
+        "Documentation=https://etcd.io/docs",
+        "Wants=network-online.target",
+        "After=network-online.target time-sync.target",
+        ...(firewall ? afterFirewall(settings) : []),
+        // Without it, etcd would think that it is the only member of a new cluster.
+        `ConditionPathExists=${paths.membershipEnv}`,
+        // A member comes back whenever what kept it from starting is gone, however long that took.
+        "StartLimitIntervalSec=0",
+        "",
+        "[Service]",
+        "Type=notify",
+        `User=${ETCD_USER}`,
+        `Group=${ETCD_USER}`,
+        `EnvironmentFile=${paths.current}/etcd.env`,
+        `EnvironmentFile=${paths.membershipEnv}`,
+        `RuntimeDirectory=${paths.unit}`,
+        "RuntimeDirectoryMode=0755",
+        `ExecStartPre=/bin/sh -c '${note}'`,
+        `ExecStart=${releaseDir}/etcd`,
+        "Restart=on-failure",
+        "RestartSec=2",
+        // A learner says that it is ready only after it has caught up and reached the leader.
+        "TimeoutStartSec=300",
+        "TimeoutStopSec=60",
+        "LimitNOFILE=65536",
+        `ReadWritePaths=${paths.dataDir}`,
+        ...HARDENING,
+        "",
+        "[Install]",
+        "WantedBy=multi-user.target",
+        "",
+    ].join("\n");
+}
+
+/**
+ * etcd does not start on a host whose firewall could not be loaded, but a firewall that is reloaded or restarted does not take etcd
+ * down with it, as `Requires=` would.
+ */
+function afterFirewall({ paths }: HostSettings): readonly string[] {
+    return [
+        `Wants=${paths.firewallUnit}.service`,
+        `After=${paths.firewallUnit}.service`,
+        `AssertPathExists=/run/${paths.firewallUnit}`,
+    ];
+}
+
+/** etcd needs its data directory, the network and nothing else. */
+const HARDENING: readonly string[] = [
+    "UMask=0077",
+    "NoNewPrivileges=yes",
+    "CapabilityBoundingSet=",
+    "AmbientCapabilities=",
+    "ProtectSystem=strict",
+    "ProtectHome=yes",
+    "ProtectProc=invisible",
+    "ProtectClock=yes",
+    "ProtectHostname=yes",
+    "ProtectControlGroups=yes",
+    "ProtectKernelLogs=yes",
+    "ProtectKernelModules=yes",
+    "ProtectKernelTunables=yes",
+    "PrivateTmp=yes",
+    "PrivateDevices=yes",
+    "DevicePolicy=closed",
+    "RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX",
+    "RestrictNamespaces=yes",
+    "RestrictRealtime=yes",
+    "RestrictSUIDSGID=yes",
+    "RemoveIPC=yes",
+    "LockPersonality=yes",
+    "MemoryDenyWriteExecute=yes",
+    "KeyringMode=private",
+    "SystemCallArchitectures=native",
+    "SystemCallFilter=@system-service",
+    "SystemCallFilter=~@privileged @resources",
+    "SystemCallErrorNumber=EPERM",
+];

@@ -1,0 +1,70 @@
+import type { BastionArgs, EtcdHostArgs, SshArgs } from "./args";
+import { lookUpKnownHosts } from "./knownHosts";
+
+/** How one host is logged in to, with all defaults and overrides settled. Secrets may be late-known, all else is plain. */
+export interface ResolvedSsh {
+    readonly address: string;
+    readonly port: number;
+    readonly user: string;
+    readonly privateKey?: NonNullable<SshArgs["privateKey"]>;
+    readonly passphrase?: NonNullable<SshArgs["passphrase"]>;
+    readonly password?: NonNullable<SshArgs["password"]>;
+    readonly agentSocket?: string;
+    /** `type base64` lines; empty only when the check is switched off. */
+    readonly hostKeys: readonly string[];
+    readonly insecureSkipHostKeyCheck: boolean;
+    /** Become root through sudo. */
+    readonly sudo: boolean;
+    readonly sudoPassword?: NonNullable<SshArgs["sudoPassword"]>;
+    readonly bastion?: ResolvedSsh;
+    readonly connectTimeoutSeconds: number;
+}
+
+/** The `ssh` of a host: its own, and the cluster's for what it does not say. */
+export function mergeSsh(cluster: SshArgs, host: Pick<EtcdHostArgs, "ssh">): SshArgs {
+    return { ...cluster, ...host.ssh, hostKeys: { ...cluster.hostKeys, ...host.ssh?.hostKeys } };
+}
+
+/** Settles how a host is logged in to. What is missing (credentials, host keys) is `validate`'s to tell. */
+export function resolveSsh(cluster: SshArgs, host: Pick<EtcdHostArgs, "name" | "address" | "ssh">): ResolvedSsh {
+    const ssh = mergeSsh(cluster, host);
+    const port = ssh.port ?? 22;
+    const given = [ssh.hostKeys?.[host.name] ?? []].flat();
+    return {
+        ...login(ssh),
+        address: host.address,
+        port,
+        hostKeys: given.length > 0 ? given : lookUpKnownHosts(ssh.knownHosts ?? "", [host.address, host.name], port),
+        ...(ssh.sudoPassword !== undefined && { sudoPassword: ssh.sudoPassword }),
+        ...(ssh.bastion !== undefined && { bastion: resolveBastion(ssh, ssh.bastion) }),
+    };
+}
+
+function resolveBastion(ssh: SshArgs, bastion: BastionArgs): ResolvedSsh {
+    const port = bastion.port ?? 22;
+    return {
+        ...login({ ...ssh, ...bastion }),
+        address: bastion.address,
+        port,
+        hostKeys:
+            bastion.hostKey !== undefined
+                ? [bastion.hostKey]
+                : lookUpKnownHosts(ssh.knownHosts ?? "", [bastion.address], port),
+        // Nothing is run on the bastion itself.
+        sudo: false,
+    };
+}
+
+function login(ssh: SshArgs): Omit<ResolvedSsh, "address" | "port" | "hostKeys"> {
+    const user = ssh.user ?? "root";
+    return {
+        user,
+        ...(ssh.privateKey !== undefined && { privateKey: ssh.privateKey }),
+        ...(ssh.passphrase !== undefined && { passphrase: ssh.passphrase }),
+        ...(ssh.password !== undefined && { password: ssh.password }),
+        ...(ssh.agentSocket !== undefined && { agentSocket: ssh.agentSocket }),
+        insecureSkipHostKeyCheck: ssh.insecureSkipHostKeyCheck ?? false,
+        sudo: user !== "root",
+        connectTimeoutSeconds: ssh.connectTimeoutSeconds ?? 15,
+    };
+}
