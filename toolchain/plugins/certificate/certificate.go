@@ -78,13 +78,17 @@ var LocallySigned = renewed(&plugin.Resource{
 	},
 })
 
+var use = plugin.Type{Kind: plugin.String, Enum: useNames()}
+
+func atLeast(least float64) plugin.Type { return plugin.Type{Kind: plugin.Integer, Least: &least} }
+
 // terms are the inputs that every certificate takes.
 var terms = plugin.Properties{
-	"allowedUses":         {Type: plugin.Type{Kind: plugin.List, Of: &plugin.Type{Kind: plugin.String, Enum: useNames()}}, Required: true, Replaces: true},
-	"validityPeriodHours": {Type: integer, Required: true, Replaces: true},
-	"earlyRenewalHours":   {Type: integer, Default: 0.0},
+	"allowedUses":         {Type: plugin.Type{Kind: plugin.List, Of: &use}, Required: true, Replaces: true},
+	"validityPeriodHours": {Type: atLeast(0), Required: true, Replaces: true},
+	"earlyRenewalHours":   {Type: atLeast(0), Default: 0.0},
 	"isCaCertificate":     {Type: flag, Default: false, Replaces: true},
-	"maxPathLength":       {Type: integer, Default: -1.0, Replaces: true},
+	"maxPathLength":       {Type: atLeast(-1), Default: -1.0, Replaces: true},
 	"setSubjectKeyId":     {Type: flag, Default: false, Replaces: true},
 }
 

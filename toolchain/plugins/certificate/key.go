@@ -21,10 +21,9 @@ import (
 )
 
 var (
-	text    = plugin.Type{Kind: plugin.String}
-	texts   = plugin.Type{Kind: plugin.List, Of: &text}
-	integer = plugin.Type{Kind: plugin.Integer}
-	flag    = plugin.Type{Kind: plugin.Boolean}
+	text  = plugin.Type{Kind: plugin.String}
+	texts = plugin.Type{Kind: plugin.List, Of: &text}
+	flag  = plugin.Type{Kind: plugin.Boolean}
 )
 
 var curves = map[string]elliptic.Curve{
@@ -36,7 +35,7 @@ var PrivateKey = &plugin.Resource{
 	Inputs: plugin.Properties{
 		"algorithm":  {Type: choice("RSA", "ECDSA", "ED25519"), Required: true, Replaces: true},
 		"ecdsaCurve": {Type: choice("P224", "P256", "P384", "P521"), Default: "P224", Replaces: true},
-		"rsaBits":    {Type: integer, Default: 2048.0, Replaces: true},
+		"rsaBits":    {Type: plugin.Type{Kind: plugin.Integer}, Default: 2048.0, Replaces: true},
 	},
 	Outputs: plugin.Properties{
 		"privateKeyPem":              {Type: text, Required: true, Secret: true},
@@ -118,13 +117,11 @@ func parseKey(property, encoded string) (crypto.Signer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: failed to decode PEM block: %w", property, err)
 	}
-	switch key := key.(type) {
-	case *ed25519.PrivateKey: // how OpenSSH's own format comes
-		return key, nil
-	case crypto.Signer:
-		return key, nil
+	signer, can := key.(crypto.Signer)
+	if !can {
+		return nil, fmt.Errorf("%s: unsupported private key type %T", property, key)
 	}
-	return nil, fmt.Errorf("%s: unsupported private key type %T", property, key)
+	return signer, nil
 }
 
 func algorithmOf(key crypto.Signer) string {

@@ -36,18 +36,9 @@ var extendedKeyUsages = map[string]x509.ExtKeyUsage{
 }
 
 func useNames() []string {
-	return slices.Sorted(func(yield func(string) bool) {
-		for name := range maps.Keys(keyUsages) {
-			if !yield(name) {
-				return
-			}
-		}
-		for name := range maps.Keys(extendedKeyUsages) {
-			if !yield(name) {
-				return
-			}
-		}
-	})
+	names := slices.AppendSeq(slices.Collect(maps.Keys(keyUsages)), maps.Keys(extendedKeyUsages))
+	slices.Sort(names)
+	return names
 }
 
 func usages(names []string) (x509.KeyUsage, []x509.ExtKeyUsage) {

@@ -30,6 +30,7 @@ type Type struct {
 	Of     *Type    // of lists and maps
 	Object *Object  // of nested objects
 	Enum   []string // of strings: the only values allowed; nil: any
+	Least  *float64 // of numbers: the smallest value allowed; nil: any
 }
 
 // Object is a nested object type, published under its token.
@@ -55,9 +56,10 @@ type Properties map[string]Property
 
 // Package is everything a plugin serves.
 type Package struct {
-	Name      string
-	Version   string
-	Resources map[string]*Resource // by type token
+	Name    string
+	Version string
+	// Resources are served under their type tokens.
+	Resources map[string]*Resource
 	// Modules is the schema's module format: how a token's middle part maps to a module of the SDK.
 	Modules string
 }
@@ -99,6 +101,9 @@ func (t Type) check(path string, value any) (failures []failure) {
 	case float64:
 		if t.Kind != Number && (t.Kind != Integer || given != math.Trunc(given)) {
 			return wrong
+		}
+		if t.Least != nil && given < *t.Least {
+			return []failure{{path, fmt.Sprintf("value must be at least %v, got: %v", *t.Least, given)}}
 		}
 	case bool:
 		if t.Kind != Boolean {
@@ -156,7 +161,8 @@ func (p Package) schema() (string, error) {
 		}
 	}
 	text, err := json.Marshal(map[string]any{
-		"name": p.Name, "version": p.Version, "types": types, "resources": resources,
+		"name": p.Name, "version": p.Version, "description": "A stand-in for the official plugin.",
+		"types": types, "resources": resources,
 		"meta": map[string]string{"moduleFormat": p.Modules},
 	})
 	return string(text), err

@@ -18,8 +18,8 @@ var Command = &plugin.Resource{
 		"delete":                 {Type: text},
 		"stdin":                  {Type: text},
 		"environment":            {Type: plugin.Type{Kind: plugin.Map, Of: &text}},
-		"triggers":               {Type: plugin.Type{Kind: plugin.List, Of: &plugin.Type{Kind: plugin.Any}}, Replaces: true},
-		"logging":                {Type: plugin.Type{Kind: plugin.String, Enum: []string{"stdout", "stderr", "stdoutAndStderr", "none"}}},
+		"triggers":               {Type: plugin.Type{Kind: plugin.List, Of: &anything}, Replaces: true},
+		"logging":                {Type: plugin.Type{Kind: plugin.String, Enum: streams}},
 		"addPreviousOutputInEnv": {Type: plugin.Type{Kind: plugin.Boolean}},
 	},
 	Outputs: plugin.Properties{
@@ -31,7 +31,11 @@ var Command = &plugin.Resource{
 	Delete: remove,
 }
 
-var text = plugin.Type{Kind: plugin.String}
+var (
+	text     = plugin.Type{Kind: plugin.String}
+	anything = plugin.Type{Kind: plugin.Any}
+	streams  = []string{"stdout", "stderr", "stdoutAndStderr", "none"}
+)
 
 func create(ctx context.Context, call plugin.Call) (string, plugin.Values, error) {
 	suffix := make([]byte, 4)
@@ -80,7 +84,12 @@ func run(ctx context.Context, call plugin.Call, arguments plugin.Values, command
 	if err != nil {
 		return nil, err
 	}
-	return plugin.Values{"stdout": strings.TrimSuffix(stdout, "\n"), "stderr": strings.TrimSuffix(stderr, "\n")}, nil
+	return plugin.Values{"stdout": readable(stdout), "stderr": readable(stderr)}, nil
+}
+
+// readable is output as the state can hold it: a command may write any bytes, and a state holds text.
+func readable(output string) string {
+	return strings.ToValidUTF8(strings.TrimSuffix(output, "\n"), "\uFFFD")
 }
 
 // environment is what the program asks for and what the last run wrote.

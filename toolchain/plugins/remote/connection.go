@@ -5,12 +5,10 @@ import (
 	"context"
 	"fmt"
 	"net"
-	"os"
 	"strconv"
 	"time"
 
 	"golang.org/x/crypto/ssh"
-	"golang.org/x/crypto/ssh/agent"
 
 	"pulumi-etcd/toolchain/plugins/plugin"
 )
@@ -34,8 +32,8 @@ var proxyType = plugin.Type{Kind: plugin.Nested, Object: &plugin.Object{
 
 func endpoint(properties plugin.Properties) plugin.Properties {
 	properties["host"] = plugin.Property{Type: text, Required: true}
-	for _, name := range []string{"user", "password", "privateKey", "privateKeyPassword", "agentSocketPath", "hostKey"} {
-		properties[name] = plugin.Property{Type: text, Secret: name == "password" || name == "privateKey" || name == "privateKeyPassword"}
+	for _, name := range []string{"user", "agentSocketPath", "hostKey", "privateKey", "privateKeyPassword", "password"} {
+		properties[name] = plugin.Property{Type: text}
 	}
 	for _, name := range []string{"port", "dialErrorLimit", "perDialTimeout"} {
 		properties[name] = plugin.Property{Type: plugin.Type{Kind: plugin.Number}}
@@ -72,10 +70,11 @@ type open func(ctx context.Context, address string) (net.Conn, error)
 
 // connect dials until it succeeds or dialErrorLimit dials failed (-1: no limit; 0 is as good as 1).
 func connect(ctx context.Context, to plugin.Values, open open) (*ssh.Client, error) {
-	config, err := clientConfig(to)
+	config, release, err := clientConfig(to)
 	if err != nil {
 		return nil, err
 	}
+	defer release()
 	address := net.JoinHostPort(to.Text("host"), strconv.Itoa(number(to, "port", 22)))
 	limit := number(to, "dialErrorLimit", 10)
 	timeout := time.Duration(number(to, "perDialTimeout", 15)) * time.Second
@@ -125,67 +124,6 @@ func dialOnce(
 		return nil, err
 	}
 	return ssh.NewClient(secured, channels, requests), nil
-}
-
-func clientConfig(to plugin.Values) (*ssh.ClientConfig, error) {
-	config := &ssh.ClientConfig{User: to.Text("user"), HostKeyCallback: ssh.InsecureIgnoreHostKey()}
-	if config.User == "" {
-		config.User = "root"
-	}
-	if key := to.Text("hostKey"); key != "" {
-		expected, _, _, _, err := ssh.ParseAuthorizedKey([]byte(key))
-		if err != nil {
-			return nil, fmt.Errorf("failed to parse host key: %w", err)
-		}
-		config.HostKeyCallback = ssh.FixedHostKey(expected)
-		config.HostKeyAlgorithms = algorithms(expected.Type())
-	}
-	if key := to.Text("privateKey"); key != "" {
-		signer, err := parseKey(key, to.Text("privateKeyPassword"))
-		if err != nil {
-			return nil, fmt.Errorf("failed to parse private key: %w", err)
-		}
-		config.Auth = append(config.Auth, ssh.PublicKeys(signer))
-	}
-	if password := to.Text("password"); password != "" {
-		config.Auth = append(config.Auth, ssh.Password(password), ssh.KeyboardInteractive(
-			func(_, _ string, questions []string, _ []bool) ([]string, error) {
-				answers := make([]string, len(questions))
-				for index := range answers {
-					answers[index] = password
-				}
-				return answers, nil
-			}))
-	}
-	socket := to.Text("agentSocketPath")
-	if socket == "" {
-		socket = os.Getenv("SSH_AUTH_SOCK")
-	}
-	if socket != "" {
-		config.Auth = append(config.Auth, ssh.PublicKeysCallback(func() ([]ssh.Signer, error) {
-			connection, err := net.Dial("unix", socket)
-			if err != nil {
-				return nil, err
-			}
-			return agent.NewClient(connection).Signers()
-		}))
-	}
-	return config, nil
-}
-
-func parseKey(key, password string) (ssh.Signer, error) {
-	if password == "" {
-		return ssh.ParsePrivateKey([]byte(key))
-	}
-	return ssh.ParsePrivateKeyWithPassphrase([]byte(key), []byte(password))
-}
-
-// algorithms makes the server present the key that is expected, of the several it may have.
-func algorithms(keyType string) []string {
-	if keyType == ssh.KeyAlgoRSA {
-		return []string{ssh.KeyAlgoRSASHA512, ssh.KeyAlgoRSASHA256}
-	}
-	return []string{keyType}
 }
 
 func number(values plugin.Values, name string, otherwise int) int {

@@ -60,12 +60,12 @@ func (s session) run(ctx context.Context, client *ssh.Client) (stdout, stderr st
 }
 
 func (s session) failed(err error, output string) error {
-	return fmt.Errorf("%w: running %q:\n%s", err, s.command, output)
+	return fmt.Errorf("%w: running %q:\n%s", err, s.command, readable(output))
 }
 
 func (s session) lines(stream string) *lines {
 	if s.logging == "" || s.logging == "stdoutAndStderr" || s.logging == stream {
-		return &lines{show: func(line string) { s.log(pulumirpc.LogSeverity_INFO, line) }}
+		return &lines{show: func(line string) { s.log(pulumirpc.LogSeverity_INFO, readable(line)) }}
 	}
 	return &lines{show: func(string) {}}
 }
