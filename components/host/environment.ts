@@ -15,7 +15,8 @@ const PLAIN_VALUE = /^[A-Za-z0-9._:/,=@+[\]-]+$/;
  */
 export function renderEnvironment(settings: HostSettings): string {
     const lines = variables(settings).flatMap(([flag, value]) => (value === undefined ? [] : [variable(flag, value)]));
-    return [HEADER, ...lines, ""].join("\n");
+    // The version is here so that another one makes another generation, even where its binaries have the same path.
+    return [HEADER, `# etcd ${settings.version}`, ...lines, ""].join("\n");
 }
 
 function variable(flag: string, value: string | number | boolean): string {
