@@ -1,5 +1,5 @@
 #!/bin/sh
-# The power supply and the cable of one lab host: boots it, and again whenever it reboots, until it powers off.
+# The power supply of one lab host: boots it, and again whenever it reboots, until it powers off.
 #   boot.sh DIRECTORY          DIRECTORY/boot.conf says what the host is
 # Each boot has new network and mount namespaces. A real machine forgets its firewall rules when it reboots, and a host
 # that is killed leaves nothing behind: its mounts and its end of the cable are gone with its last process.
@@ -12,6 +12,9 @@ empty_control_group() {
 }
 
 if [ "${2:-}" != inside ]; then
+    # Held by every process of the host, so that there is never a second one on the same storage.
+    exec 9> "$directory/power.lock"
+    flock --nonblock 9 || exit 75
     mkdir -p "$CGROUP/power" "$CGROUP/machine"
     echo $$ > "$CGROUP/power/cgroup.procs"
     while :; do
@@ -22,6 +25,7 @@ if [ "${2:-}" != inside ]; then
         [ "$status" -eq 133 ] || break
         . "$directory/boot.conf"
     done
+    if [ -e "$CGROUP/cable/cgroup.kill" ]; then echo 1 > "$CGROUP/cable/cgroup.kill"; fi
     echo "powered off (exit code $status)"
     exit "$status"
 fi
@@ -35,7 +39,7 @@ mkdir -p /run/systemd/nspawn
 mount -t tmpfs tmpfs /run/systemd/nspawn
 
 # The kernel frees the last boot's cable late.
-ip -netns "$SWITCH" link delete "$PORT" 2>/dev/null || true
+nsenter --net="$SWITCH" ip link delete "$PORT" 2>/dev/null || true
 {
     echo "link set lo up"
     echo "link add host0 address $MAC type veth peer name $PORT netns $SWITCH"
@@ -43,8 +47,7 @@ ip -netns "$SWITCH" link delete "$PORT" 2>/dev/null || true
     echo "link set host0 up"
     for subnet in $SUBNETS; do echo "route replace $subnet dev host0 scope link src ${ADDRESSES%%/*}"; done
 } | ip -batch -
-ip -netns "$SWITCH" link set "$PORT" alias "$NAME" master lab
-if [ ! -e "$directory/cut" ]; then ip -netns "$SWITCH" link set "$PORT" up; fi
+nsenter --net="$SWITCH" sh "$directory/cable.sh" "$directory"
 
 export SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1
 exec systemd-nspawn --quiet --register=no --keep-unit --boot --directory="$directory/root" --machine="$NAME" \

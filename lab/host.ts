@@ -1,14 +1,17 @@
 import { spawn } from "node:child_process";
-import { closeSync, copyFileSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { connect } from "node:net";
+import { closeSync, copyFileSync, existsSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-import { execute } from "./command";
-import type { CommandOptions, CommandResult } from "./command";
+import { succeed } from "./command";
 import { ControlGroup } from "./controlGroup";
-import { setPort } from "./network";
+import { Guest, GUEST_ENVIRONMENT } from "./guest";
+import { ipBatch, subnets, switchFile } from "./network";
+import { clearPartition, setPartition } from "./partition";
+import type { Direction } from "./partition";
 import { until } from "./poll";
+import { requirePrograms } from "./prerequisites";
 import { discardStorage, publicHostKey, seedHost, writeBootConfiguration } from "./seed";
+import { sshAnswers } from "./sshAnswers";
 import { hostDirectory, readEnvironment, storageDirectory } from "./state";
 import type { EnvironmentRecord, HostRecord } from "./state";
 
@@ -17,14 +20,29 @@ const POWER_OFF = 38; // SIGRTMIN+4
 const REBOOT = 39; // SIGRTMIN+5
 const BOOT_SECONDS = 60;
 const SHUTDOWN_SECONDS = 100;
+/** boot.sh's exit code when another one holds the host. */
+const ALREADY_POWERED = 75;
 
-export type RunOptions = Pick<CommandOptions, "stdin" | "timeoutSeconds">;
+export interface Delay {
+    /** Milliseconds that each frame takes longer, in each direction. */
+    readonly ms: number;
+    /** Up to this much more or less, at random; frames keep their order. @default 0 */
+    readonly jitterMs?: number;
+    /** How many of a hundred frames are lost, in each direction. @default 0 */
+    readonly lossPercent?: number;
+}
+
+/** Each is a file in the host's directory while it lasts; worst first. */
+const NETWORK_FAULTS = ["cut", "partition", "delay"] as const;
+type NetworkFault = (typeof NETWORK_FAULTS)[number];
+
+export type HostState = "down" | "frozen" | NetworkFault | "up";
 
 /** One disposable host: a whole Debian with systemd as process 1 and an SSH server. */
-export class LabHost {
-    readonly name: string;
+export class LabHost extends Guest {
     readonly address: string;
     private readonly group: ControlGroup;
+    private readonly directory: string;
 
     constructor(
         readonly environment: string,
@@ -32,9 +50,10 @@ export class LabHost {
         /** As `ssh-ed25519 AAAA…`; stays the same when the host is rebuilt. */
         readonly publicHostKey: string,
     ) {
-        this.name = record.name;
+        super(record.name);
         this.address = record.address;
         this.group = new ControlGroup(environment, record.name);
+        this.directory = hostDirectory(environment, record.name);
     }
 
     static async open(environment: string, record: HostRecord): Promise<LabHost> {
@@ -45,38 +64,11 @@ export class LabHost {
         return this.group.isPopulated();
     }
 
-    isFrozen(): boolean {
-        return this.group.isFrozen();
-    }
-
-    /** Whether its cable is pulled. */
-    isCut(): boolean {
-        return existsSync(this.cutFile);
-    }
-
-    /**
-     * Runs a shell command as root in the host, without SSH or network, so that it works whatever happened to those.
-     * @throws when the host is down, or the command outlives its time (60 s by default)
-     */
-    async run(command: string, options: RunOptions = {}): Promise<CommandResult> {
-        const init = await this.whenUp();
-        // What nsenter starts has all of this machine's rights; the clock and the kernel are not the host's to change.
-        const rights = ["--bounding-set", "-sys_time,-sys_module,-sys_rawio,-sys_boot"];
-        const inside = ["setpriv", ...rights, "/bin/sh", "-c", command];
-        const target = ["--target", String(init), "--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup"];
-        return execute("nsenter", [...target, "--wdns=/root", "--", ...inside], {
-            ...options,
-            environment: GUEST_ENVIRONMENT,
-        });
-    }
-
-    /** Like `run`, but an exit code other than 0 is an error. Returns the standard output. */
-    async output(command: string, options: RunOptions = {}): Promise<string> {
-        const { stdout, stderr, code } = await this.run(command, options);
-        if (code === 0) return stdout;
-        throw new Error(
-            `host "${this.name}": "${command}" failed with exit code ${code}: ${(stderr || stdout).trim()}`,
-        );
+    /** The first that applies, worst first. */
+    state(): HostState {
+        if (!this.isRunning()) return "down";
+        if (this.group.isFrozen()) return "frozen";
+        return this.networkFault() ?? "up";
     }
 
     /** Boots it if it is down; returns when SSH answers. */
@@ -122,82 +114,118 @@ export class LabHost {
 
     /** Pulls the network cable; it stays pulled over reboots. */
     async cut(): Promise<void> {
-        writeFileSync(this.cutFile, "");
-        if (this.isRunning()) await setPort(this.environment, this.name, false);
+        writeFileSync(this.file("cut"), "");
+        await this.applyCable();
     }
 
-    /** Plugs the network cable in again. */
+    /** Makes the network slow, until `clearDelay`; over reboots, too. */
+    async delay({ ms, jitterMs = 0, lossPercent = 0 }: Delay): Promise<void> {
+        await requirePrograms(["prove"]);
+        writeFileSync(this.file("delay"), `${ms} ${jitterMs} ${lossPercent}\n`);
+        await this.applyCable();
+    }
+
+    async clearDelay(): Promise<void> {
+        rmSync(this.file("delay"), { force: true });
+        await this.applyCable();
+    }
+
+    /**
+     * Drops what this host and the given addresses send each other (or one direction of it, seen from this host), until
+     * `heal`; over reboots, too. Another call replaces this one.
+     */
+    async partitionFrom(addresses: readonly string[], direction: Direction = "both"): Promise<void> {
+        const { address, extraAddresses } = this.record();
+        const own = { name: this.name, addresses: [address, ...extraAddresses] };
+        writeFileSync(this.file("partition"), `${addresses.join(" ")}\n`);
+        await setPartition(this.environment, own, addresses, direction);
+    }
+
+    /** Ends everything that was done to its network: plugs the cable in, without a delay or a partition. */
     async heal(): Promise<void> {
-        rmSync(this.cutFile, { force: true });
-        if (this.isRunning()) await setPort(this.environment, this.name, true);
+        await clearPartition(this.environment, this.name);
+        for (const fault of NETWORK_FAULTS) rmSync(this.file(fault), { force: true });
+        await this.applyCable();
     }
 
     /** A new host under the same name, address and host key, with nothing of the old one on it. */
     async rebuild(): Promise<void> {
         await this.kill();
-        const record = this.environmentRecord();
-        const storage = storageDirectory(this.environment, this.name, record.storage);
-        await discardStorage(storage);
-        await seedHost(record, this.hostRecord(record));
+        const { storage } = this.environmentRecord();
+        await discardStorage(storageDirectory(this.environment, this.name, storage));
+        await seedHost(this.environmentRecord(), this.record());
         await this.start();
     }
 
-    /** Running, thawed, its cable plugged in, and SSH answers: whatever was done to it before. */
+    /** Running, thawed, its network whole, and SSH answers: whatever was done to it before. */
     async restore(): Promise<void> {
-        if (this.isFrozen()) await this.thaw();
-        if (this.isCut()) await this.heal();
+        if (this.group.isFrozen()) await this.thaw();
+        if (this.networkFault() !== undefined) await this.heal();
         await this.start();
     }
 
-    /** Text for a human: its console's end, failed units, journal, firewall, etcd's files. */
+    /** Takes over addresses and neighbouring networks that were added to the environment while it runs. */
+    async applyAddresses(): Promise<void> {
+        if (!this.isRunning()) return;
+        const own = this.record();
+        const lines = [
+            ...[own.address, ...own.extraAddresses].map((address) => `address replace ${address}/24 dev host0`),
+            ...subnets(this.environmentRecord()).map(
+                (subnet) => `route replace ${subnet} dev host0 scope link src ${own.address}`,
+            ),
+        ];
+        await ipBatch(lines, `/proc/${await this.whenUp()}/ns/net`);
+    }
+
+    /** Text for a human: its console's end, failed units, firewall, etcd's files, journal. */
     async diagnosis(): Promise<string> {
         if (!this.isRunning()) return `down${this.consoleTail()}\n`;
-        const sections = [
-            "systemctl --failed",
-            "nft list ruleset",
-            "ls -lR /etc/etcd /var/lib/etcd",
-            "journalctl --no-pager",
-        ];
-        const texts = sections.map(async (command) => {
-            const { stdout, stderr } = await this.run(command);
-            return `$ ${command}\n${stdout}${stderr}`;
+        const commands = ["systemctl --failed", "nft list ruleset", "ls -lR /etc/etcd /var/lib/etcd", "journalctl"];
+        const texts = commands.map(async (command) => {
+            const shown = this.run(`${command} 2>&1`, { timeoutSeconds: 15 });
+            const text = await shown.then(({ stdout }) => stdout).catch((error: Error) => `${error.message}\n`);
+            return `$ ${command}\n${text}`;
         });
-        return (await Promise.all(texts)).join("\n");
+        return `${this.state()}\n\n${(await Promise.all(texts)).join("\n")}`;
+    }
+
+    protected override async whenUp(): Promise<number> {
+        if (!this.isRunning()) throw new Error(`host "${this.name}" is down: start it first`);
+        return until(() => this.group.initProcess(), {
+            seconds: BOOT_SECONDS,
+            everyMs: 5,
+            message: () => `host "${this.name}" did not boot within ${BOOT_SECONDS} s${this.consoleTail()}`,
+        });
     }
 
     private async powerOn(): Promise<void> {
-        const record = this.environmentRecord();
-        const directory = hostDirectory(this.environment, this.name);
-        mkdirSync(directory, { recursive: true });
-        writeBootConfiguration(record, this.hostRecord(record), this.group.directory);
-        // A copy: the checkout may be gone when the host reboots.
-        copyFileSync(join(__dirname, "boot.sh"), join(directory, "boot.sh"));
-        const console = openSync(this.consoleFile, "a");
-        const supply = spawn("sh", [join(directory, "boot.sh"), directory], {
+        writeBootConfiguration(this.environmentRecord(), this.record(), this.group.directory);
+        // Copies: the checkout may be gone when the host reboots.
+        for (const script of ["boot.sh", "cable.sh", "relay.pl"]) {
+            copyFileSync(join(__dirname, script), this.file(script));
+        }
+        const console = openSync(this.file("console.log"), "a");
+        const supply = spawn("sh", [this.file("boot.sh"), this.directory], {
             cwd: "/",
             detached: true,
             stdio: ["ignore", console, console],
             env: GUEST_ENVIRONMENT,
         });
         closeSync(console);
-        const failure = new Promise<never>((_, reject) => supply.once("error", reject));
-        failure.catch(() => undefined);
-        const ended = new Promise<void>((resolve) => supply.once("exit", () => resolve()));
-        let over = false;
-        void ended.then(() => (over = true));
-        await Promise.race([
-            failure,
-            until(() => over || this.group.initProcess() !== undefined, {
-                seconds: BOOT_SECONDS,
-                everyMs: 5,
-                message: () => `host "${this.name}" did not boot within ${BOOT_SECONDS} s${this.consoleTail()}`,
-            }),
-        ]);
+        let ended: string | undefined;
+        supply.once("error", (error) => (ended = error.message));
+        supply.once("exit", (code) => {
+            if (code !== ALREADY_POWERED) ended = `exit code ${code}`;
+        });
+        await until(() => ended !== undefined || this.group.initProcess() !== undefined, {
+            seconds: BOOT_SECONDS,
+            everyMs: 5,
+            message: () => `host "${this.name}" did not boot within ${BOOT_SECONDS} s${this.consoleTail()}`,
+        });
         supply.unref();
-        if (over) throw new Error(`host "${this.name}" does not boot${this.consoleTail()}`);
+        if (ended) throw new Error(`host "${this.name}" does not boot (${ended})${this.consoleTail()}`);
     }
 
-    /** Waits until its SSH server answers, over the network where this machine reaches the host. */
     private async whenReady(): Promise<void> {
         const overNetwork = this.isReachable();
         await until(() => (overNetwork ? sshAnswers(this.address) : this.sshAnswersInside()), {
@@ -207,23 +235,26 @@ export class LabHost {
         });
     }
 
+    /** Whether this machine has a way to its SSH server. */
     private isReachable(): boolean {
         const { bastion } = this.environmentRecord();
-        return !this.isCut() && (bastion === undefined || bastion === this.name);
+        return !existsSync(this.file("cut")) && (bastion === undefined || bastion === this.name);
     }
 
     private async sshAnswersInside(): Promise<boolean> {
         if (this.group.initProcess() === undefined) return false;
-        return (await this.run("systemctl is-active --quiet ssh")).code === 0;
+        return this.connect("127.0.0.1", 22).catch(() => false);
     }
 
-    private async whenUp(): Promise<number> {
-        if (!this.isRunning()) throw new Error(`host "${this.name}" is down: start it first`);
-        return until(() => this.group.initProcess(), {
-            seconds: BOOT_SECONDS,
-            everyMs: 5,
-            message: () => `host "${this.name}" did not boot within ${BOOT_SECONDS} s${this.consoleTail()}`,
-        });
+    private async applyCable(): Promise<void> {
+        if (!this.isRunning()) return;
+        await this.whenUp();
+        const inSwitch = [`--net=${switchFile(this.environment)}`];
+        await succeed("nsenter", [...inSwitch, "sh", this.file("cable.sh"), this.directory]);
+    }
+
+    private networkFault(): NetworkFault | undefined {
+        return NETWORK_FAULTS.find((fault) => existsSync(this.file(fault)));
     }
 
     private environmentRecord(): EnvironmentRecord {
@@ -232,44 +263,20 @@ export class LabHost {
         return record;
     }
 
-    private hostRecord(record: EnvironmentRecord): HostRecord {
-        const found = record.hosts.find(({ name }) => name === this.name);
+    private record(): HostRecord {
+        const found = this.environmentRecord().hosts.find(({ name }) => name === this.name);
         if (!found) throw new Error(`environment "${this.environment}" has no host "${this.name}"`);
         return found;
     }
 
-    private get cutFile(): string {
-        return join(hostDirectory(this.environment, this.name), "cut");
-    }
-
-    private get consoleFile(): string {
-        return join(hostDirectory(this.environment, this.name), "console.log");
+    private file(name: string): string {
+        return join(this.directory, name);
     }
 
     private consoleTail(): string {
-        if (!existsSync(this.consoleFile)) return "";
-        const lines = readFileSync(this.consoleFile, "utf8").trimEnd().split("\n").slice(-15);
-        return `; the end of its console (${this.consoleFile}):\n${lines.join("\n")}`;
+        const file = this.file("console.log");
+        if (!existsSync(file)) return "";
+        const lines = readFileSync(file, "utf8").trimEnd().split("\n").slice(-15);
+        return `; the end of its console (${file}):\n${lines.join("\n")}`;
     }
-}
-
-const GUEST_ENVIRONMENT = {
-    PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-    HOME: "/root",
-    LANG: "C.UTF-8",
-};
-
-/** Whether an SSH server greets us at the address. */
-function sshAnswers(address: string): Promise<boolean> {
-    return new Promise((resolve) => {
-        const socket = connect({ host: address, port: 22 });
-        const end = (answer: boolean) => {
-            socket.destroy();
-            resolve(answer);
-        };
-        socket.setTimeout(1000, () => end(false));
-        socket.once("error", () => end(false));
-        socket.once("close", () => resolve(false));
-        socket.once("data", (data) => end(data.toString("latin1").startsWith("SSH-")));
-    });
 }

@@ -1,19 +1,23 @@
+import { existsSync } from "node:fs";
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
 import { withLock } from "../toolchain/lock";
+import { execute } from "./command";
 import { publishKeys, unpublishKeys } from "./checkoutFiles";
 import { ControlGroup } from "./controlGroup";
 import { LabHost } from "./host";
 import { imageDirectory, OPERATOR_PASSWORD } from "./image";
 import { makeNetwork, removeNetwork } from "./network";
 import { requireLabMachine } from "./prerequisites";
-import { extendRecord } from "./reserve";
+import { extendRecord, withExtraAddress } from "./reserve";
 import { keyPair, publicHostKey, seedHost, userKeyFile } from "./seed";
 import { validateEnvironmentName, validateSpec } from "./spec";
 import type { LabHostSpec, LabSpec } from "./spec";
 import {
     environmentDirectory,
+    hostDirectory,
+    listHosts,
     lockFile,
     memoryDirectory,
     readEnvironment,
@@ -64,10 +68,17 @@ export class Lab {
         throw new Error(`environment "${this.environment}" has no host "${name}": it has ${known}`);
     }
 
-    /** Makes one more host; `hosts` of the Lab that `openLab` gives from now on has it, too. */
+    /** Makes one more host and gives it; this Lab's `hosts` stay as they are. */
     async addHost(host: LabHostSpec): Promise<LabHost> {
         const lab = await openLab({ ...this.spec, hosts: [...this.spec.hosts, host] });
         return lab.host(host.name);
+    }
+
+    /** Gives a host one more address, which it keeps over reboots. */
+    async addAddress(hostName: string, address: string): Promise<void> {
+        const record = await reserve(() => withExtraAddress(this.environment, hostName, address));
+        await makeNetwork(record);
+        await Promise.all(this.hosts.map((host) => host.applyAddresses()));
     }
 
     async down(): Promise<void> {
@@ -94,17 +105,15 @@ export async function openLab(spec: LabSpec): Promise<Lab> {
     await requireLabMachine();
     const image = await imageDirectory(spec.image ?? readEnvironment(spec.environment)?.image ?? "bookworm");
     return withLock(lockFile(`${spec.environment}.lock`), `makes lab "${spec.environment}"`, async () => {
-        const record = await withLock(lockFile("addresses"), "looks for free addresses", async () => {
-            const extended = await extendRecord(spec, image);
-            writeEnvironment(extended);
-            return extended;
-        });
+        const before = readEnvironment(spec.environment);
+        const record = await reserve(() => extendRecord(spec, image));
         await makeNetwork(record);
         await keyPair(userKeyFile(spec.environment), `lab ${spec.environment}`);
         await Promise.all(record.hosts.map((host) => seedHost(record, host)));
         await writeKnownHosts(record);
         publishKeys(spec.environment);
         const hosts = await Promise.all(record.hosts.map((host) => LabHost.open(spec.environment, host)));
+        if (before?.hosts.length !== hosts.length) await Promise.all(hosts.map((host) => host.applyAddresses()));
         await Promise.all(hosts.map((host) => host.restore()));
         const bastion = hosts.find(({ name }) => name === record.bastion);
         const privateKey = await readFile(userKeyFile(spec.environment), "utf8");
@@ -117,13 +126,33 @@ export async function closeLab(environment: string): Promise<void> {
     validateEnvironmentName(environment);
     await requireLabMachine();
     await withLock(lockFile(`${environment}.lock`), `removes lab "${environment}"`, async () => {
-        const group = new ControlGroup(environment);
-        await group.kill();
+        await powerOff(environment);
         await removeNetwork(environment);
-        group.remove();
+        new ControlGroup(environment).remove();
         await rm(memoryDirectory(environment), { recursive: true, force: true });
         await rm(environmentDirectory(environment), { recursive: true, force: true });
         unpublishKeys(environment);
+    });
+}
+
+/** Also ends a host that a killed run has started and that has not come as far as its control group. */
+async function powerOff(environment: string): Promise<void> {
+    const locks = listHosts(environment)
+        .map((host) => join(hostDirectory(environment, host), "power.lock"))
+        .filter(existsSync);
+    for (;;) {
+        await new ControlGroup(environment).kill();
+        const tries = await Promise.all(locks.map((lock) => execute("flock", ["--nonblock", lock, "true"])));
+        if (tries.every(({ code }) => code === 0)) return;
+    }
+}
+
+/** Writes what an environment is to be while no other one can take its addresses. */
+function reserve(decide: () => Promise<EnvironmentRecord>): Promise<EnvironmentRecord> {
+    return withLock(lockFile("addresses"), "looks for free addresses", async () => {
+        const record = await decide();
+        writeEnvironment(record);
+        return record;
     });
 }
 

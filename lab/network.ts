@@ -1,17 +1,21 @@
 import { createHash } from "node:crypto";
-import { existsSync, rmSync } from "node:fs";
+import { existsSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 
 import { execute, succeed } from "./command";
 import { subnetOf } from "./spec";
+import { environmentDirectory } from "./state";
 import type { EnvironmentRecord } from "./state";
 
 /**
- * An environment's network: one bridge ("lab"), in a network namespace of its own, where neither this machine's firewall
- * nor another environment's has a say; each host's cable ends there, and so does one cable of this machine (the uplink).
- * Hosts have no default route, and this machine has a route to each single host: nothing is forwarded anywhere.
+ * An environment's network: one bridge ("lab"), in a network namespace of its own, the switch, where neither this machine's
+ * firewall nor another environment has a say. Each host's cable ends there, and so does one cable of this machine (the
+ * uplink). Hosts have no default route, and this machine has a route to each single host: nothing is forwarded anywhere.
+ *
+ * Gives the file that the switch's namespace is mounted on.
  */
-export function switchNamespace(environment: string): string {
-    return `lab-${environment}`;
+export function switchFile(environment: string): string {
+    return join(environmentDirectory(environment), "switch");
 }
 
 /** Of this machine. Names of interfaces have at most 15 characters. */
@@ -37,23 +41,22 @@ function digest(text: string): string {
 
 /** Makes what is missing of the environment's network, and a route to each host that this machine is to reach. */
 export async function makeNetwork(record: EnvironmentRecord): Promise<void> {
-    const namespace = switchNamespace(record.environment);
-    const uplink = uplinkName(record.environment);
-    await makeNamespace(namespace);
-    const inside = await linkNames(namespace);
-    if (!inside.includes("lab")) {
-        await ipBatch(["link set lo up", "link add lab type bridge", "link set lab up"], namespace);
+    const { environment, gateway } = record;
+    const uplink = uplinkName(environment);
+    const there = await linksOfSwitch(environment);
+    if (!there.includes("lab")) {
+        await ipBatch(["link set lo up", "link add lab type bridge", "link set lab up"], switchFile(environment));
     }
-    if (!inside.includes("uplink")) {
-        await ipBatch([`link add ${uplink} type veth peer name uplink netns ${namespace}`]);
+    if (!there.includes("uplink")) {
+        await ipBatch([`link add ${uplink} type veth peer name uplink netns ${switchFile(environment)}`]);
     }
-    await ipBatch(["link set uplink master lab up"], namespace);
+    await ipBatch(["link set uplink master lab up"], switchFile(environment));
     await ipBatch([
         `link set ${uplink} up`,
-        `address replace ${record.gateway}/32 dev ${uplink}`,
-        ...reachableHosts(record).map(
-            ({ address }) => `route replace ${address}/32 dev ${uplink} scope link src ${record.gateway}`,
-        ),
+        `address replace ${gateway}/32 dev ${uplink}`,
+        ...reachableHosts(record)
+            .flatMap(({ address, extraAddresses }) => [address, ...extraAddresses])
+            .map((address) => `route replace ${address}/32 dev ${uplink} scope link src ${gateway}`),
     ]);
 }
 
@@ -70,37 +73,27 @@ export function subnets(record: EnvironmentRecord): readonly string[] {
 }
 
 export async function removeNetwork(environment: string): Promise<void> {
-    const namespace = switchNamespace(environment);
     await execute("ip", ["link", "delete", uplinkName(environment)]);
-    if (!existsSync(`/run/netns/${namespace}`)) return;
-    await execute("ip", ["netns", "delete", namespace]);
-    rmSync(`/run/netns/${namespace}`, { force: true });
+    const file = switchFile(environment);
+    while (existsSync(file) && (await execute("umount", [file])).code === 0);
+    rmSync(file, { force: true });
 }
 
-/** Sets the host's port on the switch up or down, like a cable that is plugged in or pulled. */
-export async function setPort(environment: string, host: string, up: boolean): Promise<void> {
-    await succeed("ip", ["-netns", switchNamespace(environment), "link", "set", portName(host), up ? "up" : "down"]);
-}
-
-/** Runs `ip` commands in one go, the first that fails ends them. */
-export async function ipBatch(lines: readonly string[], namespace?: string): Promise<void> {
+/** Runs `ip` commands in one go; the first that fails ends them. In the network namespace of a file, where one is given. */
+export async function ipBatch(lines: readonly string[], namespaceFile?: string): Promise<void> {
     if (lines.length === 0) return;
-    await succeed("ip", [...(namespace ? ["-netns", namespace] : []), "-batch", "-"], {
-        stdin: `${lines.join("\n")}\n`,
-    });
+    const stdin = `${lines.join("\n")}\n`;
+    if (namespaceFile === undefined) await succeed("ip", ["-batch", "-"], { stdin });
+    else await succeed("nsenter", [`--net=${namespaceFile}`, "ip", "-batch", "-"], { stdin });
 }
 
-async function makeNamespace(namespace: string): Promise<void> {
-    const file = `/run/netns/${namespace}`;
-    if (existsSync(file)) {
-        if ((await execute("ip", ["-netns", namespace, "link", "show", "lo"])).code === 0) return;
-        // The file outlived its namespace: this machine was rebooted.
-        rmSync(file);
-    }
-    await succeed("ip", ["netns", "add", namespace]);
-}
-
-async function linkNames(namespace: string): Promise<readonly string[]> {
-    const text = await succeed("ip", ["-netns", namespace, "-json", "link"]);
-    return (JSON.parse(text) as { ifname: string }[]).map(({ ifname }) => ifname);
+/** Names of the network interfaces in the switch, whose namespace is made if it is missing. */
+async function linksOfSwitch(environment: string): Promise<readonly string[]> {
+    const file = switchFile(environment);
+    const list = await execute("nsenter", [`--net=${file}`, "ip", "-json", "link"]);
+    if (list.code === 0) return (JSON.parse(list.stdout) as { ifname: string }[]).map(({ ifname }) => ifname);
+    // Not made yet, or this machine was rebooted and only the file is left.
+    writeFileSync(file, "");
+    await succeed("unshare", [`--net=${file}`, "true"]);
+    return [];
 }

@@ -1,6 +1,6 @@
-import { accessSync, constants, existsSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, readFileSync } from "node:fs";
 
+import { findOnPath } from "../toolchain/findOnPath";
 import { succeed } from "./command";
 
 /** Which Debian package holds a program that the lab runs on this machine. */
@@ -9,16 +9,15 @@ const PACKAGE_OF = {
     mmdebstrap: "mmdebstrap",
     nft: "nftables",
     ip: "iproute2",
-    tc: "iproute2",
-    bridge: "iproute2",
     ssh: "openssh-client",
     "ssh-keygen": "openssh-client",
+    flock: "util-linux",
     unshare: "util-linux",
     nsenter: "util-linux",
     setpriv: "util-linux",
     "mkfs.ext4": "e2fsprogs",
-    ethtool: "ethtool",
-    perl: "perl-base",
+    // Stands for the modules in that package; perl itself is in perl-base.
+    prove: "perl",
 } as const;
 
 export type Program = keyof typeof PACKAGE_OF;
@@ -86,22 +85,13 @@ function isDebian(): boolean {
 }
 
 export function isOnPath(program: string): boolean {
-    return searchPath().some((directory) => isExecutable(join(directory, program)));
-}
-
-function isExecutable(file: string): boolean {
-    try {
-        accessSync(file, constants.X_OK);
-        return true;
-    } catch {
-        return false;
-    }
+    addAdministratorsDirectories();
+    return findOnPath(program) !== undefined;
 }
 
 /** A plain user's PATH, kept by some ways to become root, lacks the directories of the administrator's programs. */
-function searchPath(): readonly string[] {
+function addAdministratorsDirectories(): void {
     const directories = (process.env.PATH ?? "").split(":").filter(Boolean);
-    for (const needed of ["/usr/sbin", "/sbin"]) if (!directories.includes(needed)) directories.push(needed);
-    process.env.PATH = directories.join(":");
-    return directories;
+    const missing = ["/usr/sbin", "/sbin"].filter((directory) => !directories.includes(directory));
+    if (missing.length > 0) process.env.PATH = [...directories, ...missing].join(":");
 }

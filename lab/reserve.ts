@@ -2,7 +2,7 @@ import { isIPv4 } from "node:net";
 
 import { succeed } from "./command";
 import { uplinkName } from "./network";
-import { allHosts, subnetOf } from "./spec";
+import { allHosts, subnetOf, validateHost } from "./spec";
 import type { LabHostSpec, LabSpec } from "./spec";
 import { listEnvironments, readEnvironment } from "./state";
 import type { EnvironmentRecord, HostRecord } from "./state";
@@ -32,6 +32,27 @@ export async function extendRecord(spec: LabSpec, image: string): Promise<Enviro
     };
 }
 
+/**
+ * The environment with one more address for a host that it has.
+ * @throws when the address is taken
+ */
+export async function withExtraAddress(
+    environment: string,
+    hostName: string,
+    address: string,
+): Promise<EnvironmentRecord> {
+    const record = readEnvironment(environment);
+    const host = record?.hosts.find(({ name }) => name === hostName);
+    if (!record || !host) throw new Error(`environment "${environment}" has no host "${hostName}"`);
+    if ([host.address, ...host.extraAddresses].includes(address)) return record;
+    const added = { name: hostName, address };
+    validateHost(added);
+    refuseContradiction(record, { environment, hosts: [{ name: `${hostName} (extra)`, address }] });
+    await refuseTakenAddresses(environment, [address], [added]);
+    const grown = { ...host, extraAddresses: [...host.extraAddresses, address] };
+    return { ...record, hosts: record.hosts.map((other) => (other === host ? grown : other)) };
+}
+
 function refuseContradiction(existing: EnvironmentRecord, spec: LabSpec): void {
     const wayOut = `; bring environment "${spec.environment}" down first`;
     if (spec.storage !== undefined && spec.storage !== existing.storage) {
@@ -42,7 +63,9 @@ function refuseContradiction(existing: EnvironmentRecord, spec: LabSpec): void {
     }
     for (const wanted of allHosts(spec)) {
         if (wanted.address === existing.gateway) throw gatewayError(wanted, wayOut);
-        const byAddress = existing.hosts.find((host) => host.address === wanted.address);
+        const byAddress = existing.hosts.find((host) =>
+            [host.address, ...host.extraAddresses].includes(wanted.address),
+        );
         if (byAddress && byAddress.name !== wanted.name) {
             throw new Error(
                 `host "${wanted.name}" is to have ${wanted.address}, which host "${byAddress.name}" has${wayOut}`,

@@ -4,7 +4,7 @@ import { chmod, chown, mkdir, readFile, rename, rm, writeFile } from "node:fs/pr
 import { dirname, join } from "node:path";
 
 import { succeed } from "./command";
-import { hardwareAddress, portName, subnets, switchNamespace } from "./network";
+import { hardwareAddress, portName, subnets, switchFile } from "./network";
 import { environmentDirectory, hostDirectory, storageDirectory, writeWhole } from "./state";
 import type { EnvironmentRecord, HostRecord } from "./state";
 
@@ -103,7 +103,7 @@ export function writeBootConfiguration(record: EnvironmentRecord, host: HostReco
         IMAGE: host.image,
         STORAGE: storageDirectory(record.environment, host.name, record.storage),
         CGROUP: controlGroup,
-        SWITCH: switchNamespace(record.environment),
+        SWITCH: switchFile(record.environment),
         PORT: portName(host.name),
         MAC: hardwareAddress(record.environment, host.name),
         ADDRESSES: [host.address, ...host.extraAddresses].map((address) => `${address}/24`).join(" "),

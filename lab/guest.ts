@@ -1,0 +1,104 @@
+import { execute } from "./command";
+import type { CommandOptions, CommandResult } from "./command";
+
+export type RunOptions = Pick<CommandOptions, "stdin" | "timeoutSeconds">;
+
+/** What a program in a host finds in its environment. */
+export const GUEST_ENVIRONMENT = {
+    PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    HOME: "/root",
+    LANG: "C.UTF-8",
+};
+
+/** The inside of a host: its programs, files and journal. None of this needs SSH or the network. */
+export abstract class Guest {
+    constructor(readonly name: string) {}
+
+    /** The host's process 1, as a process id of this machine; waits while the host boots. */
+    protected abstract whenUp(): Promise<number>;
+
+    /**
+     * Runs a shell command as root in the host, without SSH or network, so that it works whatever happened to those. It is
+     * not frozen with the host.
+     * @throws when the host is down, or the command outlives its time (60 s by default)
+     */
+    async run(command: string, options: RunOptions = {}): Promise<CommandResult> {
+        const init = await this.whenUp();
+        // What nsenter starts has all of this machine's rights; the clock and the kernel are not the host's to change.
+        const rights = ["--bounding-set", "-sys_time,-sys_module,-sys_rawio,-sys_boot"];
+        const inside = ["setpriv", ...rights, "/bin/sh", "-c", command];
+        const target = ["--target", String(init), "--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup"];
+        return execute("nsenter", [...target, "--wdns=/root", "--", ...inside], {
+            ...options,
+            environment: GUEST_ENVIRONMENT,
+        });
+    }
+
+    /** Like `run`, but an exit code other than 0 is an error. Returns the standard output. */
+    async output(command: string, options: RunOptions = {}): Promise<string> {
+        const { stdout, stderr, code } = await this.run(command, options);
+        if (code === 0) return stdout;
+        const said = (stderr || stdout).trim();
+        throw new Error(`host "${this.name}": "${command}" failed with exit code ${code}: ${said}`);
+    }
+
+    /** @throws when there is no such file */
+    async readFile(path: string): Promise<string> {
+        return this.output(`cat -- ${quote(path)}`);
+    }
+
+    /** Writes a file, and the directories that it lacks. `mode` is 0644 by default. */
+    async writeFile(path: string, content: string | Buffer, mode = 0o644): Promise<void> {
+        const file = quote(path);
+        const bits = mode.toString(8);
+        await this.output(`mkdir -p "$(dirname -- ${file})" && install -m ${bits} /dev/stdin ${file}`, {
+            stdin: content,
+        });
+    }
+
+    /** Removes all that is in a directory, not the directory itself. */
+    async wipe(directory: string): Promise<void> {
+        await this.output(`find ${quote(directory)} -mindepth 1 -delete`);
+    }
+
+    /** The last lines of the journal, of one unit or of all. 200 lines by default. */
+    async journal(unit?: string, lines = 200): Promise<string> {
+        const ofUnit = unit === undefined ? "" : `--unit ${quote(unit)}`;
+        return this.output(`journalctl --no-pager --lines ${lines} ${ofUnit}`);
+    }
+
+    /** Whether a TCP connection from this host is accepted; false when it is refused, or not answered in time. */
+    async connect(address: string, port: number, timeoutMs = 1000): Promise<boolean> {
+        const attempt = `exec 3<>/dev/tcp/${address}/${port}`;
+        return (await this.run(`timeout ${timeoutMs / 1000} bash -c ${quote(attempt)}`)).code === 0;
+    }
+
+    /** Stops every process of a program where it is (SIGSTOP): its connections stay open and it does not answer. */
+    async freezeProcess(program: string): Promise<void> {
+        await this.output(`kill -STOP $(pidof ${quote(program)})`);
+    }
+
+    async thawProcess(program: string): Promise<void> {
+        await this.output(`kill -CONT $(pidof ${quote(program)})`);
+    }
+
+    /**
+     * Sets the host's clock ahead (or behind, if negative) for every dynamically linked program that starts from now on:
+     * what `date`, a shell or openssl says over SSH. Linux has one clock for all hosts, so programs that ask the kernel
+     * themselves, such as etcd, still see the true time. 0 takes it back.
+     */
+    async setClockOffset(seconds: number): Promise<void> {
+        if (seconds === 0) {
+            await this.output("rm -f /etc/ld.so.preload /etc/faketimerc");
+            return;
+        }
+        await this.writeFile("/etc/faketimerc", `${seconds > 0 ? "+" : ""}${seconds}s\n`);
+        const library = "$(dpkg --listfiles libfaketime | grep '/libfaketime\\.so\\.1$')";
+        await this.output(`echo ${library} > /etc/ld.so.preload`);
+    }
+}
+
+/** A word for a POSIX shell. */
+function quote(text: string): string {
+    return `'${text.replaceAll("'", `'\\''`)}'`;
+}
