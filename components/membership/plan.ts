@@ -1,7 +1,7 @@
 /** The policy: an ordered list of rules. The first that has something to say wins. Could be printed in the manual. */
 import type { Action, Observation, Desired, Rule, Step, Verdict, World } from "./types";
 import { predict } from "./predict";
-import { addLearner, join, letIn, promote } from "./rules/admit";
+import { activate, addLearner, join, letIn, promote } from "./rules/admit";
 import { bootstrap, lostQuorum, restartStopped } from "./rules/bootstrap";
 import { flip, illVoter, lostData, settle, startStopped } from "./rules/heal";
 import { record, rollingRestart, shutOut } from "./rules/restart";
@@ -23,6 +23,7 @@ export const rules: readonly Rule[] = [
     illVoter,
     removeDead,
     letIn,
+    activate,
     addLearner,
     join,
     promote,
@@ -99,6 +100,8 @@ export function describe(step: Action): string {
             return `bootstrap a cluster of one on "${step.host}"`;
         case "let-in":
             return `let ${step.addresses.join(", ")} in to the peer port on ${step.hosts.join(", ")}`;
+        case "activate":
+            return `put the staged generation in place on ${step.hosts.join(", ")}`;
         case "add-learner":
             return `add "${step.host}" as a learner (${step.peerUrl})`;
         case "join":

@@ -76,6 +76,11 @@ function stepped(seen: Observation, wanted: Desired, step: Step): Observation {
         }
         case "let-in":
             return withHosts(seen, step.hosts, () => ({ peersLetIn: step.addresses }));
+        case "activate":
+            return withHosts(seen, step.hosts, (key) => ({
+                current: known(wanted, key).generation ?? "(staged)",
+                unit: "inactive",
+            }));
         case "add-learner": {
             const host = known(wanted, step.host);
             const member: Member = {

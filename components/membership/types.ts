@@ -24,6 +24,8 @@ export interface Desired {
     readonly cluster: string;
     readonly clusterToken: string;
     readonly dataDir: string;
+    /** Where this version's binaries are on a host. */
+    readonly releaseDir: string;
     readonly version: string;
     /** In the declared order: the first one bootstraps. */
     readonly hosts: readonly WantedHost[];
@@ -115,6 +117,8 @@ export interface Observation {
 export type Action =
     | { readonly kind: "bootstrap"; readonly host: string }
     | { readonly kind: "let-in"; readonly hosts: readonly string[]; readonly addresses: readonly string[] }
+    /** Links to the staged generation and puts its unit in place, starting nothing: what is slow is done before a member is added. */
+    | { readonly kind: "activate"; readonly hosts: readonly string[] }
     | { readonly kind: "add-learner"; readonly host: string; readonly peerUrl: string }
     | { readonly kind: "join"; readonly host: string; readonly memberId: Id; readonly initialCluster: string }
     | { readonly kind: "start"; readonly host: string }

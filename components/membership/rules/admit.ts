@@ -32,6 +32,25 @@ export const letIn: Rule = (world) => {
     );
 };
 
+/** Invariant: who is about to start finds its generation in place, and nothing starts by that. */
+export const activate: Rule = (world) => {
+    const waiting = world.wanted.hosts.filter((host) => {
+        const member = memberOf(world, host);
+        const seen = seenHost(world, host);
+        const isToStart = !member || member.isLearner || member.name === "";
+        return isToStart && !isUp(seen) && !seen.hasData && isStale(seen, host);
+    });
+    if (waiting.length === 0) return undefined;
+    return step(
+        { kind: "activate", hosts: waiting.map((host) => host.key) },
+        "so that a member that was added can start at once",
+    );
+};
+
+function isStale(seen: HostSeen, host: WantedHost): boolean {
+    return host.generation === undefined ? seen.current === undefined : seen.current !== host.generation;
+}
+
 /** Invariant: who joins comes as a learner, with no data of another life, and all learners are listed before the first one starts. */
 export const addLearner: Rule = (world) => {
     const missing = world.wanted.hosts.filter((host) => !memberOf(world, host));

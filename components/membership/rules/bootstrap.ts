@@ -10,7 +10,7 @@ export const bootstrap: Rule = (world) => {
     if (existedBefore(world, born)) return undefined;
     const host = born ?? wanted.hosts[0];
     if (!host) return undefined;
-    if (born && isUp(seenHost(world, host)))
+    if (born && isUp(seenHost(world, host)) && !isStale(world, host))
         return wait(`member "${host.name}" answers`, wanted.timeouts.healthSeconds, [host.key]);
     return step(
         { kind: "bootstrap", host: host.key },
@@ -46,6 +46,10 @@ export const lostQuorum: Rule = (world) => {
         withData.map((host) => host.key),
     );
 };
+
+function isStale(world: World, host: WantedHost): boolean {
+    return host.generation !== undefined && seenHost(world, host).current !== host.generation;
+}
 
 function hasOwnData(world: World, host: WantedHost): boolean {
     return seenHost(world, host).hasData;

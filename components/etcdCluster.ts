@@ -1,0 +1,215 @@
+import * as pulumi from "@pulumi/pulumi";
+
+import type { EtcdClusterArgs, EtcdHostArgs, TimeoutArgs } from "./args";
+import { ClusterCertificates, type ClientCertificate } from "./certificates";
+import { sshTarget } from "./connection";
+import { EtcdHost } from "./etcdHost";
+import { releaseDir } from "./host/install";
+import { hostPaths, type HostPaths } from "./host/paths";
+import type { HostSettings } from "./host/settings";
+import { defaultMaxLearners } from "./host/version";
+import type { MemberRow } from "./membership/inputs";
+import { EtcdMembership } from "./membership/resource";
+import type { Timeouts } from "./membership/types";
+import { EtcdProvision } from "./provision/resource";
+import { resolveSsh } from "./resolveSsh";
+import { validateCluster } from "./validate";
+
+/**
+ * An etcd cluster on plain Linux hosts that are reached over SSH. What is declared is made so, and kept so, from wherever the last run
+ * stopped; `pulumi preview` shows the steps.
+ */
+export class EtcdCluster extends pulumi.ComponentResource {
+    /** The client URLs of all members, in the declared order. */
+    readonly endpoints: pulumi.Output<readonly string[]>;
+    /** The certificate of the authority that clients check the members with. */
+    readonly ca: pulumi.Output<string>;
+    /** By client name: what a declared client logs in with. The keys are secrets. */
+    readonly clientCertificates: Readonly<Record<string, ClientCertificate>>;
+    /** What this package itself logs in with. The key is a secret. */
+    readonly operator: ClientCertificate;
+    readonly clusterId: pulumi.Output<string>;
+    readonly members: pulumi.Output<readonly MemberRow[]>;
+    /** `existing`, from the moment the first member lives. */
+    readonly initialClusterState: pulumi.Output<"existing">;
+    /** What to type to use the cluster, with the operator's certificate saved as `ca.crt`, `operator.crt` and `operator.key`. */
+    readonly etcdctl: pulumi.Output<string>;
+
+    constructor(name: string, args: EtcdClusterArgs, opts?: pulumi.ComponentResourceOptions) {
+        super("etcd:index:EtcdCluster", name, {}, opts);
+        for (const warning of validateCluster(name, args)) void pulumi.log.warn(warning, this);
+
+        const cluster = settle(name, args);
+        const certificates = this.certificates(cluster);
+        const provision = this.provision(cluster);
+        const hosts = this.hosts(cluster, certificates, provision);
+        const membership = this.membership(cluster, certificates, provision, hosts);
+
+        this.ca = certificates.clientCa;
+        this.clientCertificates = certificates.clients;
+        this.operator = certificates.operator;
+        this.clusterId = membership.clusterId;
+        this.members = membership.members;
+        this.initialClusterState = membership.initialClusterState;
+        // Known only when the members are there: whoever uses them comes after.
+        this.endpoints = membership.members.apply((members) => members.map((member) => member.clientUrl));
+        this.etcdctl = this.endpoints.apply(
+            (endpoints) =>
+                `etcdctl --endpoints ${endpoints.join(",")} --cacert ca.crt --cert operator.crt --key operator.key`,
+        );
+        this.registerOutputs({
+            endpoints: this.endpoints,
+            ca: this.ca,
+            clusterId: this.clusterId,
+            members: this.members,
+            initialClusterState: this.initialClusterState,
+            etcdctl: this.etcdctl,
+        });
+    }
+
+    private certificates({ name, args }: Settled): ClusterCertificates {
+        return new ClusterCertificates(
+            name,
+            {
+                cluster: name,
+                hosts: args.hosts.map((host) => ({ name: host.name, address: host.address })),
+                clients: (args.clients ?? []).map((client) => client.name),
+                ...args.certificates,
+            },
+            { parent: this },
+        );
+    }
+
+    private provision({ name, args, paths, token, ports }: Settled): EtcdProvision {
+        return new EtcdProvision(
+            `${name}-provision`,
+            {
+                schemaVersion: 1,
+                cluster: name,
+                clusterToken: token,
+                version: args.version,
+                install: args.install,
+                dataDir: paths.dataDir,
+                firewall: args.firewall ?? true,
+                deleteDataOnDestroy: args.deleteDataOnDestroy ?? false,
+                hosts: args.hosts.map((host) => ({
+                    name: host.name,
+                    address: host.address,
+                    ...ports(host),
+                    ssh: sshTarget(resolveSsh(args.ssh, host)),
+                })),
+            },
+            { parent: this },
+        );
+    }
+
+    private hosts(cluster: Settled, certificates: ClusterCertificates, provision: EtcdProvision): readonly EtcdHost[] {
+        return cluster.args.hosts.map(
+            (host) =>
+                new EtcdHost(
+                    `${cluster.name}-${host.name}`,
+                    {
+                        settings: hostSettings(cluster, host),
+                        ssh: resolveSsh(cluster.args.ssh, host),
+                        certificates: certificates.hosts[host.name]!,
+                        triggers: [provision.incarnations.apply((all) => all[host.name] ?? "")],
+                    },
+                    { parent: this, dependsOn: provision },
+                ),
+        );
+    }
+
+    private membership(
+        { name, args, token, paths, release, ports, maxLearners, timeouts }: Settled,
+        certificates: ClusterCertificates,
+        provision: EtcdProvision,
+        hosts: readonly EtcdHost[],
+    ): EtcdMembership {
+        return new EtcdMembership(
+            `${name}-membership`,
+            {
+                schemaVersion: 1,
+                cluster: name,
+                clusterToken: token,
+                version: args.version,
+                dataDir: paths.dataDir,
+                releaseDir: release,
+                stack: `${pulumi.getProject()}/${pulumi.getStack()}`,
+                hosts: args.hosts.map((host, index) => ({
+                    name: host.name,
+                    address: host.address,
+                    ...ports(host),
+                    ssh: sshTarget(resolveSsh(args.ssh, host)),
+                    generation: hosts[index]!.generation,
+                })),
+                maxLearners,
+                allowEvenSize: args.allowEvenSize ?? false,
+                firewall: args.firewall ?? true,
+                deleteDataOnDestroy: args.deleteDataOnDestroy ?? false,
+                access: args.access ?? "ssh",
+                timeouts,
+                credentials: certificates.operator,
+            },
+            { parent: this, dependsOn: [provision, ...hosts] },
+        );
+    }
+}
+
+/** The arguments with all that follows from them. */
+interface Settled {
+    readonly name: string;
+    readonly args: EtcdClusterArgs;
+    readonly token: string;
+    readonly paths: HostPaths;
+    readonly release: string;
+    readonly maxLearners: number;
+    readonly timeouts: Timeouts;
+    readonly ports: (host: EtcdHostArgs) => { readonly peerPort: number; readonly clientPort: number };
+}
+
+function settle(name: string, args: EtcdClusterArgs): Settled {
+    return {
+        name,
+        args,
+        token: args.clusterToken ?? `${name}.${pulumi.getStack()}`,
+        paths: hostPaths(name, args.dataDir),
+        release: releaseDir(args.install, args.version),
+        maxLearners: args.maxLearners ?? defaultMaxLearners(args.version),
+        timeouts: timeoutsOf(args.timeouts),
+        ports: (host) => ({
+            peerPort: host.peerPort ?? args.peerPort ?? 2380,
+            clientPort: host.clientPort ?? args.clientPort ?? 2379,
+        }),
+    };
+}
+
+function timeoutsOf(args: TimeoutArgs = {}): Timeouts {
+    return {
+        healthSeconds: args.healthSeconds ?? 30,
+        syncSeconds: args.syncSeconds ?? 300,
+        changeSeconds: args.changeSeconds ?? 30,
+        lockSeconds: args.lockSeconds ?? 0,
+        commandSeconds: args.commandSeconds ?? 60,
+    };
+}
+
+function hostSettings(
+    { name, args, token, paths, release, ports, maxLearners }: Settled,
+    host: EtcdHostArgs,
+): HostSettings {
+    return {
+        cluster: name,
+        clusterToken: token,
+        version: args.version,
+        name: host.name,
+        address: host.address,
+        ...ports(host),
+        paths,
+        releaseDir: release,
+        logLevel: args.logLevel ?? "info",
+        tuning: args.tuning ?? {},
+        maxLearners,
+        firewall: args.firewall ?? true,
+        clientAddresses: (args.clients ?? []).flatMap((client) => client.addresses ?? []),
+    };
+}

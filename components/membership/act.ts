@@ -1,0 +1,228 @@
+/** One step → effects. Each effect can be repeated, and may be the last thing this process does. */
+import { hostPaths, type HostPaths } from "../host/paths";
+import { isEtcdError, type EtcdErrorCode } from "../remote/errors";
+import type { Observer } from "./observe";
+import * as scripts from "./scripts";
+import type { Desired, Identity, Observation, Step } from "./types";
+import { memberOf } from "./world";
+
+/** What became of a step: done, or refused by etcd for now. What it changed is looked at again. */
+export interface Outcome {
+    readonly hosts: readonly string[];
+    /** etcd's words, when it asks to come back later. */
+    readonly notYet?: string;
+    /** What the operator should know besides. */
+    readonly note?: string;
+}
+
+/** Answers of etcd that time heals: the 5 s rule, a learner that lags, an election. */
+const passing: ReadonlySet<EtcdErrorCode> = new Set([
+    "unhealthy-cluster",
+    "not-enough-started",
+    "not-in-sync",
+    "no-leader",
+    "too-many-learners",
+]);
+
+export async function act(observer: Observer, wanted: Desired, seen: Observation, step: Step): Promise<Outcome> {
+    try {
+        return await new Actor(observer, wanted, seen).take(step);
+    } catch (error) {
+        if (isEtcdError(error) && passing.has(error.code)) return { hosts: [], notYet: error.message };
+        throw error;
+    }
+}
+
+class Actor {
+    private readonly paths: HostPaths;
+
+    constructor(
+        private readonly observer: Observer,
+        private readonly wanted: Desired,
+        private readonly seen: Observation,
+    ) {
+        this.paths = hostPaths(wanted.cluster, wanted.dataDir);
+    }
+
+    async take(step: Step): Promise<Outcome> {
+        switch (step.kind) {
+            case "bootstrap":
+                return this.bootstrap(step.host);
+            case "let-in":
+                await this.onEach(step.hosts, "let peers in", () => scripts.writePeers(this.paths, step.addresses));
+                return { hosts: step.hosts };
+            case "activate":
+                await this.onEach(
+                    step.hosts,
+                    "put the generation in place",
+                    (key) => `set -eu\n${scripts.activate(this.paths, this.generation(key))}`,
+                );
+                return { hosts: step.hosts };
+            case "add-learner":
+                await (await this.anyVoter()).memberAdd(step.peerUrl, true);
+                return { hosts: [] };
+            case "join":
+                return this.join(step.host, step.memberId, step.initialCluster);
+            case "start":
+                await this.on(step.host, "start etcd", `set -eu\n${scripts.start(this.paths)}`);
+                return { hosts: [step.host] };
+            case "promote":
+                await (await this.leader()).memberPromote(step.memberId);
+                return { hosts: [] };
+            case "move-leader":
+                await (await this.leader()).moveLeader(step.toId);
+                return { hosts: [] };
+            case "remove":
+                return this.remove(step.memberId, step.snapshotOn);
+            case "set-aside":
+                return this.outcome(
+                    step.host,
+                    await this.on(
+                        step.host,
+                        "move data aside",
+                        `set -eu\n${scripts.stop(this.paths)}\n${scripts.setAside(this.paths)}`,
+                    ),
+                );
+            case "retire":
+                return this.outcome(
+                    step.host,
+                    await this.on(
+                        step.host,
+                        "retire",
+                        `set -eu\n${scripts.stop(this.paths)}\n${scripts.setAside(this.paths)}\n${scripts.removeFiles(this.paths, false)}`,
+                    ),
+                );
+            case "record":
+                await this.onEach(step.hosts, "write the member list", (key) =>
+                    this.recordScript(key, step.initialCluster),
+                );
+                return { hosts: step.hosts };
+            case "restart":
+                await this.on(
+                    step.host,
+                    "restart etcd",
+                    `set -eu\n${scripts.activate(this.paths, step.generation)}\n${scripts.restart(this.paths, this.wanted.timeouts.healthSeconds)}`,
+                    this.wanted.timeouts.healthSeconds + 30,
+                );
+                return { hosts: [step.host] };
+        }
+    }
+
+    private async bootstrap(key: string): Promise<Outcome> {
+        const host = this.observer.host(key);
+        await this.on(
+            key,
+            "bootstrap",
+            [
+                "set -eu",
+                scripts.writeMembership(
+                    this.paths,
+                    { initialCluster: `${host.name}=${host.peerUrl}`, initialClusterState: "new" },
+                    this.identity(undefined, undefined),
+                ),
+                scripts.activate(this.paths, this.generation(key)),
+                scripts.start(this.paths),
+            ].join("\n"),
+        );
+        return { hosts: [key] };
+    }
+
+    private async join(key: string, memberId: string, initialCluster: string): Promise<Outcome> {
+        await this.on(
+            key,
+            "join",
+            [
+                "set -eu",
+                scripts.writeMembership(
+                    this.paths,
+                    { initialCluster, initialClusterState: "existing" },
+                    this.identity(this.seen.cluster?.clusterId, memberId),
+                ),
+                scripts.start(this.paths),
+            ].join("\n"),
+        );
+        return { hosts: [key] };
+    }
+
+    /** A snapshot that was taken and checked comes before the removal of whoever votes. */
+    private async remove(memberId: string, snapshotOn: string | undefined): Promise<Outcome> {
+        let note: string | undefined;
+        if (snapshotOn !== undefined) {
+            const host = this.observer.host(snapshotOn);
+            const file = await this.on(
+                snapshotOn,
+                "take a snapshot",
+                scripts.snapshot(this.paths, this.wanted.releaseDir, host.clientUrl),
+                600,
+            );
+            note = `snapshot kept on "${host.name}" in ${file.trim()}`;
+        }
+        const gone = Object.keys(this.seen.hosts).filter(
+            (key) => memberOf(this.world, this.observer.host(key))?.id === memberId,
+        );
+        await (await this.anyVoter(memberId)).memberRemove(memberId);
+        const reachable = gone.filter((key) => this.seen.hosts[key]?.reach.ok);
+        return { hosts: reachable, ...(note && { note }) };
+    }
+
+    private recordScript(key: string, initialCluster: string): string {
+        const memberId = memberOf(this.world, this.observer.host(key))?.id;
+        const identity = this.identity(this.seen.cluster?.clusterId, memberId);
+        return `set -eu\n${scripts.writeMembership(this.paths, { initialCluster, initialClusterState: "existing" }, identity)}\nsystemctl enable --quiet --no-reload ${this.paths.unit}.service`;
+    }
+
+    private get world(): { seen: Observation; wanted: Desired } {
+        return { seen: this.seen, wanted: this.wanted };
+    }
+
+    private identity(clusterId: string | undefined, memberId: string | undefined): Identity {
+        return { clusterToken: this.wanted.clusterToken, clusterId, memberId };
+    }
+
+    private generation(key: string): string {
+        const { generation, name } = this.observer.host(key);
+        if (generation === undefined) throw new Error(`host "${name}" was given no generation`);
+        return generation;
+    }
+
+    private outcome(key: string, stdout: string): Outcome {
+        const note = stdout.trim();
+        return { hosts: [key], ...(note && { note: `"${this.observer.host(key).name}": ${note}` }) };
+    }
+
+    private async on(
+        key: string,
+        what: string,
+        script: string,
+        seconds = this.wanted.timeouts.commandSeconds,
+    ): Promise<string> {
+        const connection = await this.observer.connection(key);
+        return connection.runOrThrow(what, script, { timeoutSeconds: seconds });
+    }
+
+    private async onEach(keys: readonly string[], what: string, script: (key: string) => string): Promise<void> {
+        await Promise.all(keys.map((key) => this.on(key, what, script(key))));
+    }
+
+    /** The leader's own API: promotions and transfers are refused or forwarded, with trouble, elsewhere. */
+    private async leader(): ReturnType<Observer["client"]> {
+        const leaderId = this.seen.cluster?.leaderId;
+        const key = Object.entries(this.seen.hosts).find(
+            ([, host]) => host.status && host.status.memberId === leaderId,
+        )?.[0];
+        return key === undefined ? this.anyVoter() : this.observer.client(key);
+    }
+
+    /** A healthy voter's API: the leader's if there is a choice, and never that of the member which is to go. */
+    private async anyVoter(except?: string): ReturnType<Observer["client"]> {
+        const leaderId = this.seen.cluster?.leaderId;
+        const healthy = Object.entries(this.seen.hosts).filter(
+            ([, { status }]) => status?.isHealthy && status.memberId !== except,
+        );
+        const [best] = [...healthy].sort(
+            ([, a], [, b]) => Number(b.status?.memberId === leaderId) - Number(a.status?.memberId === leaderId),
+        );
+        if (!best) throw new Error("no voter answers");
+        return this.observer.client(best[0]);
+    }
+}

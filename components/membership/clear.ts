@@ -1,0 +1,55 @@
+/** The end of a cluster on its hosts. */
+import { hostPaths } from "../host/paths";
+import { pool } from "../remote/connectionPool";
+import type { SshTarget } from "../remote/ssh";
+import { messageOf } from "./errors";
+import { removeFiles, setAside, stop } from "./scripts";
+
+/** Which cluster's things go. */
+export interface Cleared {
+    readonly cluster: string;
+    readonly dataDir: string;
+    readonly deleteDataOnDestroy: boolean;
+}
+
+/** Stopping etcd, moving its data and removing its files takes seconds; a host that hangs is not waited for. */
+const CLEAR_SECONDS = 180;
+
+/**
+ * Stops etcd on hosts and removes what we placed; data is moved aside unless it shall go. A host where nothing of ours is left is left
+ * alone. One that can't be reached is named, and blocks nothing.
+ * @throws Error naming each host that was reached but could not be cleared
+ */
+export async function clearHosts(
+    { cluster, dataDir, deleteDataOnDestroy }: Cleared,
+    hosts: readonly { readonly name: string; readonly address: string; readonly ssh: SshTarget }[],
+): Promise<void> {
+    const paths = hostPaths(cluster, dataDir);
+    const script = [
+        "set -eu",
+        `[ -e '${paths.root}' ] || [ -e '${paths.unitFile}' ] || exit 0`,
+        stop(paths),
+        deleteDataOnDestroy ? "" : setAside(paths),
+        removeFiles(paths, deleteDataOnDestroy),
+    ].join("\n");
+    const failures: string[] = [];
+    await Promise.all(
+        hosts.map(async ({ name, address, ssh }) => {
+            const connection = await pool.connect(ssh).catch((error: unknown) => {
+                console.log(
+                    `[${cluster}] host "${name}" was not cleared: ${messageOf(error)}; should it come back, its etcd is still enabled`,
+                );
+            });
+            if (!connection) return;
+            const done = await connection
+                .runOrThrow("remove etcd", script, { timeoutSeconds: CLEAR_SECONDS })
+                .catch((error: unknown) => {
+                    failures.push(`host "${name}" (${address}): ${messageOf(error)}`);
+                    return "";
+                });
+            if (done.trim()) console.log(`[${cluster}] "${name}": ${done.trim()}`);
+        }),
+    );
+    if (failures.length > 0)
+        throw new Error(`etcd was not removed everywhere; run pulumi destroy again\n${failures.join("\n")}`);
+}

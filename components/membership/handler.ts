@@ -1,0 +1,159 @@
+/** check, diff, create, read, update, remove: what the engine asks of `EtcdMembership`. Create and update are one function. */
+import { hostname, userInfo } from "node:os";
+
+import { pool } from "../remote/connectionPool";
+import { acquireLock } from "../remote/lock";
+import { clearHosts } from "./clear";
+import { messageOf } from "./errors";
+import { isSame, isUnknown } from "../stateValues";
+import { desiredOf, retiredHosts, type MembershipInputs, type MembershipState } from "./inputs";
+import { Observer } from "./observe";
+import { describe, wholePlan, type Plan } from "./plan";
+import { memberTable, reconcile, type Tell } from "./reconcile";
+import type { Desired, Observation } from "./types";
+
+interface CheckResult {
+    readonly inputs: MembershipInputs;
+}
+
+/** A cluster that is not built yet has no diff: its plan is shown here, as far as it can be foreseen. */
+export async function check(olds: Partial<MembershipState>, news: MembershipInputs): Promise<CheckResult> {
+    const isPreviewOfCreate = olds.hosts === undefined && isUnknown(news.hosts);
+    if (isPreviewOfCreate) await foresee({}, news);
+    return { inputs: news };
+}
+
+/** Observes and plans. Changes nothing, and never fails: what can't be seen becomes a line. */
+export async function diff(_id: string, olds: MembershipState, news: MembershipInputs): Promise<{ changes: boolean }> {
+    const plan = await foresee(olds, news);
+    const isPlanned = plan === undefined || plan.steps.length > 0 || plan.refusal !== undefined;
+    return { changes: isPlanned || isDeclaredOtherwise(olds, news) };
+}
+
+export async function create(inputs: MembershipInputs): Promise<{ id: string; outs: MembershipState }> {
+    return { id: inputs.clusterToken, outs: await converge(inputs.clusterToken, {}, inputs) };
+}
+
+export async function update(
+    id: string,
+    olds: MembershipState,
+    news: MembershipInputs,
+): Promise<{ outs: MembershipState }> {
+    return { outs: await converge(id, olds, news) };
+}
+
+/** State is what was declared; what is there is looked at by every diff. */
+export async function read(id: string, props: MembershipState): Promise<{ id: string; props: MembershipState }> {
+    return Promise.resolve({ id, props });
+}
+
+/** Stops etcd everywhere and removes what we placed. */
+export async function remove(_id: string, props: MembershipState): Promise<void> {
+    await clearHosts(props, [...props.hosts, ...(props.retired ?? [])]);
+}
+
+/** Each line stands alone: the engine shows it without saying which resource it came from. */
+function teller(cluster: string): Tell {
+    return (line) => console.log(`[${cluster}] ${line}`);
+}
+
+/** The plan, shown. Undefined when the world can't be seen. */
+async function foresee(olds: Partial<MembershipState>, news: MembershipInputs): Promise<Plan | undefined> {
+    const tell = teller(news.cluster);
+    if (isUnknown(news.hosts.map((host) => host.ssh))) {
+        tell("the plan is not known yet: how to log in to the hosts is still to be made");
+        return undefined;
+    }
+    const wanted = desiredOf(olds, news);
+    const observer = observerOf(wanted, news);
+    try {
+        const plan = wholePlan(await observer.observe(), wanted);
+        show(plan, tell);
+        return plan;
+    } catch (error) {
+        tell(`the cluster can't be observed: ${messageOf(error)}`);
+        return undefined;
+    } finally {
+        observer.close();
+    }
+}
+
+function show(plan: Plan, tell: Tell): void {
+    plan.steps.forEach((step, index) =>
+        tell(`plan ${index + 1}/${plan.steps.length}: ${describe(step)}: ${step.because}`),
+    );
+    if (plan.refusal !== undefined) tell(`up will stop here: ${plan.refusal}`);
+}
+
+function isDeclaredOtherwise(olds: MembershipState, news: MembershipInputs): boolean {
+    if (olds.retired && olds.retired.length > 0) return true;
+    return Object.entries(news).some(([key, value]) => {
+        return !isSame(value, olds[key as keyof MembershipState]);
+    });
+}
+
+function observerOf(wanted: Desired, { credentials }: MembershipInputs): Observer {
+    return new Observer(wanted, pool, isUnknown(credentials) ? undefined : credentials);
+}
+
+/** Create and update: from whatever is there to what is declared. A failure keeps what is needed to go on, or to destroy. */
+async function converge(id: string, olds: Partial<MembershipState>, news: MembershipInputs): Promise<MembershipState> {
+    const wanted = desiredOf(olds, news);
+    const observer = observerOf(wanted, news);
+    let clusterId = olds.clusterId;
+    try {
+        const seen = await locked(observer, wanted, news.stack, async () => {
+            const first = await observer.observe();
+            clusterId = first.cluster?.clusterId ?? clusterId;
+            return reconcile(observer, wanted, first, teller(news.cluster), (now) => {
+                clusterId = now.cluster?.clusterId ?? clusterId;
+            });
+        });
+        reportUnreachable(wanted, seen, teller(news.cluster));
+        return {
+            ...news,
+            ...(clusterId !== undefined && { clusterId }),
+            initialClusterState: "existing",
+            members: memberTable(seen, wanted),
+        };
+    } catch (error) {
+        const message = messageOf(error);
+        const properties: MembershipState = {
+            ...news,
+            retired: retiredHosts(olds, news),
+            ...(clusterId !== undefined && { clusterId }),
+        };
+        // Not an Error: what the engine's dynamic provider knows as "made, but not as wanted", which leaves the resource in state.
+        throw { id, properties, reasons: [message], message };
+    } finally {
+        observer.close();
+    }
+}
+
+async function locked<T>(observer: Observer, wanted: Desired, stack: string, work: () => Promise<T>): Promise<T> {
+    const hosts = [...wanted.hosts, ...wanted.retired];
+    const connections = await Promise.all(hosts.map((host) => observer.connection(host.key).catch(() => undefined)));
+    const reached = connections.filter((connection) => connection !== undefined);
+    const holder = `${userInfo().username}@${hostname()}, process ${process.pid}, stack ${stack}`;
+    const lock = await acquireLock(reached, {
+        cluster: wanted.cluster,
+        holder,
+        waitSeconds: wanted.timeouts.lockSeconds,
+    });
+    try {
+        return await work();
+    } finally {
+        await lock.release();
+    }
+}
+
+function reportUnreachable(wanted: Desired, seen: Observation, tell: Tell): void {
+    for (const host of wanted.retired) {
+        const reach = seen.hosts[host.key]?.reach;
+        if (reach && !reach.ok) {
+            tell(
+                `host "${host.name}" (${host.address}) is no member any more, but could not be cleared: ${reach.reason}; should it come back, disable its etcd: its data never rejoins`,
+            );
+        }
+    }
+}

@@ -1,0 +1,100 @@
+/** What the engine hands to the handler, and what it keeps in state → the protocol's plain values. Pure. */
+import { httpsUrl } from "../host/settings";
+import type { EtcdCredentials } from "../remote/etcdClient";
+import { isUnknown } from "../stateValues";
+import type { SshTarget } from "../remote/ssh";
+import type { Desired, Timeouts, WantedHost } from "./types";
+
+/** One host, as the program declares it and as state remembers it. */
+export interface HostInputs {
+    readonly name: string;
+    readonly address: string;
+    readonly peerPort: number;
+    readonly clientPort: number;
+    readonly ssh: SshTarget;
+    readonly generation: string;
+}
+
+export interface MembershipInputs {
+    /** Of this shape. Handlers accept every older one. */
+    readonly schemaVersion: 1;
+    readonly cluster: string;
+    readonly clusterToken: string;
+    readonly version: string;
+    readonly dataDir: string;
+    readonly releaseDir: string;
+    readonly hosts: readonly HostInputs[];
+    readonly maxLearners: number;
+    readonly allowEvenSize: boolean;
+    readonly firewall: boolean;
+    readonly deleteDataOnDestroy: boolean;
+    /** How etcd's API is reached: through the SSH connection, or from here. */
+    readonly access: "ssh" | "direct";
+    readonly timeouts: Timeouts;
+    /** The operator's certificate for etcd's API. */
+    readonly credentials: EtcdCredentials;
+    /** The stack that declares the cluster, to name who holds its lock. */
+    readonly stack: string;
+}
+
+/** What is kept beside the inputs. */
+export interface MembershipState extends MembershipInputs {
+    /** Hosts that were managed and could not be retired yet. */
+    readonly retired?: readonly HostInputs[];
+    readonly clusterId?: string;
+    readonly initialClusterState?: "existing";
+    readonly members?: readonly MemberRow[];
+}
+
+export interface MemberRow {
+    readonly name: string;
+    readonly id: string;
+    readonly address: string;
+    readonly peerUrl: string;
+    readonly clientUrl: string;
+}
+
+/** Hosts that an earlier run managed and that are declared no more: another address or port is another host. */
+export function retiredHosts(olds: Partial<MembershipState>, news: MembershipInputs): readonly HostInputs[] {
+    const declared = new Set(news.hosts.map(place));
+    const before = [...(olds.hosts ?? []), ...(olds.retired ?? [])].filter((host) => !declared.has(place(host)));
+    return [...new Map(before.map((host) => [place(host), host])).values()];
+}
+
+function place(host: HostInputs): string {
+    return `${host.name} ${httpsUrl(host.address, host.peerPort)}`;
+}
+
+export function desiredOf(olds: Partial<MembershipState>, news: MembershipInputs): Desired {
+    const declared = new Set(news.hosts.map((host) => host.name));
+    return {
+        cluster: news.cluster,
+        clusterToken: news.clusterToken,
+        dataDir: news.dataDir,
+        releaseDir: news.releaseDir,
+        version: news.version,
+        hosts: news.hosts.map((host) => wantedHost(host, host.name)),
+        retired: retiredHosts(olds, news).map((host) =>
+            wantedHost(host, declared.has(host.name) ? `${host.name}@${host.address}:${host.peerPort}` : host.name),
+        ),
+        knownClusterId: olds.clusterId,
+        maxLearners: news.maxLearners,
+        allowEvenSize: news.allowEvenSize,
+        firewall: news.firewall,
+        timeouts: news.timeouts,
+    };
+}
+
+function wantedHost(host: HostInputs, key: string): WantedHost {
+    return {
+        key,
+        name: host.name,
+        address: host.address,
+        peerUrl: httpsUrl(host.address, host.peerPort),
+        clientUrl: httpsUrl(host.address, host.clientPort),
+        peerPort: host.peerPort,
+        clientPort: host.clientPort,
+        ssh: host.ssh,
+        generation: isUnknown(host.generation) ? undefined : host.generation,
+    };
+}

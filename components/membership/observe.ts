@@ -1,0 +1,134 @@
+/** The world → Observation. Looks at hosts over SSH, and asks etcd through the same connection. Changes nothing. */
+import { hostPaths } from "../host/paths";
+import type { EtcdClient, EtcdCredentials } from "../remote/etcdClient";
+import { openEtcd, servesPeers } from "../remote/etcdClient";
+import type { ConnectionPool, SshConnection } from "../remote/connectionPool";
+import { isUp } from "./world";
+import { look } from "./scripts";
+import { parseLook, unreachable } from "./seen";
+import type { ClusterSeen, Desired, HostSeen, MemberStatus, Observation, WantedHost } from "./types";
+
+/** The parts of the world that a step may have changed. */
+export interface Scope {
+    /** Hosts to look at again over SSH. */
+    readonly hosts: readonly string[];
+}
+
+/** Sees one cluster's world. Keeps its connections to etcd for as long as they work. */
+export class Observer {
+    private readonly clients = new Map<string, EtcdClient>();
+
+    constructor(
+        private readonly wanted: Desired,
+        private readonly pool: ConnectionPool,
+        private readonly credentials: EtcdCredentials | undefined,
+    ) {}
+
+    private get hosts(): readonly WantedHost[] {
+        return [...this.wanted.hosts, ...this.wanted.retired];
+    }
+
+    host(key: string): WantedHost {
+        const host = this.hosts.find((candidate) => candidate.key === key);
+        if (!host) throw new Error(`host "${key}" is neither declared nor retired`);
+        return host;
+    }
+
+    connection(key: string): Promise<SshConnection> {
+        return this.pool.connect(this.host(key).ssh);
+    }
+
+    /** The whole world. */
+    async observe(): Promise<Observation> {
+        return this.refresh({ hosts: {}, cluster: undefined }, { hosts: this.hosts.map((host) => host.key) });
+    }
+
+    /** What an earlier observation and a new look at some hosts make together. etcd is asked anew in any case. */
+    async refresh(before: Observation, scope: Scope): Promise<Observation> {
+        const looks = await Promise.all(scope.hosts.map((key) => this.lookAt(this.host(key))));
+        const merged = { ...before.hosts, ...Object.fromEntries(looks) };
+        const answers = await Promise.all(
+            Object.entries(merged).map(async ([key, seen]) => [key, await this.ask(this.host(key), seen)] as const),
+        );
+        const hosts = Object.fromEntries(answers);
+        return { hosts, cluster: await this.cluster(hosts) };
+    }
+
+    private async lookAt(host: WantedHost): Promise<readonly [string, HostSeen]> {
+        try {
+            const connection = await this.pool.connect(host.ssh);
+            const { stdout } = await connection.run(look(hostPaths(this.wanted.cluster, this.wanted.dataDir)), {
+                timeoutSeconds: this.wanted.timeouts.commandSeconds,
+            });
+            return [host.key, { ...parseLook(host.name, stdout), status: undefined, servesPeers: false }];
+        } catch (error) {
+            return [host.key, unreachable(host.name, error instanceof Error ? error.message : String(error))];
+        }
+    }
+
+    /** A member's own answers. One that has answered clients needs no look at its peer port. */
+    private async ask(host: WantedHost, seen: HostSeen): Promise<HostSeen> {
+        if (!isUp(seen) || !this.credentials) return { ...seen, status: undefined, servesPeers: false };
+        const status = await this.status(host);
+        if (status) return { ...seen, status, servesPeers: true };
+        const connection = await this.pool.connect(host.ssh).catch(() => undefined);
+        const serves = connection !== undefined && (await servesPeers(connection, host, this.credentials));
+        return { ...seen, status: undefined, servesPeers: serves };
+    }
+
+    private async status(host: WantedHost): Promise<MemberStatus | undefined> {
+        try {
+            const client = await this.client(host.key);
+            const status = await client.status();
+            const isHealthy = !status.isLearner && status.leaderId !== undefined && (await client.isHealthy());
+            return { ...status, isHealthy };
+        } catch {
+            this.forget(host.key);
+            return undefined;
+        }
+    }
+
+    /** The member list as a quorum knows it: from whoever answers first in the declared order. */
+    private async cluster(hosts: Readonly<Record<string, HostSeen>>): Promise<ClusterSeen | undefined> {
+        for (const host of this.hosts) {
+            const status = hosts[host.key]?.status;
+            if (!status?.isHealthy) continue;
+            try {
+                const client = await this.client(host.key);
+                const [members, alarms] = await Promise.all([
+                    client.memberList({ linearizable: true }),
+                    client.alarms(),
+                ]);
+                return { clusterId: status.clusterId, leaderId: status.leaderId, members, alarms };
+            } catch {
+                this.forget(host.key);
+            }
+        }
+        return undefined;
+    }
+
+    /** etcd's API on one host. @throws RemoteError, EtcdError */
+    async client(key: string): Promise<EtcdClient> {
+        const known = this.clients.get(key);
+        if (known) return known;
+        if (!this.credentials) throw new Error("the operator's certificate is not known yet");
+        const host = this.host(key);
+        const opened = await openEtcd(await this.pool.connect(host.ssh), {
+            address: host.address,
+            clientPort: host.clientPort,
+            serverName: host.name,
+            ...this.credentials,
+        });
+        this.clients.set(key, opened);
+        return opened;
+    }
+
+    private forget(key: string): void {
+        this.clients.get(key)?.close();
+        this.clients.delete(key);
+    }
+
+    close(): void {
+        for (const key of [...this.clients.keys()]) this.forget(key);
+    }
+}

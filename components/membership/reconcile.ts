@@ -1,0 +1,176 @@
+/** Observe → plan → act one step → observe again, until the plan is empty. */
+import { hostPaths } from "../host/paths";
+import { act, type Outcome } from "./act";
+import { MembershipError, messageOf } from "./errors";
+import type { Observer } from "./observe";
+import { describe, nextStep, wholePlan } from "./plan";
+import { lastLogLines } from "./scripts";
+import type { Desired, Observation, Step, Verdict } from "./types";
+import { memberOf } from "./world";
+
+/** Where a run tells what it does. */
+export type Tell = (line: string) => void;
+
+type Wait = Extract<Verdict, { verdict: "wait" }>;
+
+/** Between two looks while waiting, in milliseconds: a look costs a few round trips. */
+const POLL_MS = 20;
+
+/** The same step this often without the world following is a defect, or somebody works against us. */
+const ATTEMPTS = 3;
+
+/**
+ * Makes the world as wanted, one step after the other.
+ * @returns the last observation
+ * @throws MembershipError when a rule refuses, a step fails, or a deadline passes; the next run goes on from there
+ */
+export async function reconcile(
+    observer: Observer,
+    wanted: Desired,
+    first: Observation,
+    tell: Tell,
+    onSeen: (seen: Observation) => void,
+): Promise<Observation> {
+    const run = new Run(observer, wanted, tell, onSeen, wholePlan(first, wanted).steps.length);
+    return run.toTheEnd(first);
+}
+
+class Run {
+    private readonly began = performance.now();
+    private readonly attempts = new Map<string, number>();
+    private taken = 0;
+
+    constructor(
+        private readonly observer: Observer,
+        private readonly wanted: Desired,
+        private readonly tell: Tell,
+        private readonly onSeen: (seen: Observation) => void,
+        private readonly foreseen: number,
+    ) {}
+
+    async toTheEnd(first: Observation): Promise<Observation> {
+        let seen = first;
+        for (;;) {
+            this.onSeen(seen);
+            const verdict = nextStep(seen, this.wanted);
+            switch (verdict.verdict) {
+                case "done":
+                    return seen;
+                case "refuse":
+                    throw new MembershipError(verdict.error);
+                case "step":
+                    seen = await this.take(seen, verdict.step);
+                    break;
+                case "wait":
+                    seen = await this.wait(seen, verdict);
+            }
+        }
+    }
+
+    private async take(seen: Observation, step: Step): Promise<Observation> {
+        const name = describe(step);
+        this.countAttempt(name);
+        this.taken += 1;
+        const number = `${this.taken}/${Math.max(this.foreseen, this.taken)}`;
+        const deadline = Date.now() + patienceSeconds(this.wanted, step) * 1000;
+        let outcome = await this.act(seen, step, name);
+        while (outcome.notYet !== undefined) {
+            if (Date.now() > deadline)
+                throw new MembershipError(`${name}: etcd still refuses it: ${outcome.notYet}; run pulumi up again`);
+            await pause(POLL_MS);
+            const now = await this.observer.refresh(seen, { hosts: [] });
+            const verdict = nextStep(now, this.wanted);
+            if (verdict.verdict !== "step" || describe(verdict.step) !== name) return now;
+            seen = now;
+            outcome = await this.act(seen, step, name);
+        }
+        this.tell(`${number} ${name}: ${step.because} (${this.elapsed()})`);
+        if (outcome.note) this.tell(outcome.note);
+        return this.observer.refresh(seen, { hosts: outcome.hosts });
+    }
+
+    private async act(seen: Observation, step: Step, name: string): Promise<Outcome> {
+        try {
+            return await act(this.observer, this.wanted, seen, step);
+        } catch (error) {
+            throw new MembershipError(`${name}: ${messageOf(error)}${await this.log(hostsOf(step))}`);
+        }
+    }
+
+    /** A condition with a deadline. What it waits for is looked at again and again, and nothing else. */
+    private async wait(first: Observation, wait: Wait): Promise<Observation> {
+        const deadline = Date.now() + wait.deadlineSeconds * 1000;
+        let seen = first;
+        for (;;) {
+            await pause(POLL_MS);
+            seen = await this.observer.refresh(seen, { hosts: wait.hosts });
+            const verdict = nextStep(seen, this.wanted);
+            if (verdict.verdict !== "wait" || verdict.until !== wait.until) return seen;
+            if (Date.now() > deadline) return this.giveUp(seen, wait);
+        }
+    }
+
+    private async giveUp(seen: Observation, wait: Wait): Promise<never> {
+        const log = await this.log(wait.hosts);
+        if (wait.otherwise) await this.take(seen, wait.otherwise);
+        throw new MembershipError(`waited ${wait.deadlineSeconds} s, but not until ${wait.until}${log}`);
+    }
+
+    /** The last relevant lines of the hosts concerned, and what to type next. */
+    private async log(keys: readonly string[]): Promise<string> {
+        const paths = hostPaths(this.wanted.cluster, this.wanted.dataDir);
+        const told = await Promise.all(
+            keys.slice(0, 1).map(async (key) => {
+                const { name, address } = this.observer.host(key);
+                const lines = await this.observer
+                    .connection(key)
+                    .then((connection) => connection.run(lastLogLines(paths, 8)))
+                    .then(({ stdout }) => stdout.trim())
+                    .catch((error: unknown) => `its journal can't be read: ${messageOf(error)}`);
+                const next = `next: journalctl -u ${paths.unit} on ${name} (${address}), then pulumi up`;
+                return `\n${lines.replace(/^/gm, `  ${name}| `)}\n${next}`;
+            }),
+        );
+        return told.join("");
+    }
+
+    private countAttempt(name: string): void {
+        const attempts = (this.attempts.get(name) ?? 0) + 1;
+        this.attempts.set(name, attempts);
+        if (attempts > ATTEMPTS)
+            throw new MembershipError(
+                `"${name}" was done ${ATTEMPTS} times and did not last; see what else manages these hosts`,
+            );
+    }
+
+    private elapsed(): string {
+        return `${((performance.now() - this.began) / 1000).toFixed(2)} s`;
+    }
+}
+
+function patienceSeconds({ timeouts }: Desired, step: Step): number {
+    return step.kind === "promote" ? timeouts.syncSeconds : timeouts.changeSeconds;
+}
+
+function hostsOf(step: Step): readonly string[] {
+    if ("host" in step) return [step.host];
+    return "hosts" in step ? step.hosts.slice(0, 1) : [];
+}
+
+function pause(milliseconds: number): Promise<void> {
+    return new Promise((resolve) => setTimeout(resolve, milliseconds));
+}
+
+/** The members of an observed cluster, in the declared order. */
+export function memberTable(
+    seen: Observation,
+    wanted: Desired,
+): readonly { name: string; id: string; address: string; peerUrl: string; clientUrl: string }[] {
+    return wanted.hosts.flatMap((host) => {
+        const member = memberOf({ seen, wanted }, host);
+        if (!member) return [];
+        return [
+            { name: host.name, id: member.id, address: host.address, peerUrl: host.peerUrl, clientUrl: host.clientUrl },
+        ];
+    });
+}

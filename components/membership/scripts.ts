@@ -1,0 +1,173 @@
+/** What is said to a host's shell. Pure: texts only. Each script can be run again, and each leaves whole files behind. */
+import type { HostPaths } from "../host/paths";
+import { ETCD_USER, HEADER } from "../host/settings";
+import { renderPeers } from "../host/firewall";
+import { shellQuote } from "../quote";
+import type { Identity } from "./types";
+
+/** Writes a file beside its place, then renames it. */
+function put(path: string, mode: string, owner: string, text: string): string {
+    const beside = shellQuote(`${path}.new`);
+    return [
+        `( umask 077; printf %s ${shellQuote(text)} > ${beside} )`,
+        `chown ${owner} ${beside}`,
+        `chmod ${mode} ${beside}`,
+        `mv -f ${beside} ${shellQuote(path)}`,
+    ].join("\n");
+}
+
+/** Who a joining member's peers are. etcd looks at it only while its data directory is empty. */
+export interface MembershipFile {
+    readonly initialCluster: string;
+    readonly initialClusterState: "new" | "existing";
+}
+
+function renderMembership({ initialCluster, initialClusterState }: MembershipFile): string {
+    return [
+        HEADER,
+        `ETCD_INITIAL_CLUSTER=${initialCluster}`,
+        `ETCD_INITIAL_CLUSTER_STATE=${initialClusterState}`,
+        "",
+    ].join("\n");
+}
+
+function renderIdentity({ clusterToken, clusterId, memberId }: Identity): string {
+    const lines = [
+        `token=${clusterToken}`,
+        ...(clusterId ? [`cluster=${clusterId}`] : []),
+        ...(memberId ? [`member=${memberId}`] : []),
+    ];
+    return [HEADER, ...lines, ""].join("\n");
+}
+
+export function writeMembership(paths: HostPaths, file: MembershipFile, identity: Identity): string {
+    return [
+        put(paths.membershipEnv, "0640", `root:${ETCD_USER}`, renderMembership(file)),
+        put(paths.identity, "0640", `root:${ETCD_USER}`, renderIdentity(identity)),
+    ].join("\n");
+}
+
+/** Lets addresses in at once; the table is replaced in one transaction, or stays as it was. */
+export function writePeers(paths: HostPaths, addresses: readonly string[]): string {
+    return [
+        "set -eu",
+        put(paths.peers, "0644", "root:root", renderPeers(addresses)),
+        `nft -f ${shellQuote(paths.firewall)}`,
+    ].join("\n");
+}
+
+/** Links to a generation and puts its unit in place. Starts nothing. */
+export function activate(paths: HostPaths, generation: string): string {
+    const directory = shellQuote(`${paths.generations}/${generation}`);
+    const [link, unit] = [shellQuote(paths.current), shellQuote(paths.unitFile)];
+    return `
+[ -d ${directory} ] || { echo "generation ${generation} is not on this host: its files were not staged" >&2; exit 1; }
+cp -f ${directory}/etcd.service ${unit}.new
+chmod 0644 ${unit}.new
+mv -f ${unit}.new ${unit}
+ln -sfn ${shellQuote(`generations/${generation}`)} ${link}.new
+mv -Tf ${link}.new ${link}
+systemctl daemon-reload`;
+}
+
+/** Enabled, so that a reboot brings it back; started without waiting, since a member may be ready long after it takes part. */
+export function start(paths: HostPaths): string {
+    const data = shellQuote(paths.dataDir);
+    return `
+[ -d ${data} ] || { mkdir -p "$(dirname ${data})"; install -d -m 0700 -o ${ETCD_USER} -g ${ETCD_USER} ${data}; }
+systemctl reset-failed ${paths.unit}.service 2>/dev/null || true
+systemctl enable --quiet --no-reload ${paths.unit}.service
+systemctl restart --no-block ${paths.unit}.service`;
+}
+
+/** Restarts and waits for etcd's own word that it is ready. */
+export function restart(paths: HostPaths, seconds: number): string {
+    return `
+systemctl reset-failed ${paths.unit}.service 2>/dev/null || true
+timeout ${seconds} systemctl restart ${paths.unit}.service`;
+}
+
+/** Stops for good: not started again by a reboot. */
+export function stop(paths: HostPaths): string {
+    return `
+systemctl disable --quiet ${paths.unit}.service 2>/dev/null || true
+timeout 90 systemctl stop ${paths.unit}.service 2>/dev/null || systemctl kill --signal=KILL ${paths.unit}.service 2>/dev/null || true
+if systemctl is-active --quiet ${paths.unit}.service; then echo "${paths.unit}.service does not stop" >&2; exit 1; fi`;
+}
+
+/** Moves data aside, beside its place; prints where to. Nothing is ever lost. */
+export function setAside(paths: HostPaths): string {
+    const data = shellQuote(paths.dataDir);
+    return `
+if [ -n "$(ls -A ${data} 2>/dev/null)" ]; then
+    aside=${data}.$(date -u +%Y%m%dT%H%M%SZ)
+    mv -T ${data} "$aside"
+    echo "data moved to $aside"
+fi
+rm -f ${shellQuote(paths.identity)} ${shellQuote(paths.membershipEnv)}`;
+}
+
+/** Removes all that this package placed for one cluster, but no data, no user, and no release that another cluster's unit runs. */
+export function removeFiles(paths: HostPaths, deleteData: boolean): string {
+    const unitDir = "/etc/systemd/system";
+    return `
+if [ -f ${shellQuote(paths.firewallUnitFile)} ]; then
+    systemctl disable --quiet --now ${paths.firewallUnit}.service 2>/dev/null || true
+fi
+/usr/sbin/nft delete table inet ${paths.firewallTable} 2>/dev/null || true
+rm -f ${shellQuote(paths.unitFile)} ${shellQuote(paths.firewallUnitFile)} ${unitDir}/multi-user.target.wants/${paths.unit}.service
+rm -rf ${shellQuote(paths.root)} ${shellQuote(paths.runtime)}
+rmdir "$(dirname ${shellQuote(paths.root)})" 2>/dev/null || true
+${deleteData ? `rm -rf ${shellQuote(paths.dataDir)}` : `rmdir ${shellQuote(paths.dataDir)} 2>/dev/null || true`}
+for release in ${paths.releases}/*/; do
+    [ -e "$release/etcd" ] || continue
+    grep -qs "ExecStart=$\{release%/}/" ${unitDir}/etcd-*.service || rm -rf "$release"
+done
+rmdir ${paths.releases} 2>/dev/null || true
+systemctl daemon-reload
+systemctl reset-failed ${paths.unit}.service ${paths.firewallUnit}.service 2>/dev/null || true`;
+}
+
+/** How many snapshots taken before removals a host keeps. */
+const SNAPSHOTS_KEPT = 5;
+
+/** Takes a snapshot with the member's own certificate, has it checked, keeps the last few; prints its path. */
+export function snapshot(paths: HostPaths, releaseDir: string, endpoint: string): string {
+    const directory = shellQuote(`${paths.dataDir}.snapshots`);
+    const tls = `--cacert ${paths.current}/client-ca.crt --cert ${paths.pki}/server.crt --key ${paths.pki}/server.key`;
+    return `
+set -eu
+umask 077
+mkdir -p ${directory}
+file=${directory}/$(date -u +%Y%m%dT%H%M%SZ).db
+trap 'rm -f "$file.part" "$file.part.part"' EXIT
+ETCDCTL_API=3 ${releaseDir}/etcdctl --endpoints ${shellQuote(endpoint)} ${tls} snapshot save "$file.part" >/dev/null
+if [ -x ${releaseDir}/etcdutl ]; then
+    ${releaseDir}/etcdutl snapshot status "$file.part" >/dev/null
+else
+    ETCDCTL_API=3 ${releaseDir}/etcdctl snapshot status "$file.part" >/dev/null
+fi
+mv "$file.part" "$file"
+ls -1 ${directory}/*.db | sort -r | tail -n +${SNAPSHOTS_KEPT + 1} | xargs -r rm -f
+echo "$file"`;
+}
+
+/** The last lines of a member's journal. */
+export function lastLogLines(paths: HostPaths, lines: number): string {
+    return `journalctl --unit ${paths.unit}.service --lines ${lines} --output cat --no-pager 2>/dev/null`;
+}
+
+/** One look at a host: lines of \`key=value\`, then two files, each line of theirs after its name. */
+export function look(paths: HostPaths): string {
+    const data = shellQuote(`${paths.dataDir}/member`);
+    return `
+systemctl show --property LoadState,ActiveState,UnitFileState ${paths.unit}.service
+echo "current=$(basename "$(readlink ${shellQuote(paths.current)})" 2>/dev/null)"
+echo "staged=$(cat ${shellQuote(paths.staged)} 2>/dev/null)"
+echo "running=$(cat ${shellQuote(`${paths.runtime}/generation`)} 2>/dev/null)"
+[ -d ${data} ] && echo hasData=yes
+sed 's/^/identity:/' ${shellQuote(paths.identity)} 2>/dev/null
+sed 's/^/membership:/' ${shellQuote(paths.membershipEnv)} 2>/dev/null
+sed 's/^/peers:/' ${shellQuote(paths.peers)} 2>/dev/null
+true`;
+}

@@ -1,0 +1,86 @@
+/** The answer of a host's shell to `look` → what it says. Pure. */
+import { parsePeers } from "../host/firewall";
+import type { HostSeen, Identity } from "./types";
+
+/** What a look shows; the rest of HostSeen is asked from etcd. */
+export type Look = Omit<HostSeen, "status" | "servesPeers">;
+
+export function parseLook(name: string, text: string): Look {
+    const fields = new Map<string, string>();
+    const files = { identity: [] as string[], membership: [] as string[], peers: [] as string[] };
+    for (const line of text.split("\n")) {
+        const file = /^(identity|membership|peers):(.*)$/.exec(line);
+        if (file) {
+            files[file[1] as keyof typeof files].push(file[2] ?? "");
+            continue;
+        }
+        const cut = line.indexOf("=");
+        if (cut > 0) fields.set(line.slice(0, cut), line.slice(cut + 1));
+    }
+    const membership = assignments(files.membership);
+    const state = membership.get("ETCD_INITIAL_CLUSTER_STATE");
+    return {
+        name,
+        reach: { ok: true },
+        unit: unitState(fields),
+        isEnabled: fields.get("UnitFileState") === "enabled",
+        staged: fields.get("staged") || undefined,
+        current: fields.get("current") || undefined,
+        running: fields.get("running") || undefined,
+        hasData: fields.get("hasData") === "yes",
+        identity: identity(assignments(files.identity)),
+        initialCluster: membership.get("ETCD_INITIAL_CLUSTER"),
+        initialClusterState: state === "new" || state === "existing" ? state : undefined,
+        peersLetIn: parsePeers(files.peers.join("\n")),
+    };
+}
+
+/** A host that can't be looked at. */
+export function unreachable(name: string, reason: string): HostSeen {
+    return {
+        name,
+        reach: { ok: false, reason },
+        unit: "absent",
+        isEnabled: false,
+        staged: undefined,
+        current: undefined,
+        running: undefined,
+        hasData: false,
+        identity: undefined,
+        initialCluster: undefined,
+        initialClusterState: undefined,
+        peersLetIn: [],
+        status: undefined,
+        servesPeers: false,
+    };
+}
+
+function assignments(lines: readonly string[]): ReadonlyMap<string, string> {
+    return new Map(
+        lines.flatMap((line) => {
+            const cut = line.indexOf("=");
+            return cut > 0 ? [[line.slice(0, cut), line.slice(cut + 1)] as const] : [];
+        }),
+    );
+}
+
+function identity(fields: ReadonlyMap<string, string>): Identity | undefined {
+    const clusterToken = fields.get("token");
+    if (clusterToken === undefined) return undefined;
+    return { clusterToken, clusterId: fields.get("cluster"), memberId: fields.get("member") };
+}
+
+function unitState(fields: ReadonlyMap<string, string>): HostSeen["unit"] {
+    if (fields.get("LoadState") === "not-found") return "absent";
+    switch (fields.get("ActiveState")) {
+        case "active":
+        case "reloading":
+            return "active";
+        case "activating":
+            return "activating";
+        case "failed":
+            return "failed";
+        default:
+            return "inactive";
+    }
+}

@@ -1,0 +1,28 @@
+import type { InstallSource } from "../args";
+import type { SshTarget } from "../remote/ssh";
+
+/** One host, as the program declares it. */
+export interface ProvisionHost {
+    readonly name: string;
+    readonly address: string;
+    readonly peerPort: number;
+    readonly clientPort: number;
+    readonly ssh: SshTarget;
+}
+
+export interface ProvisionInputs {
+    /** Of this shape. Handlers accept every older one. */
+    readonly schemaVersion: 1;
+    readonly cluster: string;
+    readonly clusterToken: string;
+    readonly version: string;
+    readonly install: InstallSource;
+    readonly dataDir: string;
+    readonly firewall: boolean;
+    readonly deleteDataOnDestroy: boolean;
+    readonly hosts: readonly ProvisionHost[];
+}
+
+export interface ProvisionState extends ProvisionInputs {
+    readonly incarnations: Readonly<Record<string, string>>;
+}
