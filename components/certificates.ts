@@ -2,7 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 import * as tls from "@pulumi/tls";
 
 import type { CertificateArgs } from "./args";
-import { peerCommonName, type HostCertificates } from "./host/settings";
+import { OPERATOR, peerCommonName, type HostCertificates } from "./host/settings";
 
 /** For whom certificates are made. Names and addresses are plain values: they decide which resources exist. */
 export interface ClusterCertificatesArgs extends CertificateArgs {
@@ -24,9 +24,6 @@ export interface ClientCertificate {
 
 /** The certificates of one host, late-known. The keys are secrets. */
 export type LateHostCertificates = { readonly [Part in keyof HostCertificates]: pulumi.Output<string> };
-
-/** The common name of the certificate that this package itself uses. */
-export const OPERATOR = "pulumi-etcd-operator";
 
 interface Authority {
     readonly key: tls.PrivateKey;

@@ -32,11 +32,14 @@ export class EtcdHost extends pulumi.ComponentResource {
         super("etcd:index:EtcdHost", name, {}, opts);
         const { settings, ssh, certificates } = inputs;
 
+        const script = stageCommand(ssh, inputs.stageTimeoutSeconds ?? 180);
         const staged = new command.remote.Command(
             `${name}-stage`,
             {
                 connection: commandConnection(ssh),
-                create: stageCommand(ssh, inputs.stageTimeoutSeconds ?? 180),
+                create: script,
+                // Without it, a trigger would replace the resource.
+                update: script,
                 stdin: stageInput(inputs),
                 logging: "none",
                 addPreviousOutputInEnv: false,

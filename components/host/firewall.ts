@@ -10,7 +10,8 @@ import { HEADER, type HostSettings } from "./settings";
  * Loading the text replaces the whole table in one transaction.
  */
 export function renderFirewall(settings: HostSettings): string {
-    const { paths, peerPort, clientPort, clientAddresses } = settings;
+    const { paths, peerPort, clientPort } = settings;
+    const clients = [...new Set(settings.clientAddresses)].sort();
     const table = `table inet ${paths.firewallTable}`;
     return `${HEADER}
 ${table} {
@@ -19,8 +20,8 @@ delete ${table}
 ${table} {
     include "${paths.peers}"
 
-${renderSet("clients4", "ipv4_addr", clientAddresses.filter(isFour), true)}
-${renderSet("clients6", "ipv6_addr", clientAddresses.filter(isSix), true)}
+${renderSet("clients4", "ipv4_addr", clients.filter(isFour), true)}
+${renderSet("clients6", "ipv6_addr", clients.filter(isSix), true)}
 
     chain input {
         type filter hook input priority filter - 5; policy accept;

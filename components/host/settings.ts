@@ -54,3 +54,6 @@ export function httpsUrl(address: string, port: number): string {
 export function peerCommonName(cluster: string): string {
     return `${cluster}-peer`;
 }
+
+/** The common name of the certificate that this package itself uses: no client's. */
+export const OPERATOR = "pulumi-etcd-operator";
