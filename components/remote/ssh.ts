@@ -162,7 +162,7 @@ export class SshConnection {
     }
 
     /**
-     * Opens a TCP connection that starts at the host.
+     * Opens a TCP connection that starts at the host. By itself it keeps no process alive.
      * @param address as the host sees it @default the address of the target
      * @throws RemoteError port-closed, forward-refused, connection-lost
      */
@@ -170,11 +170,9 @@ export class SshConnection {
         if (!this.#isAlive) throw connectionLost(this.host);
         const release = this.#hold.take();
         try {
-            const channel = await openForward(this.client, this.host, address, port);
-            return channel.once("close", release);
-        } catch (error) {
+            return await openForward(this.client, this.host, address, port);
+        } finally {
             release();
-            throw error;
         }
     }
 
