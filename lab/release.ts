@@ -1,0 +1,61 @@
+/** etcd's release archives for lab hosts, laid out as etcd publishes them. */
+import { createHash } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { copyFile, mkdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { pipeline } from "node:stream/promises";
+
+import { artefact, etcdBinaries } from "../toolchain";
+import { succeed } from "./command";
+
+export interface Release {
+    readonly version: string;
+    /** `etcd-v3.6.16-linux-amd64.tar.gz` */
+    readonly name: string;
+    readonly path: string;
+    readonly sha256: string;
+}
+
+const ARCHITECTURE = process.arch === "arm64" ? "arm64" : "amd64";
+
+/** @param version `3.6`, or an exact one */
+export async function releaseArchive(version: string): Promise<Release> {
+    const built = await etcdBinaries(version);
+    const base = `etcd-v${built.version}-linux-${ARCHITECTURE}`;
+    const name = `${base}.tar.gz`;
+    const directory = await artefact(`etcd-release-${built.etcd.sha256.slice(0, 12)}`, built.version, async (into) => {
+        const layout = join(into, base);
+        await mkdir(layout);
+        for (const binary of ["etcd", "etcdctl", "etcdutl"])
+            await copyFile(join(built.directory, binary), join(layout, binary));
+        await succeed("tar", ["-czf", join(into, name), "-C", into, base]);
+        await rm(layout, { recursive: true });
+        await writeFile(join(into, "sha256"), await sha256(join(into, name)));
+    });
+    return {
+        version: built.version,
+        name,
+        path: join(directory, name),
+        sha256: await readFile(join(directory, "sha256"), "utf8"),
+    };
+}
+
+/** Lays releases where the committed stack files look for them: `.lab/releases`, with their `SHA256SUMS`. */
+export async function layOutReleases(checkout: string, releases: readonly Release[]): Promise<void> {
+    const directory = join(checkout, ".lab", "releases");
+    await mkdir(directory, { recursive: true });
+    for (const { name, path } of releases) {
+        await rm(join(directory, name), { force: true });
+        await symlink(path, join(directory, name));
+    }
+    await writeFile(
+        join(directory, "SHA256SUMS"),
+        releases.map(({ sha256: digest, name }) => `${digest}  ${name}\n`).join(""),
+    );
+}
+
+async function sha256(path: string): Promise<string> {
+    const hash = createHash("sha256");
+    await pipeline(createReadStream(path), hash);
+    return hash.digest("hex");
+}
