@@ -9,7 +9,11 @@ const boundaries = [
     { target: "./components/host", from: ["./components/remote", "./components/membership"] },
     { target: "./components/remote", from: ["./components"], except: ["./remote"] },
     {
-        target: ["./components/membership/plan.ts", "./components/membership/predict.ts", "./components/membership/rules"],
+        target: [
+            "./components/membership/plan.ts",
+            "./components/membership/predict.ts",
+            "./components/membership/rules",
+        ],
         from: ["./components/remote", "./components/membership/act.ts", "./components/membership/observe.ts"],
     },
     { target: "./components/membership", from: ["./components/etcdCluster.ts", "./components/etcdHost.ts"] },
@@ -19,7 +23,12 @@ const boundaries = [
 ];
 
 /** Pure code: no effects, no engine. */
-const pure = ["components/host/**/*.ts", "components/membership/{plan,predict,types}.ts", "components/membership/rules/**/*.ts", "components/validate.ts"];
+const pure = [
+    "components/host/**/*.ts",
+    "components/membership/{plan,predict,types}.ts",
+    "components/membership/rules/**/*.ts",
+    "components/validate.ts",
+];
 const effects = ["ssh2", "etcd3", "@grpc/*", "node:fs*", "fs", "node:net", "node:child_process", "child_process"];
 
 export default tseslint.config(
@@ -37,7 +46,7 @@ export default tseslint.config(
             "@typescript-eslint/await-thenable": "error",
             "@typescript-eslint/no-explicit-any": "error",
             "@typescript-eslint/consistent-type-imports": "error",
-            "@typescript-eslint/switch-exhaustiveness-check": "error",
+            "@typescript-eslint/switch-exhaustiveness-check": ["error", { considerDefaultExhaustiveForUnions: true }],
             "@typescript-eslint/no-unused-vars": ["error", { argsIgnorePattern: "^_" }],
             "import-x/no-restricted-paths": ["error", { zones: boundaries }],
             "import-x/no-cycle": "error",
@@ -46,12 +55,36 @@ export default tseslint.config(
     },
     {
         files: pure,
-        rules: { "no-restricted-imports": ["error", { patterns: [{ group: [...effects, "@pulumi/*"], message: "pure code imports no effect" }] }] },
+        rules: {
+            "no-restricted-imports": [
+                "error",
+                { patterns: [{ group: [...effects, "@pulumi/*"], message: "pure code imports no effect" }] },
+            ],
+        },
     },
     {
         files: ["components/membership/**/*.ts"],
         ignores: ["components/membership/resource.ts"],
-        rules: { "no-restricted-imports": ["error", { patterns: [{ group: ["@pulumi/*"], message: "only resource.ts knows the engine" }] }] },
+        rules: {
+            "no-restricted-imports": [
+                "error",
+                { patterns: [{ group: ["@pulumi/*"], message: "only resource.ts knows the engine" }] },
+            ],
+        },
     },
-    { files: ["**/*.js", "**/*.mjs"], languageOptions: { globals: { require: "readonly", module: "writable", process: "readonly", console: "readonly", __dirname: "readonly", setTimeout: "readonly", Buffer: "readonly" } }, rules: { "@typescript-eslint/no-require-imports": "off" } },
+    {
+        files: ["**/*.js", "**/*.mjs"],
+        languageOptions: {
+            globals: {
+                require: "readonly",
+                module: "writable",
+                process: "readonly",
+                console: "readonly",
+                __dirname: "readonly",
+                setTimeout: "readonly",
+                Buffer: "readonly",
+            },
+        },
+        rules: { "@typescript-eslint/no-require-imports": "off" },
+    },
 );

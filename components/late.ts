@@ -6,3 +6,6 @@ export type Late<T> = T extends string | number | boolean | undefined
     : T extends readonly (infer Item)[]
       ? readonly Late<Item>[] | pulumi.Input<T>
       : { readonly [Key in keyof T]: Late<T[Key]> } | pulumi.Input<T>;
+
+/** The inputs of a resource of ours: its fields are there, what is in them may be known late. */
+export type LateInputs<T> = { readonly [Key in keyof T]: Late<T[Key]> };

@@ -1,7 +1,7 @@
 /** The resource of the protocol. The only file of this folder that knows the engine. */
 import * as pulumi from "@pulumi/pulumi";
 
-import type { Late } from "../late";
+import type { LateInputs } from "../late";
 import { forwardTo } from "../trampoline";
 import type { MemberRow, MembershipInputs } from "./inputs";
 
@@ -14,7 +14,7 @@ export class EtcdMembership extends pulumi.dynamic.Resource {
     declare readonly initialClusterState: pulumi.Output<"existing">;
     declare readonly members: pulumi.Output<readonly MemberRow[]>;
 
-    constructor(name: string, args: Late<MembershipInputs>, opts?: pulumi.CustomResourceOptions) {
+    constructor(name: string, args: LateInputs<MembershipInputs>, opts?: pulumi.CustomResourceOptions) {
         super(
             forwardTo("membership/handler"),
             name,

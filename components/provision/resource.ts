@@ -1,7 +1,7 @@
 /** The resource that checks hosts and gives them etcd's binaries. The only file of this folder that knows the engine. */
 import * as pulumi from "@pulumi/pulumi";
 
-import type { Late } from "../late";
+import type { LateInputs } from "../late";
 import { forwardTo } from "../trampoline";
 import type { ProvisionInputs } from "./inputs";
 
@@ -13,7 +13,7 @@ export class EtcdProvision extends pulumi.dynamic.Resource {
     /** By host name: a mark that a host loses with its disk, so that a host which was rebuilt gets its files again. */
     declare readonly incarnations: pulumi.Output<Readonly<Record<string, string>>>;
 
-    constructor(name: string, args: Late<ProvisionInputs>, opts?: pulumi.CustomResourceOptions) {
+    constructor(name: string, args: LateInputs<ProvisionInputs>, opts?: pulumi.CustomResourceOptions) {
         super(
             forwardTo("provision/handler"),
             name,

@@ -1,0 +1,105 @@
+/**
+ * `npm test`: types, lint, formatting, then every suite, from the fastest to the one that needs hosts. Arguments choose suites by name:
+ * `npm test -- unit lab`. Ends with `N passed, N failed`.
+ */
+import { spawn } from "node:child_process";
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+
+const checkout = join(__dirname, "..");
+const bin = (name: string): string => join(checkout, "node_modules", ".bin", name);
+
+interface Tally {
+    readonly passed: number;
+    readonly failed: number;
+}
+
+interface Suite {
+    readonly name: string;
+    readonly run: () => Promise<Tally>;
+}
+
+const suites: readonly Suite[] = [
+    { name: "types", run: () => single(bin("tsc"), ["--noEmit"]) },
+    { name: "lint", run: () => single(bin("eslint"), ["."]) },
+    { name: "format", run: () => single(bin("prettier"), ["--check", "--log-level", "warn", "."]) },
+    ...["unit", "toolchain", "plugins", "lab", "remote", "integration"].map((name) => ({
+        name,
+        run: () => mocha(name),
+    })),
+];
+
+async function main(): Promise<void> {
+    const chosen = process.argv.slice(2);
+    const unknown = chosen.find((name) => !suites.some((suite) => suite.name === name));
+    if (unknown)
+        throw new Error(`there is no suite "${unknown}"; there are ${suites.map(({ name }) => name).join(", ")}`);
+    let [passed, failed] = [0, 0];
+    for (const suite of suites) {
+        if (chosen.length > 0 && !chosen.includes(suite.name)) continue;
+        const began = performance.now();
+        console.log(`\n== ${suite.name}`);
+        const tally = await suite.run();
+        passed += tally.passed;
+        failed += tally.failed;
+        console.log(
+            `== ${suite.name}: ${tally.passed} passed, ${tally.failed} failed (${Math.round((performance.now() - began) / 1000)} s)`,
+        );
+    }
+    console.log(`\n${passed} passed, ${failed} failed`);
+    process.exitCode = failed > 0 ? 1 : 0;
+}
+
+/** A check that passes or fails as a whole. */
+async function single(program: string, args: readonly string[]): Promise<Tally> {
+    const { code } = await run(program, args);
+    return code === 0 ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 };
+}
+
+async function mocha(suite: string): Promise<Tally> {
+    const files = testFiles(join(checkout, "tests", suite));
+    const { code, text } = await run(process.execPath, [
+        join(checkout, "node_modules", "mocha", "bin", "mocha.js"),
+        "--require",
+        join(checkout, "toolchain", "register.js"),
+        "--forbid-only",
+        "--forbid-pending",
+        "--exit",
+        "--timeout",
+        "600000",
+        ...files,
+    ]);
+    const counted = (word: string): number => Number(new RegExp(`^\\s+(\\d+) ${word}`, "m").exec(text)?.[1] ?? 0);
+    const [passed, failed] = [counted("passing"), counted("failing")];
+    const isBroken = code !== 0 && failed === 0;
+    const isEmpty = passed + failed === 0;
+    return { passed, failed: isBroken || isEmpty ? Math.max(1, failed) : failed };
+}
+
+function testFiles(directory: string): readonly string[] {
+    return readdirSync(directory, { recursive: true, encoding: "utf8" })
+        .filter((file) => file.endsWith(".test.ts"))
+        .sort()
+        .map((file) => join(directory, file));
+}
+
+function run(program: string, args: readonly string[]): Promise<{ code: number; text: string }> {
+    return new Promise((resolve, reject) => {
+        const child = spawn(program, args, { cwd: checkout, stdio: ["ignore", "pipe", "pipe"] });
+        let text = "";
+        for (const stream of [child.stdout, child.stderr]) {
+            stream.setEncoding("utf8").on("data", (piece: string) => {
+                text += piece;
+                process.stdout.write(piece);
+            });
+        }
+        child.on("error", reject);
+        child.on("close", (code) => resolve({ code: code ?? 255, text }));
+    });
+}
+
+main().catch((error: unknown) => {
+    console.error(`error: ${error instanceof Error ? error.message : String(error)}`);
+    console.log("0 passed, 1 failed");
+    process.exitCode = 1;
+});
