@@ -1,7 +1,7 @@
 /** The world → Observation. Looks at hosts over SSH, and asks etcd through the same connection. Changes nothing. */
 import { hostPaths } from "../host/paths";
 import type { EtcdClient, EtcdCredentials } from "../remote/etcdClient";
-import { openEtcd, servesPeers } from "../remote/etcdClient";
+import { openEtcd } from "../remote/etcdClient";
 import type { ConnectionPool, SshConnection } from "../remote/connectionPool";
 import { isUp } from "./world";
 import { look } from "./scripts";
@@ -13,6 +13,8 @@ export interface Scope {
     /** Hosts to look at again over SSH. */
     readonly hosts: readonly string[];
 }
+
+type HostsSeen = Readonly<Record<string, HostSeen>>;
 
 /** Sees one cluster's world. Keeps its connections to etcd for as long as they work. */
 export class Observer {
@@ -50,8 +52,9 @@ export class Observer {
         const answers = await Promise.all(
             Object.entries(merged).map(async ([key, seen]) => [key, await this.ask(this.host(key), seen)] as const),
         );
-        const hosts = Object.fromEntries(answers);
-        return { hosts, cluster: await this.cluster(hosts) };
+        const asked = Object.fromEntries(answers);
+        const cluster = await this.cluster(asked);
+        return { hosts: cluster ? await this.withPeers(asked, cluster) : asked, cluster };
     }
 
     private async lookAt(host: WantedHost): Promise<readonly [string, HostSeen]> {
@@ -66,14 +69,26 @@ export class Observer {
         }
     }
 
-    /** A member's own answers. One that has answered clients needs no look at its peer port. */
+    /** A member's own answers, if it gives any. */
     private async ask(host: WantedHost, seen: HostSeen): Promise<HostSeen> {
-        if (!isUp(seen) || !this.credentials) return { ...seen, status: undefined, servesPeers: false };
-        const status = await this.status(host);
-        if (status) return { ...seen, status, servesPeers: true };
-        const connection = await this.pool.connect(host.ssh).catch(() => undefined);
-        const serves = connection !== undefined && (await servesPeers(connection, host, this.credentials));
-        return { ...seen, status: undefined, servesPeers: serves };
+        const status = isUp(seen) && this.credentials ? await this.status(host) : undefined;
+        return { ...seen, status, servesPeers: status !== undefined };
+    }
+
+    /** Whoever is up and does not answer clients yet may take part all the same: the leader knows with whom it exchanges messages. */
+    private async withPeers(hosts: HostsSeen, cluster: ClusterSeen): Promise<HostsSeen> {
+        const silent = Object.entries(hosts).filter(([, seen]) => isUp(seen) && !seen.status);
+        const leader = Object.entries(hosts).find(([, seen]) => seen.status?.memberId === cluster.leaderId);
+        if (silent.length === 0 || !leader) return hosts;
+        const active = await this.client(leader[0])
+            .then((client) => client.activePeers())
+            .catch((): ReadonlySet<string> => new Set());
+        const serving = silent.map(([key, seen]) => {
+            const peerUrl = this.host(key).peerUrl;
+            const member = cluster.members.find((candidate) => candidate.peerUrls.includes(peerUrl));
+            return [key, { ...seen, servesPeers: member !== undefined && active.has(member.id) }] as const;
+        });
+        return { ...hosts, ...Object.fromEntries(serving) };
     }
 
     private async status(host: WantedHost): Promise<MemberStatus | undefined> {
@@ -89,7 +104,7 @@ export class Observer {
     }
 
     /** The member list as a quorum knows it: from whoever answers first in the declared order. */
-    private async cluster(hosts: Readonly<Record<string, HostSeen>>): Promise<ClusterSeen | undefined> {
+    private async cluster(hosts: HostsSeen): Promise<ClusterSeen | undefined> {
         for (const host of this.hosts) {
             const status = hosts[host.key]?.status;
             if (!status?.isHealthy) continue;

@@ -66,7 +66,7 @@ export interface HostSeen {
     readonly peersLetIn: readonly string[];
     /** The member's own answer on its client port. */
     readonly status: MemberStatus | undefined;
-    /** The peer port serves: a started learner is visible here before it answers clients. */
+    /** It exchanges messages with the leader: a learner that has started is seen here before it answers clients. */
     readonly servesPeers: boolean;
 }
 
