@@ -8,6 +8,11 @@ directory=$1
 near=near${PORT#port}
 far=far${PORT#port}
 
+# The kernel starts to forward to a port a moment after its link is up; what comes before that is lost.
+await_forwarding() {
+    until ip -details link show dev "$1" | grep -q "bridge_slave state forwarding"; do sleep 0.002; done
+}
+
 end_relay() {
     mkdir -p "$CGROUP/cable"
     echo 1 > "$CGROUP/cable/cgroup.kill"
@@ -23,7 +28,8 @@ start_relay() {
     # The files that our caller has open, its locks and pipes, are not the relay's to hold.
     setsid sh -c 'echo $$ > "$1"; shift; exec perl "$@"' sh "$CGROUP/cable/cgroup.procs" \
         "$directory/relay.pl" "$PORT" "$near" $(cat "$directory/delay") \
-        < /dev/null >> "$directory/console.log" 2>&1 9>&- &
+        < /dev/null >> "$directory/console.log" 2>&1 9>&-
+    await_forwarding "$far"
 }
 
 end_relay
@@ -32,4 +38,9 @@ if [ -e "$directory/cut" ]; then
     exit
 fi
 ip link set "$PORT" up
-if [ -s "$directory/delay" ]; then start_relay; else ip link set "$PORT" master lab; fi
+if [ -s "$directory/delay" ]; then
+    start_relay
+else
+    ip link set "$PORT" master lab
+    await_forwarding "$PORT"
+fi

@@ -49,11 +49,9 @@ export abstract class Guest {
 
     /** Writes a file, and the directories that it lacks. `mode` is 0644 by default. */
     async writeFile(path: string, content: string | Buffer, mode = 0o644): Promise<void> {
-        const file = quote(path);
-        const bits = mode.toString(8);
-        await this.output(`mkdir -p "$(dirname -- ${file})" && install -m ${bits} /dev/stdin ${file}`, {
-            stdin: content,
-        });
+        const [file, partial] = [quote(path), quote(`${path}.partial`)];
+        const write = `(umask 077 && cat > ${partial}) && chmod ${mode.toString(8)} ${partial} && mv ${partial} ${file}`;
+        await this.output(`mkdir -p "$(dirname -- ${file})" && ${write}`, { stdin: content });
     }
 
     /** Removes all that is in a directory, not the directory itself. */
@@ -83,18 +81,19 @@ export abstract class Guest {
     }
 
     /**
-     * Sets the host's clock ahead (or behind, if negative) for every dynamically linked program that starts from now on:
-     * what `date`, a shell or openssl says over SSH. Linux has one clock for all hosts, so programs that ask the kernel
-     * themselves, such as etcd, still see the true time. 0 takes it back.
+     * Makes `date` and `openssl` see another time, ahead or (if negative) behind, over reboots, too; 0 takes it back. Linux
+     * has one clock for all hosts of a machine, so everything else, etcd and the journal included, sees the true one.
      */
     async setClockOffset(seconds: number): Promise<void> {
-        if (seconds === 0) {
-            await this.output("rm -f /etc/ld.so.preload /etc/faketimerc");
-            return;
+        for (const program of ["/usr/bin/date", "/usr/bin/openssl"]) {
+            const original = `${program}.true-time`;
+            await this.output(`test ! -e ${original} || mv ${original} ${program}`);
+            if (seconds === 0) continue;
+            await this.output(`mv ${program} ${original}`);
+            const offset = `FAKETIME=${seconds < 0 ? "" : "+"}${seconds}s FAKETIME_DONT_FAKE_MONOTONIC=1`;
+            const library = (await this.output("dpkg --listfiles libfaketime | grep '/libfaketime[.]so[.]1$'")).trim();
+            await this.writeFile(program, `#!/bin/sh\nLD_PRELOAD=${library} ${offset} exec ${original} "$@"\n`, 0o755);
         }
-        await this.writeFile("/etc/faketimerc", `${seconds > 0 ? "+" : ""}${seconds}s\n`);
-        const library = "$(dpkg --listfiles libfaketime | grep '/libfaketime\\.so\\.1$')";
-        await this.output(`echo ${library} > /etc/ld.so.preload`);
     }
 }
 

@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { closeSync, copyFileSync, existsSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, existsSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { succeed } from "./command";
@@ -12,7 +12,7 @@ import { until } from "./poll";
 import { requirePrograms } from "./prerequisites";
 import { discardStorage, publicHostKey, seedHost, writeBootConfiguration } from "./seed";
 import { sshAnswers } from "./sshAnswers";
-import { hostDirectory, readEnvironment, storageDirectory } from "./state";
+import { hostDirectory, readEnvironment, storageDirectory, writeWhole } from "./state";
 import type { EnvironmentRecord, HostRecord } from "./state";
 
 /** systemd's signals to process 1. */
@@ -200,10 +200,7 @@ export class LabHost extends Guest {
 
     private async powerOn(): Promise<void> {
         writeBootConfiguration(this.environmentRecord(), this.record(), this.group.directory);
-        // Copies: the checkout may be gone when the host reboots.
-        for (const script of ["boot.sh", "cable.sh", "relay.pl"]) {
-            copyFileSync(join(__dirname, script), this.file(script));
-        }
+        this.copyScripts();
         const console = openSync(this.file("console.log"), "a");
         const supply = spawn("sh", [this.file("boot.sh"), this.directory], {
             cwd: "/",
@@ -246,9 +243,18 @@ export class LabHost extends Guest {
         return this.connect("127.0.0.1", 22).catch(() => false);
     }
 
+    /** The checkout may be gone when the host reboots. */
+    private copyScripts(): void {
+        for (const script of ["boot.sh", "cable.sh", "relay.pl"]) {
+            // A shell reads its script as it goes: one that runs must keep its own.
+            writeWhole(this.file(script), readFileSync(join(__dirname, script), "utf8"));
+        }
+    }
+
     private async applyCable(): Promise<void> {
         if (!this.isRunning()) return;
         await this.whenUp();
+        this.copyScripts();
         const inSwitch = [`--net=${switchFile(this.environment)}`];
         await succeed("nsenter", [...inSwitch, "sh", this.file("cable.sh"), this.directory]);
     }

@@ -48,6 +48,7 @@ export async function makeNetwork(record: EnvironmentRecord): Promise<void> {
         await ipBatch(["link set lo up", "link add lab type bridge", "link set lab up"], switchFile(environment));
     }
     if (!there.includes("uplink")) {
+        await execute("ip", ["link", "delete", uplink]);
         await ipBatch([`link add ${uplink} type veth peer name uplink netns ${switchFile(environment)}`]);
     }
     await ipBatch(["link set uplink master lab up"], switchFile(environment));

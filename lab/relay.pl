@@ -1,6 +1,7 @@
 # relay.pl INTERFACE INTERFACE MILLISECONDS JITTER LOSS
 # Carries frames between two network interfaces, each way: a frame leaves MILLISECONDS, give or take up to JITTER, after it
-# came, and never before one that came earlier; LOSS percent of them are dropped. Kernels that lack netem can do this.
+# came, and never before one that came earlier; LOSS percent of them are dropped. Needs no netem, which many kernels lack.
+# Goes to the background when it is ready.
 use strict;
 use warnings;
 use Errno qw(ENODEV ENXIO ENETDOWN);
@@ -31,6 +32,10 @@ sub open_interface {
 sub is_gone { return $! == ENODEV || $! == ENXIO || $! == ENETDOWN }
 
 my ( $first, $second ) = ( open_interface($one), open_interface($other) );
+
+# From here on frames are kept for us, so whoever started us may go on.
+exit 0 if fork;
+
 my @ways = ( { from => $first, to => $second, queue => [], last => 0 }, { from => $second, to => $first, queue => [], last => 0 } );
 
 sub accept_frames {
