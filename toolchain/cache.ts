@@ -11,6 +11,9 @@ export { cacheDirectory };
 
 export type Build = (directory: string, progress: (text: string) => void) => Promise<void>;
 
+/** Part of the key, but nothing to show. */
+const digestSuffix = /-?[0-9a-f]{12}$/;
+
 const underWay = new Map<string, Promise<string>>();
 
 /**
@@ -30,8 +33,9 @@ export async function artefact(name: string, version: string, build: Build): Pro
     if (existsSync(directory)) return directory;
     const running = underWay.get(directory);
     if (running) return running;
-    const made = withLock(join(cacheDirectory(), "locks", key), `builds ${name} ${version}`, () =>
-        buildUnlessThere(directory, `${name} ${version}`, build),
+    const title = `${name} ${version.replace(digestSuffix, "")}`;
+    const made = withLock(join(cacheDirectory(), "locks", key), `makes ${title}`, () =>
+        buildUnlessThere(directory, title, build),
     ).finally(() => underWay.delete(directory));
     underWay.set(directory, made);
     return made;

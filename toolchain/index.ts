@@ -65,6 +65,8 @@ function environment(executables: readonly Choice[], home: string): NodeJS.Proce
         PULUMI_BACKEND_URL: `file://${backend}`,
         PULUMI_CONFIG_PASSPHRASE: "pulumi-etcd",
         PULUMI_SKIP_UPDATE_CHECK: "true",
+        // Compiled code, kept: it takes a fifth off a run without changes.
+        NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE ?? join(cacheDirectory(), "compile-cache"),
     };
 }
 
