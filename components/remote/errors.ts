@@ -95,8 +95,8 @@ export type EtcdErrorCode =
     | "unhealthy-cluster"
     /** Too few of the voters have started for a change of voters. */
     | "not-enough-started"
+    /** A member with that peer URL is in the list. */
     | "peer-url-exists"
-    | "member-exists"
     | "too-many-learners"
     /** The learner is not yet as far as the leader. */
     | "not-in-sync"

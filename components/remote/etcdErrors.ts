@@ -4,8 +4,8 @@ import { EtcdError, type EtcdErrorCode } from "./errors";
 const CODES: readonly (readonly [RegExp, EtcdErrorCode])[] = [
     [/etcdserver: unhealthy cluster/, "unhealthy-cluster"],
     [/not enough started members/, "not-enough-started"],
-    [/Peer URLs already exists/, "peer-url-exists"],
-    [/member ID already exist/, "member-exists"],
+    // An id is made of the peer URLs and the second: the same URL within a second is told as the same id.
+    [/Peer URLs already exists|member ID already exist/, "peer-url-exists"],
     [/too many learner members/, "too-many-learners"],
     [/promote a learner member which is in sync/, "not-in-sync"],
     [/can only promote a learner member/, "not-learner"],
@@ -30,18 +30,29 @@ const REMEDIES: Partial<Record<EtcdErrorCode, string>> = {
     "no-leader": "wait for the election, or start the members that are down",
     "no-space": "raise the quota or compact and defragment, then disarm the alarm",
     corrupt: "replace the member that differs",
-    timeout: "whether it was done has to be looked at; check the member's load, disk and peers",
+    timeout: "it may have been done or not; check the member's load, disk and peers",
     unavailable: "check that etcd runs there and that the certificates fit",
     permission: "use a client certificate or user that may do this",
 };
 
-/** Maps what a client of etcd throws, once and for all. */
+/**
+ * Maps what a client of etcd throws, once and for all.
+ * @param behind why the way to etcd was not open, if it was not
+ */
 export function toEtcdError(host: string, what: string, error: unknown, behind?: Error): EtcdError {
     const text = error instanceof Error ? error.message : String(error);
     const code = CODES.find(([pattern]) => pattern.test(text))?.[1] ?? "other";
-    const detail = /etcdserver: .*/.exec(text)?.[0] ?? text;
-    const because = code === "unavailable" && behind !== undefined ? behind.message : detail;
-    const remedy = REMEDIES[code];
-    const message = `${what}: etcd answers "${because}"${remedy === undefined ? "" : `; ${remedy}`}`;
-    return new EtcdError(code, host, detail, message, { cause: error });
+    const own = /etcdserver: .*/.exec(text)?.[0];
+    const remedy = REMEDIES[code] === undefined ? "" : `; ${REMEDIES[code]}`;
+    const found = own === undefined ? (behind?.message ?? plain(text)) : `etcd answers "${own}"`;
+    return new EtcdError(code, host, own ?? text, `${what}: ${found}${remedy}`, { cause: error });
+}
+
+/** gRPC's account of a failed call, without its numbers and repetitions. */
+function plain(text: string): string {
+    const line = text.replace(/^\d+ /, "").split("\n")[0] ?? "";
+    const tls =
+        /SSL routines:\w*:([^:]+):/.exec(line)?.[1] ?? /ERR_TLS_\w+\]: (.*?)\.? Resolution note/.exec(line)?.[1];
+    if (tls !== undefined) return `TLS could not be set up (${tls})`;
+    return /deadline exceeded/i.test(line) ? "no answer in time" : line;
 }
