@@ -88,6 +88,8 @@ function typeInside(blob: string): string {
 
 /** What is missing for a host to be reached at all. */
 function checkReach(args: EtcdClusterArgs, host: EtcdHostArgs): Problems {
+    // What has no name or address is told elsewhere.
+    if (typeof host.name !== "string" || typeof host.address !== "string") return [];
     const ssh = resolveSsh(args.ssh, host);
     const own = mergeSsh(args.ssh, host);
     const looked = own.knownHosts === undefined ? "" : `, and knownHosts has none for ${ssh.address} or ${host.name}`;

@@ -1,0 +1,203 @@
+import assert from "node:assert/strict";
+
+import * as pulumi from "@pulumi/pulumi";
+import type { MockResourceArgs } from "@pulumi/pulumi/runtime";
+
+import type { LateHostCertificates } from "../../components/certificates";
+import { settingsOf } from "./host/settings";
+
+/** Every resource that a program registered, as the engine would get it. */
+let registered: MockResourceArgs[];
+
+async function withEngine<T>(build: () => T): Promise<T> {
+    registered = [];
+    await pulumi.runtime.setMocks(
+        {
+            newResource: (args) => {
+                registered.push(args);
+                return { id: `${args.name}-id`, state: { ...args.inputs, ...outputsOf(args) } };
+            },
+            call: () => ({}),
+        },
+        "project",
+        "stack",
+    );
+    const built = build();
+    await pulumi.runtime.disconnect();
+    return built;
+}
+
+/** The outputs that the real provider would compute: told apart by name, secret where they are secret. */
+function outputsOf({ type, name }: MockResourceArgs): Record<string, unknown> {
+    const text = `${type} ${name}\n`;
+    if (type === "tls:index/privateKey:PrivateKey") return { privateKeyPem: secretValue(`key ${text}`) };
+    if (type === "tls:index/certRequest:CertRequest") return { certRequestPem: `request ${text}` };
+    return type.startsWith("tls:") ? { certPem: `cert ${text}` } : {};
+}
+
+/** A secret, as it goes over the wire. */
+function secretValue(value: string): unknown {
+    return { [pulumi.runtime.specialSigKey]: pulumi.runtime.specialSecretSig, value };
+}
+
+function unwrapSecret(value: unknown) {
+    assert.ok(pulumi.runtime.isRpcSecret(value), "not a secret");
+    return pulumi.runtime.unwrapRpcSecret(value);
+}
+
+function valueOf<T>(output: pulumi.Output<T>): Promise<{ value: T; isSecret: boolean }> {
+    return new Promise((resolve) => {
+        output.apply((value) => void pulumi.isSecret(output).then((isSecret) => resolve({ value, isSecret })));
+    });
+}
+
+const of = (type: string) => registered.filter((resource) => resource.type.endsWith(`:${type}`));
+
+describe("ClusterCertificates", () => {
+    async function certificatesFor(hosts: readonly string[], clients: readonly string[], more = {}) {
+        const { ClusterCertificates } = await import("../../components/certificates");
+        const list = hosts.map((name, index) => ({ name, address: `10.0.0.${index + 11}` }));
+        return withEngine(() => new ClusterCertificates("tools", { cluster: "tools", hosts: list, clients, ...more }));
+    }
+
+    it("has an authority for peers and one for clients, each on a key of its own", async () => {
+        await certificatesFor(["a"], []);
+        const authorities = of("SelfSignedCert");
+        assert.deepEqual(authorities.map((one) => one.name).sort(), ["tools-client-ca", "tools-peer-ca"]);
+        for (const { inputs } of authorities) {
+            assert.equal(inputs.isCaCertificate, true);
+            assert.deepEqual(inputs.allowedUses, ["cert_signing", "crl_signing"]);
+        }
+        assert.equal(new Set(authorities.map(({ inputs }) => JSON.stringify(inputs.privateKeyPem))).size, 2);
+    });
+
+    it("signs peer certificates by the peers' authority and all others by the clients'", async () => {
+        await certificatesFor(["a", "b"], ["api"]);
+        const signers = Object.fromEntries(
+            of("LocallySignedCert").map(({ name, inputs }) => [name, /tools-\w+-ca/.exec(inputs.caCertPem)?.[0]]),
+        );
+        assert.deepEqual(signers, {
+            "tools-a-server": "tools-client-ca",
+            "tools-a-peer": "tools-peer-ca",
+            "tools-b-server": "tools-client-ca",
+            "tools-b-peer": "tools-peer-ca",
+            "tools-operator": "tools-client-ca",
+            "tools-api-client": "tools-client-ca",
+        });
+    });
+
+    it("lets members serve and call each other, and clients call only", async () => {
+        await certificatesFor(["a"], ["api"]);
+        for (const { name, inputs } of of("LocallySignedCert")) {
+            const serves = inputs.allowedUses.includes("server_auth");
+            assert.equal(serves, /-(server|peer)$/.test(name), name);
+            assert.ok(inputs.allowedUses.includes("client_auth"));
+            assert.equal(inputs.earlyRenewalHours, 720);
+        }
+    });
+
+    it("names a member by its address, its name and the common name that peers ask for", async () => {
+        await certificatesFor(["a"], []);
+        const request = of("CertRequest").find(({ name }) => name === "tools-a-member");
+        assert.deepEqual(request?.inputs.ipAddresses, ["10.0.0.11"]);
+        assert.deepEqual(request?.inputs.dnsNames, ["a"]);
+        assert.equal(request?.inputs.subject.commonName, "tools-peer");
+    });
+
+    it("leaves everybody else's resources as they are when a host or a client comes", async () => {
+        await certificatesFor(["a"], ["api"]);
+        const before = new Map(registered.map((one) => [`${one.type} ${one.name}`, JSON.stringify(one.inputs)]));
+        await certificatesFor(["a", "b"], ["api", "backup"]);
+        const after = new Map(registered.map((one) => [`${one.type} ${one.name}`, JSON.stringify(one.inputs)]));
+        for (const [resource, inputs] of before) assert.equal(after.get(resource), inputs, resource);
+    });
+
+    it("keeps names of hosts and clients apart", async () => {
+        await certificatesFor(["operator", "x", "x-client"], ["operator", "x", "peer"]);
+        const urns = registered.map(({ type, name }) => `${type} ${name}`);
+        assert.equal(new Set(urns).size, urns.length);
+    });
+
+    it("makes keys of the kind that is asked for, ECDSA P-256 unless told otherwise", async () => {
+        await certificatesFor(["a"], []);
+        for (const { inputs } of of("PrivateKey")) assert.deepEqual(inputs, { algorithm: "ECDSA", ecdsaCurve: "P256" });
+        await certificatesFor(["a"], [], { algorithm: "RSA-4096" });
+        for (const { inputs } of of("PrivateKey")) assert.deepEqual(inputs, { algorithm: "RSA", rsaBits: 4096 });
+    });
+
+    it("gives keys away as secrets only", async () => {
+        const certificates = await certificatesFor(["a"], ["api"]);
+        const keys = [
+            certificates.operator.key,
+            certificates.clients["api"]!.key,
+            certificates.hosts["a"]!.serverKey,
+            certificates.hosts["a"]!.peerKey,
+        ];
+        for (const key of keys) assert.equal((await valueOf(key)).isSecret, true);
+        assert.equal((await valueOf(certificates.clientCa)).isSecret, false);
+    });
+});
+
+describe("EtcdHost", () => {
+    const ssh = {
+        address: "10.0.0.11",
+        port: 22,
+        user: "admin",
+        privateKey: "private key",
+        hostKeys: ["ssh-ed25519 AAAA"],
+        insecureSkipHostKeyCheck: false,
+        sudo: true,
+        sudoPassword: "hunter2",
+        connectTimeoutSeconds: 15,
+    };
+
+    function certificates(): LateHostCertificates {
+        const text = (value: string) => pulumi.output(`${value}\n`);
+        const secret = (value: string) => pulumi.secret(`${value}\n`);
+        return {
+            clientCa: text("client ca"),
+            peerCa: text("peer ca"),
+            serverCert: text("server"),
+            serverKey: secret("server key"),
+            peerCert: text("peer"),
+            peerKey: secret("peer key"),
+        };
+    }
+
+    async function host() {
+        const { EtcdHost } = await import("../../components/etcdHost");
+        return withEngine(() => new EtcdHost("tools-a", { settings: settingsOf(), ssh, certificates: certificates() }));
+    }
+
+    it("stages with one command that is a constant without secrets", async () => {
+        await host();
+        const commands = of("Command");
+        assert.equal(commands.length, 1);
+        const { create, update, environment, logging } = commands[0]!.inputs;
+        assert.equal(create, update);
+        assert.doesNotMatch(create, /hunter2|key\n/);
+        assert.equal(environment, undefined);
+        assert.equal(logging, "none");
+        assert.equal(commands[0]!.inputs.delete, undefined);
+    });
+
+    it("sends sudo's password and the files over stdin, as a secret", async () => {
+        await host();
+        const sent = unwrapSecret(of("Command")[0]!.inputs.stdin);
+        assert.ok(typeof sent === "string");
+        assert.ok(sent.startsWith("hunter2\n"));
+        assert.ok(sent.includes("server key\n"));
+    });
+
+    it("checks the host's key", async () => {
+        await host();
+        assert.equal(unwrapSecret(of("Command")[0]!.inputs.connection).hostKey, "ssh-ed25519 AAAA");
+    });
+
+    it("tells the staged generation's digest, which is no secret", async () => {
+        const { renderGeneration } = await import("../../components/host/generation");
+        const { value, isSecret } = await valueOf((await host()).generation);
+        assert.equal(value, renderGeneration(settingsOf(), { clientCa: "client ca\n", peerCa: "peer ca\n" }).digest);
+        assert.equal(isSecret, false);
+    });
+});

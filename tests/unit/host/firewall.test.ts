@@ -1,0 +1,105 @@
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+
+import fc from "fast-check";
+
+import { parsePeers, renderFirewall, renderNoFirewall, renderPeers } from "../../../components/host/firewall";
+import { hostPaths } from "../../../components/host/paths";
+import { settingsOf } from "./settings";
+
+const address = fc.oneof(
+    fc.ipV4(),
+    fc.ipV6().map((text) => new URL(`http://[${text}]`).hostname.slice(1, -1)),
+);
+
+describe("the peers' file", () => {
+    it("gives back whom it lets in, each once", () => {
+        fc.assert(
+            fc.property(fc.array(address, { maxLength: 9 }), (addresses) => {
+                assert.deepEqual(parsePeers(renderPeers(addresses)), [...new Set(addresses)].sort());
+            }),
+        );
+    });
+
+    it("is the same text whatever the order", () => {
+        assert.equal(renderPeers(["10.0.0.2", "10.0.0.1"]), renderPeers(["10.0.0.1", "10.0.0.2", "10.0.0.1"]));
+    });
+
+    it("takes addresses only", () => {
+        for (const text of ["10.0.0.0/8", "a", "", "10.0.0.1 }"]) {
+            assert.throws(() => renderPeers([text]), /wanted is an IP address/);
+        }
+    });
+
+    it("lets nobody in when it can't be read", () => {
+        assert.deepEqual(parsePeers("elements = { what, is this }"), []);
+        assert.deepEqual(parsePeers(""), []);
+    });
+});
+
+/** Tries a text in a network namespace of its own, so that this machine's own table is never asked. */
+describe("the firewall table, as nft reads it", () => {
+    let directory: string;
+
+    before(() => {
+        directory = mkdtempSync(path.join(tmpdir(), "pulumi-etcd-firewall-"));
+    });
+    after(() => rmSync(directory, { recursive: true, force: true }));
+
+    const paths = () => ({
+        ...hostPaths("tools"),
+        peers: path.join(directory, "peers.nft"),
+        firewall: path.join(directory, "firewall.nft"),
+    });
+
+    function nft(script: string): string {
+        const { status, stdout, stderr } = spawnSync(
+            "unshare",
+            ["-rn", "sh", "-euc", `PATH=$PATH:/usr/sbin:/sbin; ${script}`],
+            {
+                encoding: "utf8",
+            },
+        );
+        assert.equal(status, 0, stderr);
+        return stdout;
+    }
+
+    it("is accepted with and without peers and clients of both kinds", () => {
+        const clientAddresses = ["10.0.0.5", "10.0.0.0/8", "10.0.0.5", "fd00::/64", "fd00::5"];
+        for (const peers of [[], ["10.0.0.1"], ["10.0.0.1", "10.0.0.2", "fd00::1"]]) {
+            for (const clients of [[], clientAddresses]) {
+                writeFileSync(paths().peers, renderPeers(peers));
+                writeFileSync(
+                    paths().firewall,
+                    renderFirewall(settingsOf({ paths: paths(), clientAddresses: clients })),
+                );
+                const listed = nft(`nft -f ${paths().firewall}; nft list table inet etcd_tools`);
+                for (const peer of peers) assert.match(listed, new RegExp(`\\b${peer}\\b`));
+            }
+        }
+    });
+
+    it("replaces itself and nothing else", () => {
+        writeFileSync(paths().peers, renderPeers(["10.0.0.1"]));
+        writeFileSync(paths().firewall, renderFirewall(settingsOf({ paths: paths() })));
+        const foreign = "table inet mine {\n\tset kept {\n\t\ttype ipv4_addr\n\t\telements = { 192.0.2.1 }\n\t}\n}";
+        const listed = nft(
+            `nft 'add table inet mine; add set inet mine kept { type ipv4_addr; }; add element inet mine kept { 192.0.2.1 }'; ` +
+                `nft -f ${paths().firewall}; nft -f ${paths().firewall}; nft list ruleset`,
+        );
+        assert.ok(listed.includes(foreign), listed);
+        assert.equal(listed.match(/table inet etcd_tools/g)?.length, 1);
+        assert.equal(listed.match(/10\.0\.0\.1/g)?.length, 1);
+    });
+
+    it("goes away when the firewall is switched off, and it is no error if it was not there", () => {
+        writeFileSync(paths().peers, renderPeers([]));
+        writeFileSync(paths().firewall, renderFirewall(settingsOf({ paths: paths() })));
+        const off = path.join(directory, "off.nft");
+        writeFileSync(off, renderNoFirewall(settingsOf({ paths: paths() })));
+        assert.equal(nft(`nft -f ${off}; nft -f ${paths().firewall}; nft -f ${off}; nft list ruleset`), "");
+    });
+});

@@ -1,0 +1,280 @@
+import assert from "node:assert/strict";
+
+import type { EtcdClusterArgs, EtcdHostArgs } from "../../components/args";
+import { InputError } from "../../components/inputError";
+import { validateCluster } from "../../components/validate";
+
+const HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ4yLqGHFkTqXZ1lNyEaFhYDVR5dGpFfT8pYQ4hbqBzu";
+const SHA256 = "0123456789abcdef".repeat(4);
+
+function host(name: string, address: string, changes: Partial<EtcdHostArgs> = {}): EtcdHostArgs {
+    return { name, address, ...changes };
+}
+
+const three = [host("a", "10.0.0.11"), host("b", "10.0.0.12"), host("c", "10.0.0.13")];
+
+function args(changes: Partial<EtcdClusterArgs> = {}): EtcdClusterArgs {
+    return {
+        version: "3.6.16",
+        install: { source: "url", url: "https://example.org/etcd.tar.gz", sha256: SHA256 },
+        hosts: three,
+        ssh: {
+            privateKey: "-----BEGIN OPENSSH PRIVATE KEY-----\n…",
+            hostKeys: { a: HOST_KEY, b: HOST_KEY, c: HOST_KEY },
+        },
+        ...changes,
+    };
+}
+
+/** The one line that a set of arguments with one mistake is refused with. */
+function refusal(changes: object, name = "tools"): string {
+    try {
+        validateCluster(name, { ...args(), ...changes } as EtcdClusterArgs);
+    } catch (error) {
+        assert.ok(error instanceof InputError, String(error));
+        assert.equal(error.problems.length, 1, error.message);
+        assert.equal(error.message.includes("\n"), false, error.message);
+        return error.message;
+    }
+    assert.fail(`accepted: ${JSON.stringify(changes)}`);
+}
+
+describe("a cluster's arguments", () => {
+    it("are accepted as an ordinary user writes them", () => {
+        assert.deepEqual(validateCluster("tools-k8s-etcd", args()), []);
+        const rich = args({
+            clients: [{ name: "kube-apiserver", addresses: ["10.0.0.50", "10.1.0.0/16", "fd00::/64", "fd00::1"] }],
+            tuning: {
+                heartbeatInterval: 50,
+                electionTimeout: 500,
+                autoCompactionMode: "periodic",
+                autoCompactionRetention: "1h30m",
+            },
+            dataDir: "/srv/etcd/tools",
+            clusterToken: "tools.2026-11",
+            certificates: { algorithm: "RSA-4096", validityHours: 100, earlyRenewalHours: 10 },
+            timeouts: { lockSeconds: 0, healthSeconds: 5 },
+        });
+        assert.deepEqual(validateCluster("tools", rich), []);
+    });
+
+    const cases: readonly (readonly [mistake: string, changes: object, told: RegExp])[] = [
+        ["no hosts", { hosts: [] }, /hosts is \[\], wanted is a list of at least one host/],
+        ["hosts that are no list", { hosts: undefined }, /hosts is missing/],
+        ["a host without a name", { hosts: [{ address: "10.0.0.11" }] }, /hosts\[0\]\.name is missing/],
+        [
+            "a name with a space",
+            { hosts: [host("a b", "10.0.0.11", { ssh: { hostKeys: { "a b": HOST_KEY } } })] },
+            /hosts\[0\]\.name is "a b", wanted is 1 to 63 letters/,
+        ],
+        [
+            "etcd's default name",
+            { hosts: [host("default", "10.0.0.11", { ssh: { hostKeys: { default: HOST_KEY } } })] },
+            /a name of the member's own/,
+        ],
+        [
+            "two hosts with one name",
+            { hosts: [three[0], three[1], host("a", "10.0.0.13")] },
+            /hosts\[2\]\.name is "a", wanted is a name that no other host has, and hosts\[0\] has it/,
+        ],
+        [
+            "two names that differ in case only",
+            { hosts: [three[0], three[1], host("A", "10.0.0.13", { ssh: { hostKeys: { A: HOST_KEY } } })] },
+            /hosts\[2\]\.name is "A"/,
+        ],
+        [
+            "two hosts with one address",
+            { hosts: [three[0], three[1], host("c", "10.0.0.11")] },
+            /hosts\[2\]\.address is "10\.0\.0\.11", wanted is an address that no other host has/,
+        ],
+        [
+            "an address out of range",
+            { hosts: [host("a", "10.0.0.300")] },
+            /hosts\[0\]\.address is "10\.0\.0\.300", wanted is an IP address/,
+        ],
+        ["a DNS name as address", { hosts: [host("a", "a.example.org")] }, /wanted is an IP address/],
+        ["an address with a port", { hosts: [host("a", "10.0.0.1:2380")] }, /wanted is an IP address/],
+        ["every address", { hosts: [host("a", "0.0.0.0")] }, /it means every address of a host/],
+        ["a loopback address", { hosts: [host("a", "127.0.0.1")] }, /a loopback address means another machine/],
+        ["IPv6's loopback address", { hosts: [host("a", "::1")] }, /a loopback address means another machine/],
+        ["a link-local address", { hosts: [host("a", "fe80::1")] }, /link-local/],
+        ["a multicast address", { hosts: [host("a", "224.0.0.1")] }, /multicast/],
+        ["an unusual form of an address", { hosts: [host("a", "FD00:0:0::1")] }, /the usual form of it, "fd00::1"/],
+        [
+            "an even number of hosts",
+            { hosts: three.slice(0, 2) },
+            /hosts is "2 hosts", wanted is an odd number; 2 members survive the loss of 0, no more than 1/,
+        ],
+        [
+            "a port out of range",
+            { clientPort: 70000, hosts: three },
+            /clientPort is 70000, wanted is a whole number from 1 to 65535/,
+        ],
+        [
+            "a port that is no whole number",
+            { hosts: [host("a", "10.0.0.1", { peerPort: 1.5 })] },
+            /hosts\[0\]\.peerPort is 1\.5/,
+        ],
+        [
+            "one port for clients and peers",
+            { hosts: [host("a", "10.0.0.1", { clientPort: 2380 })] },
+            /hosts\[0\]\.clientPort is 2380, wanted is another port than peerPort's/,
+        ],
+        ["SSH's port for peers", { hosts: [host("a", "10.0.0.1", { peerPort: 22 })] }, /another port than SSH's/],
+        [
+            "a version with a v",
+            { version: "v3.6.16" },
+            /version is "v3\.6\.16", wanted is a version as etcd prints it, such as "3\.6\.16"/,
+        ],
+        [
+            "a version of an unknown series",
+            { version: "3.9.1" },
+            /version is "3\.9\.1", wanted is of one of the series 3\.4, 3\.5, 3\.6, 3\.7/,
+        ],
+        ["a version that is too old", { version: "3.4.3" }, /3\.4\.4 or later/],
+        ["no version", { version: undefined }, /version is missing/],
+        [
+            "a sha256 that is none",
+            { install: { source: "file", path: "x", sha256: "abc" } },
+            /install\.sha256 is "abc", wanted is 64 hexadecimal digits/,
+        ],
+        [
+            "an unknown source",
+            { install: { source: "snap" } },
+            /install\.source is "snap", wanted is one of "debian", "file", "url"/,
+        ],
+        ["no source", { install: undefined }, /install is missing/],
+        [
+            "a URL that is none",
+            { install: { source: "url", url: "example.org/x", sha256: SHA256 } },
+            /install\.url is "example\.org\/x"/,
+        ],
+        [
+            "a URL of another kind",
+            { install: { source: "url", url: "file:///etc/passwd", sha256: SHA256 } },
+            /install\.url/,
+        ],
+        [
+            "more learners than the version knows",
+            { version: "3.5.35", maxLearners: 2 },
+            /maxLearners is 2, wanted is 1; etcd before 3\.6 knows no more/,
+        ],
+        [
+            "an unknown log level",
+            { logLevel: "loud" },
+            /logLevel is "loud", wanted is one of "debug", "info", "warn", "error"/,
+        ],
+        ["a token with a space", { clusterToken: "a b" }, /clusterToken is "a b"/],
+        ["a relative data directory", { dataDir: "data/etcd" }, /dataDir is "data\/etcd", wanted is an absolute path/],
+        ["a data directory with a space", { dataDir: "/srv/my etcd" }, /dataDir/],
+        ["the root directory", { dataDir: "/" }, /dataDir is "\/"/],
+        ["a data directory that leads elsewhere", { dataDir: "/srv/../etc/x" }, /dataDir/],
+        ["a data directory in one level", { dataDir: "/data" }, /two levels deep or more/],
+        ["all of /var/lib", { dataDir: "/var/lib" }, /two levels deep or more/],
+        ["a data directory where the unit can't see", { dataDir: "/home/etcd/data" }, /a directory outside \/home/],
+        [
+            "an election timeout that is too short",
+            { tuning: { electionTimeout: 400 } },
+            /tuning\.electionTimeout is 400, wanted is at least five times heartbeatInterval \(100\), 500/,
+        ],
+        [
+            "an election timeout that is too long",
+            { tuning: { electionTimeout: 60000 } },
+            /tuning\.electionTimeout is 60000/,
+        ],
+        [
+            "a retention that is none",
+            { tuning: { autoCompactionRetention: "soon" } },
+            /tuning\.autoCompactionRetention is "soon", wanted is hours/,
+        ],
+        [
+            "a duration for revisions",
+            { tuning: { autoCompactionMode: "revision", autoCompactionRetention: "10m" } },
+            /a number of revisions/,
+        ],
+        [
+            "an unknown option",
+            { tuning: { heartBeat: 1 } },
+            /tuning\.heartBeat is 1, wanted is one of the options heartbeatInterval/,
+        ],
+        ["a time-out of nothing", { timeouts: { healthSeconds: 0 } }, /timeouts\.healthSeconds is 0/],
+        [
+            "a renewal that never ends",
+            { certificates: { validityHours: 700 } },
+            /certificates\.earlyRenewalHours is 720, wanted is less than validityHours \(700\)/,
+        ],
+        [
+            "an authority that ends first",
+            { certificates: { caValidityHours: 100 } },
+            /certificates\.caValidityHours is 100, wanted is at least validityHours/,
+        ],
+        ["an unknown algorithm", { certificates: { algorithm: "DSA" } }, /certificates\.algorithm is "DSA"/],
+        [
+            "two clients with one name",
+            { clients: [{ name: "x" }, { name: "x" }] },
+            /clients\[1\]\.name is "x", wanted is a name that no other client has/,
+        ],
+        ["the operator's name for a client", { clients: [{ name: "pulumi-etcd-operator" }] }, /clients\[0\]\.name/],
+        [
+            "a client's network that is none",
+            { clients: [{ name: "x", addresses: ["10.0.0.0/33"] }] },
+            /clients\[0\]\.addresses\[0\] is "10\.0\.0\.0\/33", wanted is an IP address or a network/,
+        ],
+        [
+            "a network written by one of its hosts",
+            { clients: [{ name: "x", addresses: ["10.0.0.5/24"] }] },
+            /wanted is the network's first address, "10\.0\.0\.0\/24"/,
+        ],
+        [
+            "an IPv6 network written by one of its hosts",
+            { clients: [{ name: "x", addresses: ["fd00::1:5/112"] }] },
+            /"fd00::1:0\/112"/,
+        ],
+    ];
+    for (const [mistake, changes, told] of cases) {
+        it(`are refused with ${mistake}`, () => assert.match(refusal(changes), told));
+    }
+
+    for (const name of ["a.b", "a_b", "", "-a", "x-firewall", "a".repeat(41), "a b"]) {
+        it(`are refused with the name ${JSON.stringify(name)}`, () => assert.match(refusal({}, name), /: name is /));
+    }
+
+    it("are refused with all their mistakes at once, one a line", () => {
+        const bad = args({ version: "3", hosts: [host("a", "nowhere"), host("a", "10.0.0.1")], clientPort: 0 });
+        assert.throws(
+            () => validateCluster("tools", bad),
+            (error: Error) => {
+                assert.ok(error instanceof InputError);
+                const lines = error.message.split("\n");
+                assert.equal(lines.length, error.problems.length + 1);
+                assert.deepEqual(error.problems.map((problem) => problem.property).sort(), [
+                    "clientPort",
+                    "hosts",
+                    "hosts[0].address",
+                    "hosts[1].name",
+                    "version",
+                ]);
+                return true;
+            },
+        );
+    });
+
+    it("may be an even number of hosts when that is asked for, with a warning", () => {
+        const warnings = validateCluster("tools", args({ hosts: three.slice(0, 2), allowEvenSize: true }));
+        assert.deepEqual(warnings, ["2 members survive the loss of 0, no more than 1 would: declare an odd number"]);
+    });
+
+    it("are accepted with a warning when the version has known holes or is at its end", () => {
+        const warn = (version: string) => validateCluster("tools", args({ version })).join();
+        assert.match(warn("3.6.13"), /use 3\.6\.14 or later/);
+        assert.match(warn("3.5.32"), /use 3\.5\.33 or later/);
+        assert.match(warn("3.7.0"), /use 3\.7\.1 or later/);
+        assert.match(warn("3.4.45"), /end of life/);
+        for (const version of ["3.6.14", "3.5.33", "3.7.1"]) assert.equal(warn(version), "");
+    });
+
+    it("are accepted with a warning when a client lets everybody in", () => {
+        const warnings = validateCluster("tools", args({ clients: [{ name: "x", addresses: ["0.0.0.0/0"] }] }));
+        assert.match(warnings.join(), /the client x lets every address in/);
+    });
+});
