@@ -23,7 +23,7 @@ export function parseLook(name: string, text: string): Look {
         name,
         reach: { ok: true },
         unit: unitState(fields),
-        isEnabled: fields.get("UnitFileState") === "enabled",
+        isEnabled: fields.get("enabled") === "yes",
         staged: fields.get("staged") || undefined,
         current: fields.get("current") || undefined,
         running: fields.get("running") || undefined,

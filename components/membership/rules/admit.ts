@@ -130,6 +130,6 @@ function progress(world: World, host: WantedHost): string {
     const leader = Object.values(world.seen.hosts).find(
         (seen) => seen.status?.memberId === world.seen.cluster?.leaderId,
     )?.status?.raftIndex;
-    if (learner === undefined || leader === undefined) return "it replicates";
+    if (!learner || !leader) return "it takes part and catches up";
     return `raft index ${learner} of ${leader}`;
 }

@@ -1,0 +1,91 @@
+/** Lab hosts and what declares them: what the suites of real clusters share. */
+import type { EtcdClusterArgs, EtcdHostArgs } from "../../components";
+import { openLab, type Lab, type LabHost } from "../../lab";
+import { releaseArchive } from "../../lab/release";
+
+export interface Bed {
+    readonly lab: Lab;
+    /** The arguments of a cluster on the first hosts, or on those that are named. */
+    readonly declare: (hosts: number | readonly string[], changes?: Partial<EtcdClusterArgs>) => EtcdClusterArgs;
+}
+
+/**
+ * Hosts `a`, `b`, … of an environment with a network of its own.
+ * @param network three numbers: `10.80.1`; its hosts are at .11, .12, …
+ */
+export async function openBed(environment: string, network: string, count: number, version = "3.6"): Promise<Bed> {
+    const hosts = [..."abcdefg"].slice(0, count).map((name, index) => ({ name, address: `${network}.${11 + index}` }));
+    const [lab, release] = await Promise.all([openLab({ environment, hosts }), releaseArchive(version)]);
+    return {
+        lab,
+        declare: (chosen, changes = {}) => ({
+            version: release.version,
+            install: { source: "file", path: release.path, sha256: release.sha256 },
+            hosts: hosts.filter(({ name }, index) =>
+                typeof chosen === "number" ? index < chosen : chosen.includes(name),
+            ) satisfies EtcdHostArgs[],
+            ssh: {
+                user: "root",
+                privateKey: lab.privateKey,
+                hostKeys: Object.fromEntries(hosts.map(({ name }) => [name, lab.host(name).publicHostKey])),
+            },
+            ...changes,
+        }),
+    };
+}
+
+/** etcdctl on a member's host, with the member's own certificate. @throws with what etcdctl said */
+export async function etcdctl(host: LabHost, cluster: string, command: string, port = 2379): Promise<string> {
+    const root = `/etc/etcd/${cluster}`;
+    return host.output(
+        `ETCDCTL_API=3 "$(dirname "$(sed -n 's/^ExecStart=//p' /etc/systemd/system/etcd-${cluster}.service)")"/etcdctl ` +
+            `--endpoints https://${host.address}:${port} --cacert ${root}/current/client-ca.crt --cert ${root}/pki/server.crt --key ${root}/pki/server.key ${command}`,
+    );
+}
+
+interface MemberList {
+    readonly members: readonly {
+        readonly ID: string;
+        readonly name?: string;
+        readonly peerURLs: readonly string[];
+        readonly isLearner?: boolean;
+    }[];
+}
+
+/** The names in etcd's own member list, voters only, sorted. */
+export async function voters(host: LabHost, cluster: string): Promise<readonly string[]> {
+    const list = JSON.parse(await etcdctl(host, cluster, "member list --write-out json")) as MemberList;
+    return list.members
+        .filter((member) => !member.isLearner)
+        .map((member) => member.name ?? "")
+        .sort();
+}
+
+/** When each host's etcd was started: equal before and after means that nothing was restarted. */
+export async function startTimes(lab: Lab, names: readonly string[], cluster: string): Promise<readonly string[]> {
+    return Promise.all(
+        names.map(async (name) =>
+            (
+                await lab
+                    .host(name)
+                    .output(`systemctl show --property ExecMainStartTimestampMonotonic,MainPID etcd-${cluster}`)
+            ).trim(),
+        ),
+    );
+}
+
+/** A condition with a deadline. @throws the last failure when it does not come true in time */
+export async function eventually(what: string, seconds: number, check: () => Promise<void>): Promise<void> {
+    const deadline = Date.now() + seconds * 1000;
+    for (;;) {
+        try {
+            return await check();
+        } catch (error) {
+            if (Date.now() > deadline)
+                throw new Error(
+                    `${what} did not come true within ${seconds} s: ${error instanceof Error ? error.message : String(error)}`,
+                );
+        }
+        await new Promise((resolve) => setTimeout(resolve, 200));
+    }
+}
