@@ -1,4 +1,4 @@
-export { closeLab, Lab, LAB_USERS, openLab } from "./lab";
+export { attachLab, closeLab, Lab, LAB_USERS, openLab } from "./lab";
 export { LabHost } from "./host";
 export type { Delay, HostState } from "./host";
 export type { Direction } from "./partition";

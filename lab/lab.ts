@@ -17,6 +17,7 @@ import type { LabHostSpec, LabSpec } from "./spec";
 import {
     environmentDirectory,
     hostDirectory,
+    listEnvironments,
     listHosts,
     lockFile,
     memoryDirectory,
@@ -40,17 +41,13 @@ export class Lab {
     readonly users = LAB_USERS;
 
     constructor(
-        private readonly spec: LabSpec,
+        readonly environment: string,
         /** All hosts of the environment, a bastion included. */
         readonly hosts: readonly LabHost[],
         readonly bastion: LabHost | undefined,
         /** OpenSSH's form, unencrypted. */
         readonly privateKey: string,
     ) {}
-
-    get environment(): string {
-        return this.spec.environment;
-    }
 
     get privateKeyFile(): string {
         return userKeyFile(this.environment);
@@ -68,9 +65,24 @@ export class Lab {
         throw new Error(`environment "${this.environment}" has no host "${name}": it has ${known}`);
     }
 
+    /** Options for ssh(1) that log in to a host with the environment's key, through the bastion where there is one. */
+    sshOptions(host: LabHost): readonly string[] {
+        const own = [
+            "-i",
+            this.privateKeyFile,
+            "-o",
+            "IdentitiesOnly=yes",
+            "-o",
+            `UserKnownHostsFile=${this.knownHostsFile}`,
+        ];
+        const options = [...own, "-o", "StrictHostKeyChecking=yes", "-o", "LogLevel=ERROR"];
+        if (this.bastion === undefined || host.name === this.bastion.name) return options;
+        return [...options, "-o", `ProxyCommand=ssh ${options.join(" ")} -W %h:%p root@${this.bastion.address}`];
+    }
+
     /** Makes one more host and gives it; this Lab's `hosts` stay as they are. */
     async addHost(host: LabHostSpec): Promise<LabHost> {
-        const lab = await openLab({ ...this.spec, hosts: [...this.spec.hosts, host] });
+        const lab = await openLab({ environment: this.environment, hosts: [host] });
         return lab.host(host.name);
     }
 
@@ -112,13 +124,53 @@ export async function openLab(spec: LabSpec): Promise<Lab> {
         await Promise.all(record.hosts.map((host) => seedHost(record, host)));
         await writeKnownHosts(record);
         publishKeys(spec.environment);
-        const hosts = await Promise.all(record.hosts.map((host) => LabHost.open(spec.environment, host)));
-        if (before?.hosts.length !== hosts.length) await Promise.all(hosts.map((host) => host.applyAddresses()));
-        await Promise.all(hosts.map((host) => host.restore()));
-        const bastion = hosts.find(({ name }) => name === record.bastion);
-        const privateKey = await readFile(userKeyFile(spec.environment), "utf8");
-        return new Lab(spec, hosts, bastion, privateKey);
+        const lab = await attachLab(spec.environment);
+        if (before?.hosts.length !== lab.hosts.length)
+            await Promise.all(lab.hosts.map((host) => host.applyAddresses()));
+        await Promise.all(lab.hosts.map((host) => host.restore()));
+        return lab;
     });
+}
+
+/**
+ * An environment as it is, without changing anything about it.
+ * @throws when it was never brought up
+ */
+export async function attachLab(environment: string): Promise<Lab> {
+    validateEnvironmentName(environment);
+    const record = readEnvironment(environment);
+    if (!record) throw new Error(`environment "${environment}" is not there: npm run lab -- up ${environment}`);
+    const hosts = await Promise.all(record.hosts.map((host) => LabHost.open(environment, host)));
+    const bastion = hosts.find(({ name }) => name === record.bastion);
+    return new Lab(environment, hosts, bastion, await readFile(userKeyFile(environment), "utf8"));
+}
+
+/** What `status` shows: every host of an environment, or of all. */
+export function environmentStates(only?: string): readonly HostRow[] {
+    return listEnvironments()
+        .filter((environment) => only === undefined || environment === only)
+        .flatMap((environment) => {
+            const record = readEnvironment(environment);
+            // A run that was killed early leaves a directory and nothing to tell about it.
+            if (!record) return [{ environment, host: "-", address: "-", state: "half-made", role: "-", image: "-" }];
+            return record.hosts.map((host) => ({
+                environment,
+                host: host.name,
+                address: [host.address, ...host.extraAddresses].join(" "),
+                state: new LabHost(environment, host, "").state(),
+                role: host.name === record.bastion ? "bastion" : "host",
+                image: record.image,
+            }));
+        });
+}
+
+export interface HostRow {
+    readonly environment: string;
+    readonly host: string;
+    readonly address: string;
+    readonly state: string;
+    readonly role: string;
+    readonly image: string;
 }
 
 /** Ends an environment and removes all of it, half-made ones included. One that is not there is fine. */

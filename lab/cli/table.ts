@@ -1,0 +1,14 @@
+/** Lines of text in columns, each as wide as its widest cell. */
+export function table(rows: readonly (readonly string[])[]): string {
+    const widths: number[] = [];
+    for (const row of rows)
+        row.forEach((cell, column) => (widths[column] = Math.max(widths[column] ?? 0, cell.length)));
+    return rows
+        .map((row) =>
+            row
+                .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+                .join("  ")
+                .trimEnd(),
+        )
+        .join("\n");
+}
