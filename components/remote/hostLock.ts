@@ -1,0 +1,163 @@
+import { connectionLost } from "./channels";
+import { within } from "./deadline";
+import { LockHeldError, RemoteError, said } from "./errors";
+import { shellQuote } from "./quote";
+import type { ScriptChannel, SshConnection } from "./ssh";
+
+/** The host lets go when it has heard nothing for so long: a cut network closes nothing by itself. */
+const SILENCE_SECONDS = 10;
+/** We take the lock for lost before the host can have let go. */
+const LOST_AFTER_MS = 7000;
+const BEAT_MS = 2000;
+/** For the answer of a host, besides the time to wait for another holder. */
+const ANSWER_SECONDS = 15;
+/** Exit code of the lock's script when somebody else holds it. */
+const HELD = 75;
+
+export interface HostLockOptions {
+    readonly cluster: string;
+    /** Who we are, for others to read: `user@machine, process 4711, stack tools`. */
+    readonly holder: string;
+    /** How long to wait for another holder. */
+    readonly waitSeconds: number;
+    /** Is told once who has it, when there is somebody to wait for. */
+    readonly onWait?: ((held: LockHeldError) => void) | undefined;
+}
+
+/** One cluster's lock on one host. */
+export class HostLock {
+    readonly #connection: SshConnection;
+    readonly #channel: ScriptChannel;
+    readonly #beat: NodeJS.Timeout;
+    #heardAt = Date.now();
+    #isReleased = false;
+    #lost: RemoteError | undefined;
+
+    /** @throws LockHeldError; RemoteError as `SshConnection.open` */
+    static async take(connection: SshConnection, options: HostLockOptions): Promise<HostLock> {
+        const { host } = connection;
+        const { waitSeconds, onWait } = options;
+        let onLine: (line: string) => void = () => {};
+        const channel = await connection.open(
+            lockScript(options),
+            eachLine((line) => onLine(line)),
+        );
+        const locked = new Promise<HostLock>((resolve, reject) => {
+            let held: LockHeldError | undefined;
+            let lock: HostLock | undefined;
+            onLine = (line) => {
+                if (lock !== undefined) return lock.#heard();
+                if (line === "locked") return resolve((lock = new HostLock(connection, channel)));
+                held = heldError(host, options.cluster, line);
+                if (waitSeconds > 0) onWait?.(held);
+            };
+            channel.exited.then(({ code, stderr }) => {
+                reject(code === HELD && held !== undefined ? held : lockFailed(host, stderr, code));
+            }, reject);
+        });
+        try {
+            return await within(waitSeconds + ANSWER_SECONDS, locked, () => lockFailed(host, "no answer", undefined));
+        } catch (error) {
+            channel.close();
+            throw error;
+        }
+    }
+
+    private constructor(connection: SshConnection, channel: ScriptChannel) {
+        this.#connection = connection;
+        this.#channel = channel;
+        this.#beat = setInterval(() => this.#sendBeat(), BEAT_MS).unref();
+        void channel.exited.catch(() => {}).then(() => this.#ended());
+    }
+
+    /** @throws RemoteError lock-lost, if the host may have let go */
+    assertHeld(): void {
+        if (this.#lost === undefined && Date.now() - this.#heardAt > LOST_AFTER_MS) this.#loseIt();
+        if (this.#lost !== undefined) throw this.#lost;
+    }
+
+    /** Settles when the host has let go, or can't be reached any more: then it does so by itself. */
+    async release(): Promise<void> {
+        this.#isReleased = true;
+        clearInterval(this.#beat);
+        this.#channel.end();
+        const ended = this.#channel.exited.then(() => {}).catch(() => {});
+        await within(5, ended, () => connectionLost(this.#connection.host)).catch(() => this.#channel.close());
+    }
+
+    #sendBeat(): void {
+        if (Date.now() - this.#heardAt > LOST_AFTER_MS) return this.#loseIt();
+        void this.#channel.write("\n");
+    }
+
+    #heard(): void {
+        this.#heardAt = Date.now();
+    }
+
+    #ended(): void {
+        if (!this.#isReleased) this.#loseIt();
+    }
+
+    #loseIt(): void {
+        clearInterval(this.#beat);
+        this.#lost ??= new RemoteError(
+            "lock-lost",
+            this.#connection.host,
+            "the host was out of reach for so long that the cluster's lock there may be somebody else's by now; run again",
+        );
+        this.#channel.close();
+    }
+}
+
+/** `exec 9>>` keeps the holder's name that is there; only who has the lock writes its own. */
+function lockScript({ cluster, holder, waitSeconds }: HostLockOptions): string {
+    return `file=${shellQuote(lockFile(cluster))}
+exec 9>>"$file" || exit 1
+held() { printf 'held %s\\n' "$(head -n 1 -- "$file")"; }
+if ! flock -n 9; then
+    held
+    flock -w ${Math.ceil(waitSeconds)} 9 || { held; exit ${HELD}; }
+fi
+printf '%s %s\\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" ${shellQuote(holder.replace(/\s+/g, " "))} > "$file"
+echo locked
+while timeout ${SILENCE_SECONDS} sh -c 'read -r beat' 9>&-; do echo heard; done
+: > "$file"
+`;
+}
+
+/** The directory is root's alone; another user could make a file in /run/lock that root may not open. */
+function lockFile(cluster: string): string {
+    if (!/^[\w.-]+$/.test(cluster))
+        throw new TypeError(`"${cluster}" is no name for a lock: letters, digits and ._- are`);
+    return `/run/pulumi-etcd-membership-${cluster}.lock`;
+}
+
+function heldError(host: string, cluster: string, line: string): LockHeldError {
+    const [, since, holder] = /^held (\S+) (.*)$/.exec(line) ?? [];
+    const who = holder === undefined ? "somebody who left no name" : `${holder}, since ${since}`;
+    return new LockHeldError(
+        host,
+        holder,
+        since,
+        `the lock of cluster "${cluster}" is held by ${who}; wait until that run is done, or end it (its lock is free ${SILENCE_SECONDS} s later at the latest)`,
+    );
+}
+
+function lockFailed(host: string, stderr: string, code: number | undefined): RemoteError {
+    const exit = code === undefined ? "" : ` (exit code ${code})`;
+    return new RemoteError(
+        "command-failed",
+        host,
+        `the cluster's lock can't be taken${exit}${said(stderr)}; check that /run can be written and that flock (util-linux) is there`,
+    );
+}
+
+/** Cuts a stream of text into lines. */
+function eachLine(onLine: (line: string) => void): (text: string) => void {
+    let rest = "";
+    return (text) => {
+        const lines = (rest + text).split("\n");
+        rest = lines.pop() ?? "";
+        lines.forEach(onLine);
+    };
+}
