@@ -5,13 +5,13 @@ import { join } from "node:path";
 import { succeed } from "./command";
 import { ControlGroup } from "./controlGroup";
 import { Guest, GUEST_ENVIRONMENT } from "./guest";
+import { takesLogins } from "./logins";
 import { ipBatch, subnets, switchFile } from "./network";
 import { clearPartition, setPartition } from "./partition";
 import type { Direction } from "./partition";
 import { until } from "./poll";
 import { requirePrograms } from "./prerequisites";
 import { discardStorage, publicHostKey, seedHost, writeBootConfiguration } from "./seed";
-import { sshAnswers } from "./sshAnswers";
 import { hostDirectory, readEnvironment, storageDirectory, writeWhole } from "./state";
 import type { EnvironmentRecord, HostRecord } from "./state";
 
@@ -71,7 +71,7 @@ export class LabHost extends Guest {
         return this.networkFault() ?? "up";
     }
 
-    /** Boots it if it is down; returns when SSH answers. */
+    /** Boots it if it is down; returns when it takes logins. */
     async start(): Promise<void> {
         if (!this.isRunning()) await this.powerOn();
         await this.whenReady();
@@ -84,7 +84,7 @@ export class LabHost extends Guest {
         await this.group.whenEmpty(SHUTDOWN_SECONDS);
     }
 
-    /** Reboots it cleanly; returns when SSH answers again. */
+    /** Reboots it cleanly; returns when it takes logins again. */
     async reboot(): Promise<void> {
         const before = await this.whenUp();
         process.kill(before, REBOOT);
@@ -157,7 +157,7 @@ export class LabHost extends Guest {
         await this.start();
     }
 
-    /** Running, thawed, its network whole, and SSH answers: whatever was done to it before. */
+    /** Running, thawed, its network whole, and open for logins: whatever was done to it before. */
     async restore(): Promise<void> {
         if (this.group.isFrozen()) await this.thaw();
         if (this.networkFault() !== undefined) await this.heal();
@@ -224,23 +224,16 @@ export class LabHost extends Guest {
     }
 
     private async whenReady(): Promise<void> {
-        const overNetwork = this.isReachable();
-        await until(() => (overNetwork ? sshAnswers(this.address) : this.sshAnswersInside()), {
+        await until(() => this.takesLogins(), {
             seconds: BOOT_SECONDS,
             everyMs: 10,
-            message: () => `host "${this.name}": no SSH server answered within ${BOOT_SECONDS} s${this.consoleTail()}`,
+            message: () => `host "${this.name}" took no logins within ${BOOT_SECONDS} s${this.consoleTail()}`,
         });
     }
 
-    /** Whether this machine has a way to its SSH server. */
-    private isReachable(): boolean {
-        const { bastion } = this.environmentRecord();
-        return !existsSync(this.file("cut")) && (bastion === undefined || bastion === this.name);
-    }
-
-    private async sshAnswersInside(): Promise<boolean> {
-        if (this.group.initProcess() === undefined) return false;
-        return this.connect("127.0.0.1", 22).catch(() => false);
+    private takesLogins(): boolean {
+        const init = this.group.initProcess();
+        return init !== undefined && takesLogins(init);
     }
 
     /** The checkout may be gone when the host reboots. */
