@@ -1,4 +1,4 @@
-import { DownloadError, rememberedFailure } from "./download";
+import { download, DownloadError, type Archive } from "./download";
 
 /** Where a part of the toolchain can come from, best first. */
 export const origins = ["installed", "download", "build"] as const;
@@ -9,9 +9,8 @@ export interface Part {
     /** As shown: `pulumi`, `plugin command`. */
     readonly name: string;
     readonly installed: () => string | undefined;
-    /** Where the vendor has it, best first. */
-    readonly urls: readonly string[];
-    readonly download: () => Promise<string>;
+    /** What the vendor offers, if anything. */
+    readonly archive?: Archive;
     readonly build: () => Promise<string>;
     /** What a user does who wants the vendor's. */
     readonly remedy: string;
@@ -63,13 +62,11 @@ async function attempt(part: Part, origin: Origin, forced: boolean): Promise<Att
     }
 }
 
-async function attemptDownload(part: Part, forced: boolean): Promise<Attempt> {
-    if (part.urls.length === 0) return { failure: "not offered for download" };
-    // Who forces the download wants it tried now.
-    const known = forced ? undefined : rememberedFailure(part.urls);
-    if (known !== undefined) return { failure: `no download (${known})` };
+// Who forces the download wants it tried now.
+async function attemptDownload({ archive }: Part, forced: boolean): Promise<Attempt> {
+    if (!archive) return { failure: "not offered for download" };
     try {
-        return { path: await part.download() };
+        return { path: await download(archive, forced) };
     } catch (error) {
         if (!(error instanceof DownloadError)) throw error;
         return { failure: `no download (${error.message})` };

@@ -1,13 +1,13 @@
 // Usage: npm run toolchain               gets the engine and the plugins, and says where each is from
 //        npm run toolchain -- etcd 3.6   builds the binaries of an etcd version, and prints their checksums
 
-import { etcdBinaries, resolveToolchain } from ".";
+import { etcdBinaries, findToolchain } from ".";
 import { etcdVersions } from "./etcd";
 
 async function main(args: readonly string[]): Promise<void> {
     const [command, version, ...rest] = args;
     if (command === undefined) {
-        console.log((await resolveToolchain()).describe());
+        console.log((await findToolchain()).describe());
         return;
     }
     if (command !== "etcd" || version === undefined || rest.length > 0) {

@@ -5,8 +5,9 @@ import { dirname, join } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 
-import { cacheDirectory } from "./cache";
+import { artefact, cacheDirectory } from "./cache";
 import { runLogged } from "./command";
+import { isExecutableFile } from "./findOnPath";
 
 /** How long the vendor has to answer, and how long a transfer may stand still. */
 const answerSeconds = 5;
@@ -14,19 +15,45 @@ const stallSeconds = 20;
 /** How long a failure is remembered. */
 const rememberedSeconds = 24 * 60 * 60;
 
+/** A .tar.gz file as the vendor publishes it. */
+export interface Archive {
+    /** With `version` the key in the cache. */
+    readonly name: string;
+    readonly version: string;
+    /** Where it is, best first. */
+    readonly urls: readonly string[];
+    /** The executable that it is wanted for, and how many folders in the archive are above it. */
+    readonly executable: string;
+    readonly depth: number;
+}
+
+/** The vendor's file could not be had; the message says from where and why. */
 export class DownloadError extends Error {}
 
-/** Downloads the first of these .tar.gz files that can be had and unpacks it into `directory`. */
-export async function downloadArchive(
-    urls: readonly string[],
-    directory: string,
-    progress: (text: string) => void,
-    stripComponents: number,
-): Promise<void> {
+/**
+ * Downloads and unpacks an archive, unless it is there.
+ *
+ * @param retry also try what has failed within the last day
+ * @returns the path of its executable
+ * @throws DownloadError
+ */
+export async function download(archive: Archive, retry: boolean): Promise<string> {
+    const { name, version, urls, executable } = archive;
+    const kept = join(cacheDirectory(), `${name}-${version}`, executable);
+    if (isExecutableFile(kept)) return kept;
+    const known = retry ? undefined : rememberedFailure(urls);
+    if (known !== undefined) throw new DownloadError(known);
+    const directory = await artefact(name, version, (into, progress) => fetchFirst(archive, into, progress));
+    return join(directory, executable);
+}
+
+async function fetchFirst(archive: Archive, directory: string, progress: (text: string) => void): Promise<void> {
     const failures: string[] = [];
-    for (const url of urls) {
+    for (const url of archive.urls) {
         try {
-            return await unpack(url, directory, progress, stripComponents);
+            progress(`downloading ${url}`);
+            await fetchTo(url, join(directory, "archive.tar.gz"));
+            return await unpack(archive, url, directory);
         } catch (error) {
             if (!(error instanceof DownloadError)) throw error;
             failures.push(error.message);
@@ -35,19 +62,17 @@ export async function downloadArchive(
     throw new DownloadError(failures.join("; "));
 }
 
-/** Why none of these can be downloaded, if an attempt in the last day found that out. */
-export function rememberedFailure(urls: readonly string[]): string | undefined {
-    const failures = urls.map((url) => readRecent(memory(new URL(url).origin)) ?? readRecent(memory(url)));
-    return failures.every((failure) => failure !== undefined) ? failures.join("; ") : undefined;
-}
-
-async function unpack(url: string, directory: string, progress: (text: string) => void, strip: number): Promise<void> {
-    progress(`downloading ${url}`);
-    const archive = join(directory, "archive.tar.gz");
-    await fetchTo(url, archive);
+async function unpack({ executable, depth }: Archive, url: string, directory: string): Promise<void> {
+    const file = join(directory, "archive.tar.gz");
     const log = join(cacheDirectory(), "logs", "unpack.log");
-    await runLogged("tar", ["-xzf", archive, "-C", directory, `--strip-components=${strip}`], { directory, log });
-    await rm(archive);
+    try {
+        await runLogged("tar", ["-xzf", file, "-C", directory, `--strip-components=${depth}`], { directory, log });
+    } catch (error) {
+        throw remember(url, `${url}: ${(error as Error).message}`);
+    }
+    await rm(file);
+    if (!isExecutableFile(join(directory, executable)))
+        throw remember(url, `${url}: holds no executable ${executable}`);
 }
 
 async function fetchTo(url: string, file: string): Promise<void> {
@@ -67,7 +92,7 @@ async function fetchTo(url: string, file: string): Promise<void> {
     } catch (error) {
         const { origin, host } = new URL(url);
         if (error instanceof HttpError) throw remember(url, `${url}: ${error.message}`);
-        throw remember(origin, `${host}: ${reason(abort.signal.aborted ? abort.signal.reason : error)}`);
+        throw remember(origin, `${host} ${reason(abort.signal.aborted ? abort.signal.reason : error)}`);
     } finally {
         clearTimeout(timer);
     }
@@ -78,7 +103,14 @@ class HttpError extends Error {}
 /** `fetch` hides why a connection failed in the cause of its error. */
 function reason(error: unknown): string {
     if (!(error instanceof Error)) return String(error);
-    return error.cause instanceof Error ? reason(error.cause) : error.message || error.name;
+    if (error.cause instanceof Error) return reason(error.cause);
+    return "code" in error ? String(error.code) : error.message;
+}
+
+/** Why none of these can be had, if attempts within the last day found that out. */
+function rememberedFailure(urls: readonly string[]): string | undefined {
+    const failures = urls.map((url) => readRecent(memory(new URL(url).origin)) ?? readRecent(memory(url)));
+    return failures.every((failure) => failure !== undefined) ? failures.join("; ") : undefined;
 }
 
 function remember(key: string, message: string): DownloadError {

@@ -1,10 +1,9 @@
 import { createHash } from "node:crypto";
 import { chmodSync, copyFileSync, linkSync, readFileSync, realpathSync } from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { basename, dirname, join, sep } from "node:path";
 
 import { artefact, cacheDirectory } from "./cache";
 import type { Part } from "./choice";
-import { downloadArchive } from "./download";
 import { findOnPath, isExecutableFile } from "./findOnPath";
 import { buildFromModules, recipeDigest, type GoProgram } from "./goBuild";
 import { vendorUrls } from "./vendor";
@@ -25,14 +24,9 @@ export function enginePart(): Part {
     return {
         name: "pulumi",
         installed: () => findInstalled("pulumi"),
-        urls,
-        download: async () => {
-            const directory = await artefact("pulumi-download", version, (into, progress) =>
-                downloadArchive(urls, into, progress, 1),
-            );
-            return join(directory, "pulumi");
-        },
-        build: buildEngine,
+        archive: { name: "pulumi-download", version, urls, executable: "pulumi", depth: 1 },
+        build: async () =>
+            join(await assemble("engine", builtEngine, [await buildCli(), await buildLanguageHost()]), "pulumi"),
         remedy: "install it from https://www.pulumi.com/docs/install/",
     };
 }
@@ -42,42 +36,44 @@ export function languageHostPart(engine: string): Part {
     return {
         name: languageHost,
         installed: () => beside(engine, languageHost) ?? findInstalled(languageHost),
-        urls: [],
-        download: () => Promise.reject(new Error("comes with the engine")),
-        build: async () => join(await buildLanguageHost(), languageHost),
+        build: async () =>
+            join(await assemble("language-host", builtLanguageHost, [await buildLanguageHost()]), languageHost),
         remedy: "install it beside pulumi",
     };
 }
 
 export function packageVersion(name: string): string {
-    return (require(`${name}/package.json`) as { version: string }).version;
+    const file = require.resolve(`${name}/package.json`);
+    return (JSON.parse(readFileSync(file, "utf8")) as { version: string }).version;
 }
 
 /** An executable on PATH that is not our own: our environment may be inherited. */
 export function findInstalled(name: string): string | undefined {
     const found = findOnPath(name);
-    return found?.startsWith(cacheDirectory()) ? undefined : found;
+    return found && isOurs(found) ? undefined : found;
+}
+
+/** Whether it lies in our cache. */
+export function isOurs(path: string): boolean {
+    return path.startsWith(`${cacheDirectory()}${sep}`);
 }
 
 function beside(engine: string, name: string): string | undefined {
     return [engine, realpathSync(engine)].map((path) => join(dirname(path), name)).find(isExecutableFile);
 }
 
-async function buildEngine(): Promise<string> {
-    const cli = await buildCli();
-    const host = await buildLanguageHost();
+/** Puts executables and the dynamic provider's host, which the npm package has, into one folder. */
+function assemble(name: string, version: string, executables: readonly string[]): Promise<string> {
     const dynamic = require.resolve(`@pulumi/pulumi/${dynamicProvider}`);
-    const parts = [basename(cli), basename(host), readFileSync(dynamic, "utf8")];
-    const digest = createHash("sha256").update(JSON.stringify(parts)).digest("hex").slice(0, 12);
-    const directory = await artefact("engine", `${builtEngine}-${digest}`, (into) => {
+    const parts = JSON.stringify([executables, readFileSync(dynamic, "utf8")]);
+    const digest = createHash("sha256").update(parts).digest("hex").slice(0, 12);
+    return artefact(name, `${version}-${digest}`, (into) => {
         // Linked, not symlinked: the engine looks beside the place where its own executable really is.
-        linkSync(join(cli, "pulumi"), join(into, "pulumi"));
-        linkSync(join(host, languageHost), join(into, languageHost));
+        for (const file of executables) linkSync(file, join(into, basename(file)));
         copyFileSync(dynamic, join(into, dynamicProvider));
         chmodSync(join(into, dynamicProvider), 0o755);
         return Promise.resolve();
     });
-    return join(directory, "pulumi");
 }
 
 function buildCli(): Promise<string> {
@@ -96,9 +92,11 @@ function buildLanguageHost(): Promise<string> {
     });
 }
 
-function buildPinned(name: string, version: string, recipeName: string, program: GoProgram): Promise<string> {
+async function buildPinned(name: string, version: string, recipeName: string, program: GoProgram): Promise<string> {
     const recipe = join(__dirname, recipeName);
-    return artefact(name, `${version}-${recipeDigest(recipe, [program])}`, (directory, progress) =>
-        buildFromModules(`${name} ${version}`, recipe, [program], directory, progress),
+    const key = `${version}-${recipeDigest(recipe, [program])}`;
+    const directory = await artefact(name, key, (into, progress) =>
+        buildFromModules(`${name} ${version}`, recipe, [program], into, progress),
     );
+    return join(directory, program.output);
 }

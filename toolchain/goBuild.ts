@@ -51,8 +51,9 @@ export async function buildFromModules(
 export async function goBuild(title: string, module: string, args: readonly string[]): Promise<void> {
     const go = findOnPath("go");
     if (go === undefined) {
+        const needed = /^go (\S+)/m.exec(readFileSync(join(module, "go.mod"), "utf8"))?.[1] ?? "";
         throw new Error(
-            `${title} has to be built and Go is not on PATH: install Go 1.25 or later, or install pulumi from https://www.pulumi.com/docs/install/`,
+            `${title} has to be built and Go is not on PATH: install Go ${needed} or later (https://go.dev/dl)`,
         );
     }
     // The user's own flags and workspaces must not change what is built.

@@ -2,7 +2,7 @@ import { mkdirSync } from "node:fs";
 import { delimiter, dirname, join } from "node:path";
 
 import { cacheDirectory } from "./cache";
-import { allowedOrigins, choose, type Choice } from "./choice";
+import { allowedOrigins, choose, type Choice, type Origin } from "./choice";
 import { enginePart, languageHostPart } from "./engine";
 import { announce, describeChoices } from "./announce";
 import { providerPart, providers, pulumiHome, type Provider } from "./providers";
@@ -16,6 +16,7 @@ export interface Toolchain {
     readonly pulumi: string;
     /** The complete environment for engine runs: a Pulumi home, a backend and a passphrase of our own, nobody else's. */
     readonly env: NodeJS.ProcessEnv;
+    readonly choices: readonly Choice[];
     /** One line per part: where it is from, and why. */
     readonly describe: () => string;
 }
@@ -29,38 +30,40 @@ let resolved: Promise<Toolchain> | undefined;
  * @throws when a part can't be had; the message says what to do
  */
 export function resolveToolchain(): Promise<Toolchain> {
-    return (resolved ??= resolve());
+    return (resolved ??= findToolchain().then((toolchain) => {
+        announce(toolchain.choices);
+        return toolchain;
+    }));
 }
 
-async function resolve(): Promise<Toolchain> {
+/** The same, without a word about what was chosen. */
+export async function findToolchain(): Promise<Toolchain> {
     const allowed = allowedOrigins();
     const engine = await choose(enginePart(), allowed);
-    const host = await chooseLanguageHost(engine);
+    const host = await chooseLanguageHost(engine, allowed);
     const plugins = new Map<Provider, Choice>();
     for (const provider of providers) plugins.set(provider, await choose(providerPart(provider), allowed));
     const choices = [engine, ...(host ? [host] : []), ...plugins.values()];
-    announce(choices);
     return {
         pulumi: engine.path,
         env: environment([engine, ...(host ? [host] : [])], await pulumiHome(plugins)),
+        choices,
         describe: () => describeChoices(choices),
     };
 }
 
 /** The vendor's archive and our build hold it; somebody's `pulumi` on PATH may come without. */
-async function chooseLanguageHost(engine: Choice): Promise<Choice | undefined> {
-    if (engine.origin !== "installed") return undefined;
-    return choose(languageHostPart(engine.path), ["installed", "build"]);
+async function chooseLanguageHost(engine: Choice, allowed: readonly Origin[]): Promise<Choice | undefined> {
+    return engine.origin === "installed" ? choose(languageHostPart(engine.path), allowed) : undefined;
 }
 
 function environment(executables: readonly Choice[], home: string): NodeJS.ProcessEnv {
     const backend = join(cacheDirectory(), "state");
     mkdirSync(backend, { recursive: true });
     const inherited = Object.entries(process.env).filter(([name]) => !isPulumiSetting(name));
-    const directories = executables.map(({ path }) => dirname(path));
     return {
         ...Object.fromEntries(inherited),
-        PATH: [...new Set(directories), process.env.PATH ?? ""].join(delimiter),
+        PATH: searchPath(executables),
         PULUMI_HOME: home,
         PULUMI_BACKEND_URL: `file://${backend}`,
         PULUMI_CONFIG_PASSPHRASE: "pulumi-etcd",
@@ -68,6 +71,13 @@ function environment(executables: readonly Choice[], home: string): NodeJS.Proce
         // Compiled code, kept: it takes a fifth off a run without changes.
         NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE ?? join(cacheDirectory(), "compile-cache"),
     };
+}
+
+// What is ours goes first. What is installed is on PATH already, or beside what is: it must not come before our Node.
+function searchPath(executables: readonly Choice[]): string {
+    const directories = (ours: boolean): string[] =>
+        executables.filter(({ origin }) => (origin === "installed") !== ours).map(({ path }) => dirname(path));
+    return [...directories(true), process.env.PATH ?? "", ...directories(false)].join(delimiter);
 }
 
 // The user's own settings may point at production: an access token, a backend, a stack.

@@ -5,8 +5,7 @@ import { join } from "node:path";
 
 import { artefact, cacheDirectory } from "./cache";
 import type { Choice, Part } from "./choice";
-import { downloadArchive } from "./download";
-import { findInstalled, packageVersion } from "./engine";
+import { findInstalled, isOurs, packageVersion } from "./engine";
 import { isExecutableFile } from "./findOnPath";
 import { goBuild } from "./goBuild";
 import { vendorUrls } from "./vendor";
@@ -23,14 +22,9 @@ export function providerPart(provider: Provider): Part {
     const executable = executableName(provider);
     return {
         name: `plugin ${provider}`,
-        installed: () => findInPulumiHome(provider, version) ?? findInstalled(executable),
-        urls,
-        download: async () => {
-            const directory = await artefact(`plugin-${provider}-download`, version, (into, progress) =>
-                downloadArchive(urls, into, progress, 0),
-            );
-            return join(directory, executable);
-        },
+        // In the engine's own order.
+        installed: () => findInstalled(executable) ?? findInPulumiHome(provider, version),
+        archive: { name: `plugin-${provider}-download`, version, urls, executable, depth: 0 },
         build: async () => join(await buildPlugins(), executable),
         remedy: `run \`pulumi plugin install resource ${provider} ${version}\``,
     };
@@ -71,9 +65,8 @@ function providerVersion(provider: Provider): string {
 /** A plugin that the user has installed for that very version. */
 function findInPulumiHome(provider: Provider, version: string): string | undefined {
     const home = process.env.PULUMI_HOME ?? join(homedir(), ".pulumi");
-    if (home.startsWith(cacheDirectory())) return undefined;
     const file = join(home, "plugins", `resource-${provider}-v${version}`, executableName(provider));
-    return isExecutableFile(file) ? file : undefined;
+    return isExecutableFile(file) && !isOurs(file) ? file : undefined;
 }
 
 function buildPlugins(): Promise<string> {

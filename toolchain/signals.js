@@ -12,7 +12,7 @@ function isInForeground() {
 
 /** See signals.d.ts. */
 function passSignals(child) {
-    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2"]) {
+    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
         process.on(signal, () => {
             if (signal === "SIGINT" && isInForeground()) return;
             child.kill(signal);
