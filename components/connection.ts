@@ -4,13 +4,14 @@ import * as pulumi from "@pulumi/pulumi";
 import type { ResolvedSsh } from "./resolveSsh";
 import type { SshTarget } from "./remote/target";
 
-/** What is resolved, with every late-known value known: for our own SSH connections. Secret when one of its parts is. */
+/** What is resolved, with every late-known value known: for our own SSH connections. A secret, whatever it was made of. */
 export function sshTarget(ssh: ResolvedSsh): pulumi.Output<SshTarget> {
     const { bastion, ...plain } = ssh;
-    return pulumi.output(plain).apply((target) => {
-        if (bastion === undefined) return pulumi.output(target as SshTarget);
-        return sshTarget(bastion).apply((through): SshTarget => ({ ...(target as SshTarget), bastion: through }));
+    const target = pulumi.output(plain).apply((known) => {
+        if (bastion === undefined) return pulumi.output(known as SshTarget);
+        return sshTarget(bastion).apply((through): SshTarget => ({ ...(known as SshTarget), bastion: through }));
     });
+    return pulumi.secret(target);
 }
 
 /** The same for `@pulumi/command`. */

@@ -139,6 +139,7 @@ class Actor {
                     this.identity(this.seen.cluster?.clusterId, memberId),
                 ),
                 scripts.start(this.paths),
+                scripts.awaitLog(this.paths),
             ].join("\n"),
         );
         return { hosts: [key] };

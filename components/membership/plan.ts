@@ -1,7 +1,7 @@
 /** The policy: an ordered list of rules. The first that has something to say wins. Could be printed in the manual. */
 import type { Action, Observation, Desired, Rule, Step, Verdict, World } from "./types";
 import { predict } from "./predict";
-import { activate, addLearner, join, letIn, promote } from "./rules/admit";
+import { activate, addLearner, awaitLearner, join, letIn, promote } from "./rules/admit";
 import { bootstrap, lostQuorum, restartStopped } from "./rules/bootstrap";
 import { flip, illVoter, lostData, settle, startStopped } from "./rules/heal";
 import { record, rollingRestart, shutOut } from "./rules/restart";
@@ -27,6 +27,7 @@ export const rules: readonly Rule[] = [
     addLearner,
     join,
     promote,
+    awaitLearner,
     settle,
     removeRetired,
     rollingRestart,

@@ -80,6 +80,16 @@ systemctl enable --quiet --no-reload ${paths.unit}.service
 systemctl restart --no-block ${paths.unit}.service`;
 }
 
+/**
+ * Waits, a moment only, until a joining member has checked its peers: it makes its write-ahead log right after that (etcd
+ * server/etcdserver/bootstrap.go), and from then on waits for nobody. Joining members that start before that wait for each other.
+ */
+export function awaitLog(paths: HostPaths): string {
+    return `
+tries=100
+until [ -d ${shellQuote(`${paths.dataDir}/member/wal`)} ] || [ $tries = 0 ]; do sleep 0.02; tries=$((tries - 1)); done`;
+}
+
 /** Restarts and waits for etcd's own word that it is ready. */
 export function restart(paths: HostPaths, seconds: number): string {
     return `
@@ -159,7 +169,7 @@ export function lastLogLines(paths: HostPaths, lines: number): string {
 
 /** One look at a host: lines of \`key=value\`, then two files, each line of theirs after its name. */
 export function look(paths: HostPaths): string {
-    const data = shellQuote(`${paths.dataDir}/member`);
+    const data = shellQuote(`${paths.dataDir}/member/wal`);
     return `
 systemctl show --property LoadState,ActiveState ${paths.unit}.service
 [ -L /etc/systemd/system/multi-user.target.wants/${paths.unit}.service ] && echo enabled=yes

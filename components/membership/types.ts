@@ -57,6 +57,7 @@ export interface HostSeen {
     readonly staged: string | undefined;
     readonly current: string | undefined;
     readonly running: string | undefined;
+    /** There is a write-ahead log: what a start would go on from. */
     readonly hasData: boolean;
     /** What membership noted beside the data directory. */
     readonly identity: Identity | undefined;

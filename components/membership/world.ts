@@ -9,7 +9,12 @@ export function refuse(error: string): Verdict {
     return { verdict: "refuse", error };
 }
 
-export function wait(until: string, deadlineSeconds: number, hosts: readonly string[], otherwise?: Step): Verdict {
+export function wait(
+    until: string,
+    deadlineSeconds: number,
+    hosts: readonly string[],
+    otherwise?: Step | undefined,
+): Verdict {
     return { verdict: "wait", until, deadlineSeconds, hosts, ...(otherwise && { otherwise }) };
 }
 

@@ -1,5 +1,5 @@
 /** How the cluster grows: let in, add as learner, start, promote. */
-import type { HostSeen, Rule, WantedHost, World } from "../types";
+import type { HostSeen, Member, Rule, Step, WantedHost, World } from "../types";
 import {
     hostOf,
     initialCluster,
@@ -96,34 +96,60 @@ export const join: Rule = (world) => {
                 `it was added as ${member.isLearner ? "learner" : "voter"} ${member.id}`,
             );
         }
-        if (seen.servesPeers || seen.status) continue;
-        return wait(`member "${host.name}" serves its peers`, world.wanted.timeouts.healthSeconds, [host.key], {
-            kind: "remove",
-            name: host.name,
-            memberId: member.id,
-            snapshotOn: undefined,
-            because: "it did not start in time; a learner that never started holds nothing",
-        });
+        if (seen.hasData || seen.servesPeers || seen.status) continue;
+        return wait(
+            `member "${host.name}" has found its peers`,
+            world.wanted.timeouts.healthSeconds,
+            [host.key],
+            undo(host, member),
+        );
     }
     return undefined;
 };
 
+/** A learner that does not come up goes again. A voter that somebody else added does not: that is theirs to say. */
+function undo(host: WantedHost, member: Member): Step | undefined {
+    if (!member.isLearner) return undefined;
+    return {
+        kind: "remove",
+        name: host.name,
+        memberId: member.id,
+        snapshotOn: undefined,
+        because: "it did not start in time; a learner holds nothing of its own",
+    };
+}
+
 /** Invariant: voters change one at a time, and only while every voter and the learner itself are alive. */
 export const promote: Rule = (world) => {
-    const learner = learners(world).find((member) => {
-        const host = hostOf(world, member);
-        return host && world.wanted.hosts.includes(host);
-    });
-    if (!learner) return undefined;
-    const host = hostOf(world, learner)!;
-    if (!isAlive(world, learner)) return undefined;
+    const ready = declaredLearners(world).find(({ member }) => isAlive(world, member));
+    if (!ready) return undefined;
     const ill = voters(world).find((voter) => !isAlive(world, voter));
-    if (ill)
-        return wait(`voter "${nameOf(world, ill)}" is healthy`, world.wanted.timeouts.healthSeconds, [
-            hostOf(world, ill)?.key ?? host.key,
-        ]);
-    return step({ kind: "promote", host: host.key, memberId: learner.id }, progress(world, host));
+    if (ill) {
+        const where = hostOf(world, ill) ?? ready.host;
+        return wait(`voter "${nameOf(world, ill)}" is healthy`, world.wanted.timeouts.healthSeconds, [where.key]);
+    }
+    return step({ kind: "promote", host: ready.host.key, memberId: ready.member.id }, progress(world, ready.host));
 };
+
+/** Invariant: a learner that was started is waited for, and not for ever. */
+export const awaitLearner: Rule = (world) => {
+    const [slow] = declaredLearners(world);
+    if (!slow) return undefined;
+    const { host, member } = slow;
+    return wait(
+        `learner "${host.name}" reaches the leader`,
+        world.wanted.timeouts.healthSeconds,
+        [host.key],
+        undo(host, member),
+    );
+};
+
+function declaredLearners(world: World): readonly { readonly host: WantedHost; readonly member: Member }[] {
+    return learners(world).flatMap((member) => {
+        const host = hostOf(world, member);
+        return host && world.wanted.hosts.includes(host) ? [{ host, member }] : [];
+    });
+}
 
 function progress(world: World, host: WantedHost): string {
     const learner = seenHost(world, host).status?.raftIndex;
