@@ -2,7 +2,7 @@
 import { hostname, userInfo } from "node:os";
 
 import { pool } from "../remote/connectionPool";
-import { acquireLock } from "../remote/lock";
+import { acquireLock, type ClusterLock } from "../remote/lock";
 import { clearHosts } from "./clear";
 import { messageOf } from "./errors";
 import { isSame, isUnknown } from "../stateValues";
@@ -102,11 +102,15 @@ async function converge(id: string, olds: Partial<MembershipState>, news: Member
     const observer = observerOf(wanted, news);
     let clusterId = olds.clusterId;
     try {
-        const seen = await locked(observer, wanted, news.stack, async () => {
+        const seen = await locked(observer, wanted, news.stack, async (lock) => {
             const first = await observer.observe();
             clusterId = first.cluster?.clusterId ?? clusterId;
-            return reconcile(observer, wanted, first, teller(news.cluster), (now) => {
-                clusterId = now.cluster?.clusterId ?? clusterId;
+            return reconcile(observer, wanted, first, {
+                tell: teller(news.cluster),
+                beforeStep: () => lock.assertHeld(),
+                onSeen: (now) => {
+                    clusterId = now.cluster?.clusterId ?? clusterId;
+                },
             });
         });
         reportUnreachable(wanted, seen, teller(news.cluster));
@@ -130,18 +134,25 @@ async function converge(id: string, olds: Partial<MembershipState>, news: Member
     }
 }
 
-async function locked<T>(observer: Observer, wanted: Desired, stack: string, work: () => Promise<T>): Promise<T> {
+async function locked<T>(
+    observer: Observer,
+    wanted: Desired,
+    stack: string,
+    work: (lock: ClusterLock) => Promise<T>,
+): Promise<T> {
     const hosts = [...wanted.hosts, ...wanted.retired];
     const connections = await Promise.all(hosts.map((host) => observer.connection(host.key).catch(() => undefined)));
-    const reached = connections.filter((connection) => connection !== undefined);
-    const holder = `${userInfo().username}@${hostname()}, process ${process.pid}, stack ${stack}`;
-    const lock = await acquireLock(reached, {
-        cluster: wanted.cluster,
-        holder,
-        waitSeconds: wanted.timeouts.lockSeconds,
-    });
+    const lock = await acquireLock(
+        connections.filter((connection) => connection !== undefined),
+        {
+            cluster: wanted.cluster,
+            holder: `${userInfo().username}@${hostname()}, process ${process.pid}, stack ${stack}`,
+            waitSeconds: wanted.timeouts.lockSeconds,
+            onWait: (held) => teller(wanted.cluster)(`waiting: ${held.message}`),
+        },
+    );
     try {
-        return await work();
+        return await work(lock);
     } finally {
         await lock.release();
     }

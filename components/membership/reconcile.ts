@@ -19,6 +19,14 @@ const POLL_MS = 20;
 /** The same step this often without the world following is a defect, or somebody works against us. */
 const ATTEMPTS = 3;
 
+/** What a run tells, and asks, whoever started it. */
+export interface Accompany {
+    readonly tell: Tell;
+    /** Asked before each step. @throws when no step may be taken any more */
+    readonly beforeStep: () => void;
+    readonly onSeen: (seen: Observation) => void;
+}
+
 /**
  * Makes the world as wanted, one step after the other.
  * @returns the last observation
@@ -28,11 +36,9 @@ export async function reconcile(
     observer: Observer,
     wanted: Desired,
     first: Observation,
-    tell: Tell,
-    onSeen: (seen: Observation) => void,
+    accompany: Accompany,
 ): Promise<Observation> {
-    const run = new Run(observer, wanted, tell, onSeen, wholePlan(first, wanted).steps.length);
-    return run.toTheEnd(first);
+    return new Run(observer, wanted, accompany, wholePlan(first, wanted).steps.length).toTheEnd(first);
 }
 
 class Run {
@@ -43,15 +49,14 @@ class Run {
     constructor(
         private readonly observer: Observer,
         private readonly wanted: Desired,
-        private readonly tell: Tell,
-        private readonly onSeen: (seen: Observation) => void,
+        private readonly accompany: Accompany,
         private readonly foreseen: number,
     ) {}
 
     async toTheEnd(first: Observation): Promise<Observation> {
         let seen = first;
         for (;;) {
-            this.onSeen(seen);
+            this.accompany.onSeen(seen);
             const verdict = nextStep(seen, this.wanted);
             switch (verdict.verdict) {
                 case "done":
@@ -84,12 +89,13 @@ class Run {
             seen = now;
             outcome = await this.act(seen, step, name);
         }
-        this.tell(`${number} ${name}: ${step.because} (${this.elapsed()})`);
-        if (outcome.note) this.tell(outcome.note);
+        this.accompany.tell(`${number} ${name}: ${step.because} (${this.elapsed()})`);
+        if (outcome.note) this.accompany.tell(outcome.note);
         return this.observer.refresh(seen, { hosts: outcome.hosts });
     }
 
     private async act(seen: Observation, step: Step, name: string): Promise<Outcome> {
+        this.accompany.beforeStep();
         try {
             return await act(this.observer, this.wanted, seen, step);
         } catch (error) {
