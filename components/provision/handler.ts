@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 
+import { endWithEngine } from "../engineLife";
 import { renderInstall, renderInstallCheck } from "../host/install";
 import { hostPaths } from "../host/paths";
 import { clearHosts } from "../membership/clear";
@@ -9,6 +10,8 @@ import { pool } from "../remote/connectionPool";
 import { isSame, isUnknown } from "../stateValues";
 import { factsScript, problemsOf } from "./facts";
 import type { ProvisionHost, ProvisionInputs, ProvisionState } from "./inputs";
+
+endWithEngine();
 
 /** What a look at one host found. */
 interface Look {
@@ -19,37 +22,43 @@ interface Look {
     readonly isStaged: boolean;
 }
 
-/** Shows what speaks against a host in the preview already; only `up` fails on it, and before it has changed anything. */
+/**
+ * Shows what speaks against a host in the preview already; only `up` fails on it, and before it has changed anything. The incarnations
+ * are settled here, as an input, so that a preview knows them.
+ */
 export async function check(
     olds: Partial<ProvisionState>,
     news: ProvisionInputs,
 ): Promise<{ inputs: ProvisionInputs }> {
-    if (olds.hosts === undefined) await report(news);
-    return { inputs: news };
+    const before = olds.incarnations ?? {};
+    const looks = await report(news);
+    const incarnations = Object.fromEntries(news.hosts.map(({ name }) => [name, before[name] ?? "1"]));
+    for (const { host, isStaged } of looks) {
+        if (!isStaged && before[host.name] !== undefined)
+            incarnations[host.name] = String(Number(before[host.name]) + 1);
+    }
+    return { inputs: { ...news, incarnations } };
 }
 
 export async function diff(_id: string, olds: ProvisionState, news: ProvisionInputs): Promise<{ changes: boolean }> {
-    const looks = await report(news);
-    const isLost = looks.some(
-        ({ host, isInstalled, isStaged }) =>
-            !isInstalled || (!isStaged && olds.incarnations?.[host.name] !== undefined),
-    );
+    const looks = isUnknown(news.hosts) ? [] : await lookAtAll(news);
+    const isMissing = looks.some(({ isInstalled }) => !isInstalled);
     const isDeclaredOtherwise = Object.entries(news).some(
         ([key, value]) => !isSame(value, olds[key as keyof ProvisionState]),
     );
-    return { changes: isLost || isDeclaredOtherwise || problemsIn(looks).length > 0 };
+    return { changes: isMissing || isDeclaredOtherwise || problemsIn(looks).length > 0 };
 }
 
 export async function create(inputs: ProvisionInputs): Promise<{ id: string; outs: ProvisionState }> {
-    return { id: inputs.clusterToken, outs: await provision({}, inputs) };
+    return { id: inputs.clusterToken, outs: await provision(inputs) };
 }
 
 export async function update(
     _id: string,
-    olds: ProvisionState,
+    _olds: ProvisionState,
     news: ProvisionInputs,
 ): Promise<{ outs: ProvisionState }> {
-    return { outs: await provision(olds.incarnations ?? {}, news) };
+    return { outs: await provision(news) };
 }
 
 export async function read(id: string, props: ProvisionState): Promise<{ id: string; props: ProvisionState }> {
@@ -62,7 +71,7 @@ export async function remove(_id: string, props: ProvisionState): Promise<void> 
 }
 
 /** Nothing is changed anywhere before every host was looked at, and found fit. */
-async function provision(before: ProvisionState["incarnations"], inputs: ProvisionInputs): Promise<ProvisionState> {
+async function provision(inputs: ProvisionInputs): Promise<ProvisionState> {
     const looks = await lookAtAll(inputs);
     const problems = problemsIn(looks);
     if (problems.length > 0) throw new Error(`nothing was changed on any host:\n${problems.join("\n")}`);
@@ -71,11 +80,7 @@ async function provision(before: ProvisionState["incarnations"], inputs: Provisi
         looks.filter((look) => !look.isInstalled).map((look) => look.host),
     );
     recent.clear();
-    const incarnations = looks.map(({ host, isStaged }) => {
-        const last = Number(before[host.name] ?? 0);
-        return [host.name, String(isStaged && last > 0 ? last : last + 1)] as const;
-    });
-    return { ...inputs, incarnations: Object.fromEntries(incarnations) };
+    return inputs;
 }
 
 async function install(
@@ -116,7 +121,8 @@ const recent = new Map<string, { readonly atMs: number; readonly looks: Promise<
 const RECENT_MS = 2000;
 
 function lookAtAll(inputs: ProvisionInputs): Promise<readonly Look[]> {
-    const key = JSON.stringify(inputs);
+    const asked = { ...inputs, incarnations: undefined };
+    const key = JSON.stringify(asked);
     const known = recent.get(key);
     if (known && performance.now() - known.atMs < RECENT_MS) return known.looks;
     const looks = Promise.all(inputs.hosts.map((host) => lookAt(inputs, host)));

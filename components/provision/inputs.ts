@@ -21,8 +21,9 @@ export interface ProvisionInputs {
     readonly firewall: boolean;
     readonly deleteDataOnDestroy: boolean;
     readonly hosts: readonly ProvisionHost[];
+    /** By host name: goes up when a host has lost the files that it was given. Settled by check. */
+    readonly incarnations?: Readonly<Record<string, string>>;
 }
 
-export interface ProvisionState extends ProvisionInputs {
-    readonly incarnations: Readonly<Record<string, string>>;
-}
+/** What is kept is what was put in. */
+export type ProvisionState = ProvisionInputs;
