@@ -1,6 +1,7 @@
 /** check, diff, create, read, update, remove: what the engine asks of `EtcdMembership`. Create and update are one function. */
 import { hostname, userInfo } from "node:os";
 
+import { endWithEngine } from "../engineLife";
 import { pool } from "../remote/connectionPool";
 import { acquireLock, type ClusterLock } from "../remote/lock";
 import { clearHosts } from "./clear";
@@ -11,6 +12,8 @@ import { Observer } from "./observe";
 import { describe, wholePlan, type Plan } from "./plan";
 import { memberTable, reconcile, type Tell } from "./reconcile";
 import type { Desired, Observation } from "./types";
+
+endWithEngine();
 
 interface CheckResult {
     readonly inputs: MembershipInputs;
