@@ -42,9 +42,10 @@ export async function choose(part: Part, allowed: readonly Origin[]): Promise<Ch
             return { name: part.name, origin, path: found.path, because: failures.join(", ") };
         failures.push(found.failure);
     }
-    throw new Error(
-        `${part.name}: PULUMI_ETCD_TOOLCHAIN=${allowed.join()} and ${failures.join(", ")}; ${part.remedy}, or unset PULUMI_ETCD_TOOLCHAIN`,
-    );
+    const isForced = allowed.length === 1;
+    const where = isForced ? ` with PULUMI_ETCD_TOOLCHAIN=${allowed.join()}` : "";
+    const remedy = isForced ? `${part.remedy}, or unset PULUMI_ETCD_TOOLCHAIN` : part.remedy;
+    throw new Error(`${part.name} can't be had${where}: ${remedy} (tried: ${failures.join(", ")})`);
 }
 
 type Attempt = { readonly path: string } | { readonly path?: undefined; readonly failure: string };
@@ -58,7 +59,15 @@ async function attempt(part: Part, origin: Origin, forced: boolean): Promise<Att
         case "download":
             return attemptDownload(part, forced);
         case "build":
-            return { path: await part.build() };
+            return attemptBuild(part);
+    }
+}
+
+async function attemptBuild(part: Part): Promise<Attempt> {
+    try {
+        return { path: await part.build() };
+    } catch (error) {
+        return { failure: error instanceof Error ? error.message : String(error) };
     }
 }
 

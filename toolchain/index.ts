@@ -1,9 +1,9 @@
 import { mkdirSync } from "node:fs";
-import { delimiter, dirname, join } from "node:path";
+import { basename, delimiter, dirname, join } from "node:path";
 
 import { cacheDirectory } from "./cache";
 import { allowedOrigins, choose, type Choice, type Origin } from "./choice";
-import { enginePart, languageHostPart } from "./engine";
+import { enginePart, findInstalled, languageHostPart } from "./engine";
 import { announce, describeChoices } from "./announce";
 import { providerPart, providers, pulumiHome, type Provider } from "./providers";
 
@@ -46,7 +46,10 @@ export async function findToolchain(): Promise<Toolchain> {
     const choices = [engine, ...(host ? [host] : []), ...plugins.values()];
     return {
         pulumi: engine.path,
-        env: environment([engine, ...(host ? [host] : [])], await pulumiHome(plugins)),
+        env: {
+            ...environment([engine, ...(host ? [host] : [])], await pulumiHome(plugins)),
+            ...hideOtherPlugins([...plugins.values()]),
+        },
         choices,
         describe: () => describeChoices(choices),
     };
@@ -71,6 +74,12 @@ function environment(executables: readonly Choice[], home: string): NodeJS.Proce
         // Compiled code, kept: it takes a fifth off a run without changes.
         NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE ?? join(cacheDirectory(), "compile-cache"),
     };
+}
+
+// The engine prefers a plugin on PATH to the one in its home, even where another was asked for.
+function hideOtherPlugins(plugins: readonly Choice[]): NodeJS.ProcessEnv {
+    const isHidden = plugins.some(({ origin, path }) => origin !== "installed" && findInstalled(basename(path)));
+    return isHidden ? { PULUMI_IGNORE_AMBIENT_PLUGINS: "true" } : {};
 }
 
 // What is ours goes first. What is installed is on PATH already, or beside what is: it must not come before our Node.

@@ -21,6 +21,7 @@ async function ensurePackages(root) {
             await npm(["ci", "--ignore-scripts", "--no-audit", "--no-fund"], root);
             console.error(`npm packages: ready after ${Math.round((Date.now() - start) / 1000)} s`);
         }
+        fs.mkdirSync(path.dirname(stampFile(root)), { recursive: true });
         fs.writeFileSync(stampFile(root), lockFileDigest(root));
     });
 }

@@ -1,0 +1,166 @@
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { mkdirSync, readdirSync, rmSync, symlinkSync } from "node:fs";
+import { dirname, join } from "node:path";
+
+import { resolveToolchain, type Toolchain } from "../../toolchain";
+import { packageVersion } from "../../toolchain/engine";
+import { findOnPath } from "../../toolchain/findOnPath";
+import { startFixture, temporaryDirectory, type Ended } from "./process";
+import { startVendor, type Vendor } from "./vendor";
+
+const plugins = ["command", "tls"] as const;
+
+describe("resolving the toolchain", () => {
+    let place: string;
+    let home: string;
+    let bin: string;
+    let cache: string;
+    let vendor: Vendor | undefined;
+
+    beforeEach(() => {
+        place = temporaryDirectory();
+        [home, bin, cache] = ["home", "bin", "cache"].map((name) => join(place, name)) as [string, string, string];
+        mkdirSync(home);
+        mkdirSync(bin);
+        for (const tool of ["flock", "tar", "gzip", "node", "sh"]) link(tool, findOnPath(tool));
+    });
+
+    afterEach(() => {
+        vendor?.close();
+        vendor = undefined;
+        rmSync(place, { recursive: true });
+    });
+
+    /** Resolves on a machine that has nothing but what is in `bin`: no Go, no pulumi, an empty cache. */
+    function resolve(more: NodeJS.ProcessEnv): Promise<Ended> {
+        return startFixture("resolve.ts", [], { PATH: bin, HOME: home, XDG_CACHE_HOME: cache, ...more }).ended;
+    }
+
+    function link(name: string, target: string | undefined, directory = bin): void {
+        assert(target, `${name} is missing`);
+        mkdirSync(directory, { recursive: true });
+        symlinkSync(target, join(directory, name));
+    }
+
+    async function installOnPath(): Promise<void> {
+        const { choices } = await resolveToolchain();
+        for (const { path } of choices) link(path.slice(dirname(path).length + 1), path);
+    }
+
+    function read({ code, stdout, stderr }: Ended): Toolchain {
+        assert.equal(code, 0, stderr);
+        return JSON.parse(stdout) as Toolchain;
+    }
+
+    const origins = ({ choices }: Toolchain): string[] => choices.map(({ name, origin }) => `${name} ${origin}`);
+
+    it("takes the engine and plugins that are on PATH, and says so at length only once", async () => {
+        await installOnPath();
+        const first = await resolve({});
+        assert.deepEqual(origins(read(first)), [
+            "pulumi installed",
+            "pulumi-language-nodejs installed",
+            "plugin command installed",
+            "plugin tls installed",
+        ]);
+        assert.match(first.stderr, new RegExp(`^pulumi: installed, ${join(bin, "pulumi")}$`, "m"));
+        const second = await resolve({});
+        assert.equal(second.stderr.trim().split("\n").length, 1);
+        assert.match(second.stderr, /^toolchain: pulumi installed, /);
+    });
+
+    it("takes a plugin that the user installed for that version", async () => {
+        await installOnPath();
+        const own = join(home, ".pulumi", "plugins", `resource-tls-v${packageVersion("@pulumi/tls")}`);
+        rmSync(join(bin, "pulumi-resource-tls"));
+        link("pulumi-resource-tls", findOnPath("true"), own);
+        const { choices } = read(await resolve({}));
+        assert.equal(choices.find(({ name }) => name === "plugin tls")?.path, join(own, "pulumi-resource-tls"));
+    });
+
+    it("gives an environment that runs the engine and touches nothing of the user's", async () => {
+        await installOnPath();
+        const { pulumi, env } = read(
+            await resolve({
+                PULUMI_ACCESS_TOKEN: "pul-secret",
+                PULUMI_BACKEND_URL: "s3://production",
+                PULUMI_HOME: join(home, ".pulumi"),
+            }),
+        );
+        const run = (...args: string[]): string => execFileSync(pulumi, args, { env, cwd: place, encoding: "utf8" });
+        assert.match(run("whoami", "--verbose"), new RegExp(`Backend URL: file://${cache}/pulumi-etcd/state`));
+        assert.match(run("plugin", "ls"), /command +resource +\d[^]*tls +resource +\d/);
+        assert.equal(env.PULUMI_ACCESS_TOKEN, undefined);
+        assert.deepEqual(readdirSync(home), []);
+    });
+
+    it("downloads from the vendor what is not installed", async () => {
+        const version = packageVersion("@pulumi/pulumi");
+        const architecture = process.arch === "x64" ? "amd64" : process.arch;
+        const pluginPath = (name: string): string =>
+            `/releases/plugins/pulumi-resource-${name}-v${packageVersion(`@pulumi/${name}`)}-linux-${architecture}.tar.gz`;
+        vendor = await startVendor(place, {
+            [`/releases/sdk/pulumi-v${version}-linux-${process.arch}.tar.gz`]: "pulumi/pulumi",
+            [pluginPath("command")]: "pulumi-resource-command",
+            [pluginPath("tls")]: "pulumi-resource-tls",
+        });
+        const toolchain = read(await resolve({ PULUMI_ETCD_DOWNLOAD_URL: vendor.url }));
+        assert.deepEqual(origins(toolchain), ["pulumi download", ...plugins.map((name) => `plugin ${name} download`)]);
+        assert.equal(execFileSync("pulumi", { env: toolchain.env, encoding: "utf8" }).trim(), "pulumi from the vendor");
+        const count = vendor.asked.length;
+        read(await resolve({ PULUMI_ETCD_DOWNLOAD_URL: vendor.url }));
+        assert.equal(vendor.asked.length, count);
+    });
+
+    it("remembers what the vendor does not have, and without Go says what to install", async () => {
+        vendor = await startVendor(place, {});
+        const first = await resolve({ PULUMI_ETCD_DOWNLOAD_URL: vendor.url });
+        assert.equal(first.code, 1);
+        const wanted =
+            /^pulumi can't be had: install it from \S+ \(tried: not installed, no download \(.*HTTP status 404\), pulumi-cli \S+ has to be built and Go is not on PATH: install Go 1\.\d+/m;
+        assert.match(first.stderr, wanted);
+        assert.equal(vendor.asked.length, 1);
+        const second = await resolve({ PULUMI_ETCD_DOWNLOAD_URL: vendor.url });
+        assert.match(second.stderr, wanted);
+        assert.equal(vendor.asked.length, 1);
+    });
+
+    it("tries a forced download again although it failed a moment ago", async () => {
+        vendor = await startVendor(place, {});
+        const env = { PULUMI_ETCD_DOWNLOAD_URL: vendor.url, PULUMI_ETCD_TOOLCHAIN: "download" };
+        await resolve(env);
+        const { code, stderr } = await resolve(env);
+        assert.equal(code, 1);
+        assert.match(
+            stderr,
+            /^pulumi can't be had with PULUMI_ETCD_TOOLCHAIN=download: .* \(tried: no download \(.*HTTP status 404\)\)$/m,
+        );
+        assert.equal(vendor.asked.length, 2);
+    });
+
+    it("gives up on a vendor that takes the connection and never answers", async () => {
+        vendor = await startVendor(place, {}, false);
+        const { code, stderr } = await resolve({
+            PULUMI_ETCD_DOWNLOAD_URL: vendor.url,
+            PULUMI_ETCD_TOOLCHAIN: "download",
+        });
+        assert.equal(code, 1);
+        assert.match(stderr, /no download \(127\.0\.0\.1:\d+ no answer within 5 s\)/);
+    });
+
+    it("says that nothing is installed when only that is allowed", async () => {
+        const { code, stderr } = await resolve({ PULUMI_ETCD_TOOLCHAIN: "installed" });
+        assert.equal(code, 1);
+        assert.equal(
+            stderr.trim(),
+            "pulumi can't be had with PULUMI_ETCD_TOOLCHAIN=installed: install it from https://www.pulumi.com/docs/install/, or unset PULUMI_ETCD_TOOLCHAIN (tried: not installed)",
+        );
+    });
+
+    it("refuses a PULUMI_ETCD_TOOLCHAIN that it does not know", async () => {
+        const { code, stderr } = await resolve({ PULUMI_ETCD_TOOLCHAIN: "vendor" });
+        assert.equal(code, 1);
+        assert.match(stderr, /PULUMI_ETCD_TOOLCHAIN is "vendor": use installed, download, build, or unset it/);
+    });
+});
