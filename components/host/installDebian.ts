@@ -27,10 +27,25 @@ fi
 if [ -e "$unit" ] && [ "$(readlink "$unit")" != /dev/null ]; then
     fail "$unit is somebody's own unit, and installing etcd's package would start it: remove it, or use source \\"url\\" or \\"file\\""
 fi
-was=$(systemctl is-enabled etcd.service 2>/dev/null || :)
-systemctl --quiet mask etcd.service
+# What an earlier run of ours that was cut off had found, and has not given back.
+mark=/var/lib/pulumi-etcd-installs-packages
+if [ -e "$mark" ]; then
+    was=$(cat "$mark")
+    resumed=yes
+else
+    was=$(systemctl is-enabled etcd.service 2>/dev/null || :)
+    printf '%s\\n' "$was" >"$mark"
+    resumed=
+fi
+problem=$(systemctl mask etcd.service 2>&1) || fail "etcd.service can't be masked: $problem"
+# apt does nothing more until what an interrupted dpkg left is put in order. We do that only where it was our own run.
+if [ -n "$resumed" ]; then
+    problem=$(DEBIAN_FRONTEND=noninteractive dpkg --configure -a --force-confdef --force-confold 2>&1) ||
+        fail "the packages that an earlier run was installing can't be put in order: $(last_error "$problem")"
+fi
 problem=$(apt install --no-install-recommends -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold etcd-server etcd-client) ||
     fail "the packages etcd-server and etcd-client can't be installed: $(last_error "$problem")"
-if [ "$was" = enabled ]; then systemctl --quiet unmask etcd.service; fi
+if [ "$was" = enabled ]; then systemctl unmask etcd.service >/dev/null 2>&1; fi
+rm -f "$mark"
 present || fail "etcd's package is installed, but /usr/bin/etcd says that it is $(version_of /usr/bin/etcd), wanted is $version: see dpkg -l etcd-server on the host"`;
 }

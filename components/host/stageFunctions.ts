@@ -112,9 +112,12 @@ drop_old_generations() {
 
 # load_firewall FILE TABLE UNIT: the new table is tried before it replaces the old one.
 load_firewall() {
-    printf '%s' "$2" >"$1.try"
-    problem=$(/usr/sbin/nft -c -f "$1.try" 2>&1) || { rm -f "$1.try"; fail "the firewall table was refused by nft: $problem"; }
-    rm -f "$1.try"
+    if ! [ -f "$1" ] || ! printf '%s' "$2" | cmp -s - "$1"; then
+        try=/run/$firewall_unit.try
+        printf '%s' "$2" >"$try"
+        problem=$(/usr/sbin/nft -c -f "$try" 2>&1) || fail "the firewall table was refused by nft: $(printf '%s' "$problem" | head -n 1)"
+        rm -f "$try"
+    fi
     put "$1" 0640 "root:$etcd" "$2"
     table_changed=$changed
     put "$firewall_unit_file" 0644 root:root "$3"

@@ -1,0 +1,426 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+
+import { renderPeers } from "../../components/host/firewall";
+import { releaseDir, renderInstall } from "../../components/host/install";
+import { hostPaths } from "../../components/host/paths";
+import type { HostCertificates, HostSettings } from "../../components/host/settings";
+import { renderStage } from "../../components/host/stage";
+import { openLab, type Lab, type LabHost } from "../../lab";
+import { releaseArchive, type Release } from "../../lab/release";
+import { certificatesFor, runStage, settingsFor, stageOn, startMember } from "./stageBed";
+
+const texts: HostCertificates = {
+    clientCa: "client authority\n",
+    peerCa: "peer authority\n",
+    serverCert: "server certificate\n",
+    serverKey: "server key\n",
+    peerCert: "peer certificate\n",
+    peerKey: "peer key\n",
+};
+
+/** Where staging puts things: everything there, with the time of each file's last change. */
+function everything(host: LabHost): Promise<string> {
+    return host.output(
+        "find /etc/etcd /var/lib/etcd /etc/systemd/system -printf '%m %u:%g %C@ %l %p\\n' | grep -v ' /etc/etcd/[a-z]*/generations' | sort; nft list ruleset; " +
+            "systemctl show --property ActiveEnterTimestampMonotonic etcd-tools-firewall",
+    );
+}
+
+describe("staging", function () {
+    this.timeout(120_000);
+    let lab: Lab | undefined;
+    let a: LabHost;
+    let b: LabHost;
+
+    before(async () => {
+        lab = await openLab({
+            environment: "stage",
+            hosts: [
+                { name: "a", address: "10.96.1.11" },
+                { name: "b", address: "10.96.1.12" },
+            ],
+        });
+        [a, b] = [lab.host("a"), lab.host("b")];
+    });
+    after(() => lab?.down());
+
+    describe("a new host", () => {
+        beforeEach(() => a.rebuild());
+
+        it("gives each file the owner and mode that CIS asks for", async () => {
+            const { generation } = await stageOn(a, settingsFor(a, "tools"), texts);
+            const found = await a.output(
+                "cd /etc/etcd/tools; find . /var/lib/etcd/tools -printf '%m %u:%g %p\\n' | sort -k3",
+            );
+            assert.deepEqual(found.trim().split("\n"), [
+                "750 root:etcd .",
+                "640 root:etcd ./firewall.nft",
+                "750 root:etcd ./generations",
+                `750 root:etcd ./generations/${generation}`,
+                `600 etcd:etcd ./generations/${generation}/client-ca.crt`,
+                `640 root:etcd ./generations/${generation}/etcd.env`,
+                `640 root:etcd ./generations/${generation}/etcd.service`,
+                `600 etcd:etcd ./generations/${generation}/peer-ca.crt`,
+                "640 root:etcd ./managed",
+                "640 root:etcd ./peers.nft",
+                "750 root:etcd ./pki",
+                "600 etcd:etcd ./pki/peer.crt",
+                "600 etcd:etcd ./pki/peer.key",
+                "600 etcd:etcd ./pki/server.crt",
+                "600 etcd:etcd ./pki/server.key",
+                "640 root:etcd ./staged",
+                "700 etcd:etcd /var/lib/etcd/tools",
+            ]);
+            assert.equal(await a.readFile("/etc/etcd/tools/staged"), `${generation}\n`);
+            assert.match(await a.output("getent passwd etcd"), /:\/var\/lib\/etcd:\/usr\/sbin\/nologin$/m);
+        });
+
+        it("does not start, enable or even install etcd's unit", async () => {
+            await stageOn(a, settingsFor(a, "tools"), texts);
+            assert.equal((await a.run("systemctl cat etcd-tools.service")).code, 1);
+            assert.equal((await a.run("ls /etc/etcd/tools/current /etc/etcd/tools/membership.env")).code, 2);
+        });
+
+        it("changes nothing the second time", async () => {
+            await stageOn(a, settingsFor(a, "tools"), texts);
+            const before = await everything(a);
+            await stageOn(a, settingsFor(a, "tools"), texts);
+            assert.equal(await everything(a), before);
+        });
+
+        it("ends well however often it was cut off", async () => {
+            const stage = renderStage(settingsFor(a, "tools", { clientAddresses: ["10.0.0.0/8"] }), texts);
+            for (let milliseconds = 5; milliseconds < 500; milliseconds += 5 + Math.floor(milliseconds / 10)) {
+                await a.run(`timeout -s KILL ${milliseconds / 1000} sh`, { stdin: stage.script });
+            }
+            assert.deepEqual(await runStage(a, stage), { stdout: "", stderr: "", code: 0 });
+            const left = await a.output("find /etc/etcd /etc/systemd/system -name '*.new'");
+            assert.equal(left, "");
+            const files = await a.output(
+                `cd /etc/etcd/tools; cat staged; ls generations/${stage.generation}; cat pki/*; systemctl is-enabled etcd-tools-firewall`,
+            );
+            assert.equal(
+                files,
+                `${stage.generation}\nclient-ca.crt\netcd.env\netcd.service\npeer-ca.crt\npeer certificate\npeer key\nserver certificate\nserver key\nenabled\n`,
+            );
+        });
+
+        it("works for several clusters side by side, at the same time", async () => {
+            const clusters = ["one", "two", "three"].map((name, index) => ({
+                ...settingsFor(a, name, { clientPort: 2379 + 10 * index, peerPort: 2380 + 10 * index }),
+            }));
+            await Promise.all(clusters.map((settings) => stageOn(a, settings, texts)));
+            const tables = await a.output("nft list tables");
+            for (const table of ["etcd_one", "etcd_two", "etcd_three"])
+                assert.match(tables, new RegExp(`inet ${table}\\b`));
+            assert.equal(await a.output("ls /etc/etcd"), "one\nthree\ntwo\n");
+            assert.equal(
+                (await a.output("systemctl is-active etcd-one-firewall etcd-two-firewall etcd-three-firewall")).trim(),
+                "active\nactive\nactive",
+            );
+        });
+    });
+
+    describe("a host that is staged", () => {
+        const settings = (changes: Partial<HostSettings> = {}) => settingsFor(a, "tools", changes);
+
+        before(async () => {
+            await a.rebuild();
+            await stageOn(a, settings(), texts);
+        });
+
+        it("lays a new generation beside the old ones and keeps the last five, what starts next, and what runs", async () => {
+            const generations: string[] = [];
+            for (let snapshotCount = 1; snapshotCount <= 10; snapshotCount++) {
+                const stage = await stageOn(a, settings({ tuning: { snapshotCount } }), texts);
+                generations.push(stage.generation);
+                if (snapshotCount === 1)
+                    await a.output(`ln -s generations/${stage.generation} /etc/etcd/tools/current`);
+                if (snapshotCount === 2)
+                    await a.output(`mkdir /run/etcd-tools; echo ${stage.generation} >/run/etcd-tools/generation`);
+            }
+            const kept = (await a.output("ls /etc/etcd/tools/generations")).trim().split("\n");
+            assert.deepEqual(kept.sort(), [...generations.slice(0, 2), ...generations.slice(-6)].sort());
+            assert.equal((await a.output("readlink /etc/etcd/tools/current")).trim(), `generations/${generations[0]}`);
+            await a.output("rm -r /etc/etcd/tools/current /run/etcd-tools");
+        });
+
+        it("takes a renewed certificate without a new generation", async () => {
+            const before = await stageOn(a, settings(), texts);
+            const after = await stageOn(a, settings(), { ...texts, serverCert: "renewed\n" });
+            assert.equal(after.generation, before.generation);
+            assert.equal(await a.readFile("/etc/etcd/tools/pki/server.crt"), "renewed\n");
+        });
+
+        it("puts back what somebody changed by hand", async () => {
+            const stage = await stageOn(a, settings(), texts);
+            await a.output(
+                `cd /etc/etcd/tools; chmod 644 pki/server.key; chown root pki/peer.key; echo x >>generations/${stage.generation}/etcd.env; ` +
+                    "nft delete table inet etcd_tools; systemctl disable --quiet etcd-tools-firewall; chmod 777 pki",
+            );
+            await stageOn(a, settings(), texts);
+            const found = await a.output(
+                "cd /etc/etcd/tools; stat -c '%a %U' pki pki/server.key pki/peer.key; grep -c x$ generations/*/etcd.env | grep -v :0; systemctl is-enabled etcd-tools-firewall; nft list tables",
+            );
+            assert.equal(found, "750 root\n600 etcd\n600 etcd\nenabled\ntable inet etcd_tools\n");
+        });
+
+        it("keeps the peers that membership let in", async () => {
+            await a.writeFile("/etc/etcd/tools/peers.nft", renderPeers(["10.96.1.12"]));
+            await stageOn(a, settings({ clientAddresses: ["10.96.1.99"] }), texts);
+            assert.match(await a.output("nft list set inet etcd_tools peers4"), /10\.96\.1\.12/);
+            assert.match(await a.output("nft list set inet etcd_tools clients4"), /10\.96\.1\.99/);
+        });
+
+        it("keeps the old firewall when nft does not take the new one", async () => {
+            const before = await everything(a);
+            const { code, stderr } = await runStage(
+                a,
+                renderStage(settings({ clientAddresses: ["10.0.0.0/99"] }), texts),
+            );
+            assert.equal(code, 1);
+            assert.match(stderr, /^the firewall table was refused by nft: /);
+            assert.equal(await everything(a), before);
+            await stageOn(a, settings(), texts);
+        });
+
+        it("lets everybody in when the firewall is switched off, and keeps its unit for what still asks for it", async () => {
+            await stageOn(a, settings({ firewall: false }), texts);
+            assert.equal(await a.output("nft list tables"), "");
+            assert.equal(
+                (await a.output("systemctl is-active etcd-tools-firewall; ls -d /run/etcd-tools-firewall")).trim(),
+                "active\n/run/etcd-tools-firewall",
+            );
+            await stageOn(a, settings(), texts);
+            assert.equal(await a.output("nft list tables"), "table inet etcd_tools\n");
+        });
+
+        const refusals: readonly (readonly [what: string, arrange: string, undo: string, told: RegExp])[] = [
+            [
+                "a unit of that name that is not ours",
+                "echo '[Unit]' >/etc/systemd/system/etcd-tools.service",
+                "rm /etc/systemd/system/etcd-tools.service",
+                /^\/etc\/systemd\/system\/etcd-tools\.service exists and is not pulumi-etcd's: remove it, or give the cluster another name\n$/,
+            ],
+            [
+                "a firewall unit of that name that is not ours",
+                "cd /etc/systemd/system; mv etcd-tools-firewall.service /root/; echo '[Unit]' >etcd-tools-firewall.service",
+                "mv /root/etcd-tools-firewall.service /etc/systemd/system/",
+                /etcd-tools-firewall\.service exists and is not pulumi-etcd's/,
+            ],
+            [
+                "a directory that is not ours",
+                "mv /etc/etcd/tools /root/; mkdir /etc/etcd/tools; echo x >/etc/etcd/tools/etcd.conf",
+                "rm -r /etc/etcd/tools; mv /root/tools /etc/etcd/",
+                /^\/etc\/etcd\/tools holds files that are not pulumi-etcd's/,
+            ],
+            [
+                "a file in the directory's place",
+                "mv /etc/etcd/tools /root/; echo x >/etc/etcd/tools",
+                "rm /etc/etcd/tools; mv /root/tools /etc/etcd/",
+                /^\/etc\/etcd\/tools exists and is no directory/,
+            ],
+            [
+                "a cluster of the same name with another token",
+                "sed -i 2s/.*/tools.production/ /etc/etcd/tools/managed",
+                "sed -i 2s/.*/tools.test/ /etc/etcd/tools/managed",
+                /belongs to the cluster with the token tools\.production, wanted is tools\.test/,
+            ],
+            [
+                "a host without nft",
+                "mv /usr/sbin/nft /root/",
+                "mv /root/nft /usr/sbin/",
+                /nft is missing on this host: install nftables/,
+            ],
+        ];
+        for (const [what, arrange, undo, told] of refusals) {
+            it(`refuses ${what}, and changes nothing`, async () => {
+                await a.output(arrange);
+                const before = await a.output("find /etc/etcd /etc/systemd/system -printf '%C@ %p\\n' | sort");
+                const { code, stderr } = await runStage(
+                    a,
+                    renderStage(settings({ tuning: { snapshotCount: 77 } }), texts),
+                );
+                const after = await a.output("find /etc/etcd /etc/systemd/system -printf '%C@ %p\\n' | sort");
+                await a.output(undo);
+                assert.equal(code, 1);
+                assert.match(stderr, told);
+                assert.equal(stderr.trim().split("\n").length, 1);
+                assert.equal(after, before);
+            });
+        }
+    });
+
+    describe("a member on what is staged", () => {
+        let release: Release;
+        let settings: HostSettings;
+
+        const install = async (version: string): Promise<Release> => {
+            const archive = await releaseArchive(version);
+            const source = { source: "file", path: archive.path, sha256: archive.sha256 } as const;
+            await a.writeFile("/root/install.sh", renderInstall(source, archive.version));
+            await a.output("sh /root/install.sh", { stdin: readFileSync(archive.path) });
+            return archive;
+        };
+        const directoryOf = ({ path, sha256, version }: Release) =>
+            releaseDir({ source: "file", path, sha256 }, version);
+
+        before(async () => {
+            await a.rebuild();
+            release = await install("3.6");
+            settings = settingsFor(a, "tools", {
+                version: release.version,
+                releaseDir: directoryOf(release),
+                clientAddresses: [],
+            });
+            const stage = await stageOn(a, settings, await certificatesFor(a, settings));
+            await startMember(a, settings, stage);
+        });
+
+        const reached = async () => [await b.connect(a.address, 2380), await b.connect(a.address, 2379)];
+        const letIn = async (peers: readonly string[]) => {
+            await a.writeFile("/etc/etcd/tools/peers.nft", renderPeers(peers));
+            await a.output("systemctl reload etcd-tools-firewall");
+        };
+        it("notes which generation runs", async () => {
+            assert.equal(
+                await a.output("cat /run/etcd-tools/generation"),
+                await a.output("cat /etc/etcd/tools/staged"),
+            );
+        });
+
+        it("is exposed at most 2.0 by systemd's own measure", async () => {
+            const told = await a.output("systemd-analyze security --no-pager etcd-tools.service | tail -n 1");
+            const score = Number(/([\d.]+) OK/.exec(told)?.[1]);
+            assert.ok(score <= 2, told);
+        });
+
+        it("lets in members to both ports, clients to one, and nobody else; before and after a reboot", async () => {
+            assert.deepEqual(await reached(), [false, false]);
+            await letIn([b.address]);
+            assert.deepEqual(await reached(), [true, true]);
+            await a.reboot();
+            await a.output("systemctl start etcd-tools");
+            assert.deepEqual(await reached(), [true, true]);
+            await letIn([]);
+            assert.deepEqual(await reached(), [false, false]);
+            await stageOn(a, { ...settings, clientAddresses: ["10.96.1.0/28"] }, await certificatesOnHost(a));
+            assert.deepEqual(await reached(), [false, true]);
+            await a.reboot();
+            await a.output("systemctl start etcd-tools");
+            assert.deepEqual(await reached(), [false, true]);
+            assert.equal(await a.connect(a.address, 2380), true);
+        });
+
+        it("goes on while the firewall is staged, reloaded or restarted, and the host's own nftables service too", async () => {
+            const pid = () => a.output("systemctl show --value --property MainPID etcd-tools");
+            const before = await pid();
+            await stageOn(a, { ...settings, clientAddresses: [b.address] }, await certificatesOnHost(a));
+            for (const command of [
+                "reload etcd-tools-firewall",
+                "restart etcd-tools-firewall",
+                "restart nftables",
+                "reload nftables",
+            ]) {
+                await a.output(`systemctl ${command}`);
+                assert.match(await a.output("nft list table inet etcd_tools"), /reject with tcp reset/, command);
+                assert.deepEqual(await reached(), [false, true], command);
+            }
+            assert.equal(await pid(), before);
+        });
+
+        it("does not start on a host whose firewall can't be loaded", async () => {
+            await a.output(
+                "systemctl stop etcd-tools; mv /etc/etcd/tools/firewall.nft /root/; systemctl stop etcd-tools-firewall",
+            );
+            const { code, stderr } = await a.run("systemctl start etcd-tools");
+            await a.output("mv /root/firewall.nft /etc/etcd/tools/; systemctl start etcd-tools");
+            assert.equal(code, 1);
+            assert.match(stderr, /Assertion failed/);
+        });
+
+        it("does not start before membership has said what cluster it belongs to", async () => {
+            await a.output(
+                "systemctl stop etcd-tools; mv /etc/etcd/tools/membership.env /root/; systemctl start etcd-tools",
+            );
+            const state = await a.output("systemctl is-active etcd-tools || :");
+            await a.output("mv /root/membership.env /etc/etcd/tools/; systemctl start etcd-tools");
+            assert.equal(state, "inactive\n");
+        });
+
+        for (const minor of ["3.5", "3.6", "3.7"]) {
+            it(`understands all that ${minor} is told`, async () => {
+                const archive = await install(minor);
+                const cluster = `v${minor.replace(".", "")}`;
+                const port = 3000 + Number(minor.replace(".", "")) * 10;
+                const own = settingsFor(a, cluster, {
+                    version: archive.version,
+                    releaseDir: directoryOf(archive),
+                    clientPort: port,
+                    peerPort: port + 1,
+                    tuning: {
+                        heartbeatInterval: 120,
+                        electionTimeout: 1200,
+                        snapshotCount: 5000,
+                        quotaBackendBytes: 4_294_967_296,
+                        maxRequestBytes: 1_000_000,
+                        maxTxnOps: 200,
+                        // 3.6 calls it deprecated.
+                        ...(minor === "3.5" && { maxSnapshots: 3 }),
+                        maxWals: 4,
+                        autoCompactionMode: "periodic",
+                        autoCompactionRetention: "10m",
+                    },
+                });
+                const stage = await stageOn(a, own, await certificatesFor(a, own));
+                await startMember(a, own, stage);
+                assertUnderstood(
+                    await a.output(`journalctl -u etcd-${cluster} -o cat --no-pager`),
+                    await a.output(`grep -c ^ETCD_ /etc/etcd/${cluster}/current/etcd.env`),
+                );
+            });
+        }
+    });
+
+    it("runs Debian's own etcd, which understands all it is told", async () => {
+        await a.rebuild();
+        await a.output("sh", { stdin: renderInstall({ source: "debian" }, "3.4.23"), timeoutSeconds: 100 });
+        const own = settingsFor(a, "debian", { version: "3.4.23", releaseDir: "/usr/bin", maxLearners: 1 });
+        await startMember(a, own, await stageOn(a, own, await certificatesFor(a, own)));
+        assertUnderstood(
+            await a.output("journalctl -u etcd-debian -o cat --no-pager"),
+            await a.output("grep -c ^ETCD_ /etc/etcd/debian/current/etcd.env"),
+        );
+    });
+});
+
+/** What the host already holds, to stage again with. */
+async function certificatesOnHost(host: LabHost): Promise<HostCertificates> {
+    const { pki, root } = hostPaths("tools");
+    const generation = (await host.readFile(`${root}/staged`)).trim();
+    const read = (file: string) => host.readFile(file);
+    return {
+        clientCa: await read(`${root}/generations/${generation}/client-ca.crt`),
+        peerCa: await read(`${root}/generations/${generation}/peer-ca.crt`),
+        serverCert: await read(`${pki}/server.crt`),
+        serverKey: await read(`${pki}/server.key`),
+        peerCert: await read(`${pki}/peer.crt`),
+        peerKey: await read(`${pki}/peer.key`),
+    };
+}
+
+/** etcd tells which variables it took, and which it does not know. */
+function assertUnderstood(journal: string, variables: string): void {
+    const taken = new Set(
+        [...journal.matchAll(/recognized and used environment variable.*?(ETCD_\w+)/g)].map((match) => match[1]),
+    );
+    // Two more are membership's: the initial cluster and its state.
+    assert.equal(taken.size, Number(variables) + 2, [...taken].join(" "));
+    const complaints =
+        /unrecognized environment variable|"level":"warn".*deprecat|bad certificate|"level":"(error|fatal|panic)"/;
+    assert.deepEqual(
+        journal.split("\n").filter((line) => complaints.test(line)),
+        [],
+    );
+}
