@@ -41,7 +41,7 @@ export async function buildFromModules(
     await mkdir(module);
     for (const file of moduleFiles) await copyFile(join(recipe, file), join(module, file));
     for (const { output, package: path, ldflags } of programs) {
-        progress(`building ${output} from Go modules`);
+        progress(`building ${output} from Go modules, once`);
         const flags = ["-trimpath", "-mod=readonly", "-buildvcs=false", "-ldflags", `-s -w ${ldflags ?? ""}`.trim()];
         await goBuild(title, module, [...flags, "-o", join(directory, output), path]);
     }

@@ -75,7 +75,7 @@ function buildPlugins(): Promise<string> {
     for (const file of files) hash.update(`${file}\n`).update(readFileSync(join(sources, file)));
     const digest = hash.digest("hex").slice(0, 12);
     return artefact("plugins", digest, async (directory, progress) => {
-        progress("building pulumi-resource-command and pulumi-resource-tls from toolchain/plugins");
+        progress("building pulumi-resource-command and pulumi-resource-tls, once");
         const flags = ["-trimpath", "-mod=readonly", "-buildvcs=false", "-ldflags", "-s -w"];
         // go build names each executable after the folder of its command.
         await goBuild("plugins", sources, [...flags, "-o", `${directory}/`, "./cmd/..."]);
