@@ -22,6 +22,7 @@ export class ScriptChannel {
     readonly exited: Promise<ScriptExit>;
 
     readonly #host: string;
+    #isOver = false;
 
     constructor(
         private readonly channel: ClientChannel,
@@ -57,6 +58,7 @@ export class ScriptChannel {
                 code = status ?? 128 + signalNumber(signal);
             });
             channel.once("close", () => {
+                this.#isOver = true;
                 if (!out.found) return; // `started` tells.
                 if (code === undefined) return reject(connectionLost(this.#host));
                 resolve({ code, stderr: Buffer.concat(errChunks).toString() });
@@ -70,9 +72,13 @@ export class ScriptChannel {
 
     /** Gives the script something on stdin. Settles when there is room for more, or when the script has ended. */
     async write(data: string | Buffer): Promise<void> {
-        if (this.channel.writable && !this.channel.write(data)) {
-            await Promise.race([once(this.channel, "drain"), this.exited.catch(() => {})]);
-        }
+        if (this.#isOver || this.channel.write(data)) return;
+        await Promise.race([once(this.channel, "drain"), this.exited.catch(() => {})]);
+    }
+
+    /** The script has ended: it takes nothing any more. */
+    get isOver(): boolean {
+        return this.#isOver;
     }
 
     /** Ends the script's stdin. */

@@ -131,7 +131,7 @@ export class SshConnection {
             asRoot: true,
             timeoutSeconds: options.timeoutSeconds ?? 600,
             feed: async (channel) => {
-                sent = await feedFile(channel, localPath, options.onProgress);
+                sent = await feedFile(this.host, channel, localPath, options.onProgress);
             },
         });
         if (result.code === 0) return;
@@ -200,9 +200,11 @@ export class SshConnection {
         try {
             return await within(timeoutSeconds, work(), () => {
                 isLate = true;
-                channel?.close();
                 return this.#tooLate(what, timeoutSeconds);
             });
+        } catch (error) {
+            channel?.close();
+            throw error;
         } finally {
             this.#sessions.giveBack();
         }

@@ -42,22 +42,31 @@ mv -f -T -- "$part" "$path"
 }
 
 /**
- * Sends a local file.
+ * Sends a local file, unless the script ends before.
  * @returns the SHA-256 of what was sent, in hex
+ * @throws RemoteError upload-failed, if the file can't be read
  */
 export async function feedFile(
+    host: string,
     channel: ScriptChannel,
     localPath: string,
     onProgress: UploadOptions["onProgress"],
 ): Promise<string> {
-    const { size } = await stat(localPath);
     const hash = createHash("sha256");
     let sent = 0;
-    for await (const chunk of createReadStream(localPath, { highWaterMark: 1 << 18 }) as AsyncIterable<Buffer>) {
-        hash.update(chunk);
-        await channel.write(chunk);
-        sent += chunk.length;
-        onProgress?.(sent, size);
+    try {
+        const { size } = await stat(localPath);
+        for await (const chunk of createReadStream(localPath, { highWaterMark: 1 << 18 }) as AsyncIterable<Buffer>) {
+            if (channel.isOver) break;
+            hash.update(chunk);
+            await channel.write(chunk);
+            sent += chunk.length;
+            onProgress?.(sent, size);
+        }
+    } catch (error) {
+        throw new RemoteError("upload-failed", host, `${localPath} can't be read: ${(error as Error).message}`, {
+            cause: error,
+        });
     }
     return hash.digest("hex");
 }
