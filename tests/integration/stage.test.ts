@@ -296,6 +296,52 @@ describe("staging", function () {
             assert.ok(score <= 2, told);
         });
 
+        describe("over TLS", () => {
+            const pki = "/root/pki-tools";
+            /** The HTTP status that a call to a port gets, or why it gets none. */
+            const call = async (port: number, certificate: string, authority: string) => {
+                const identity = certificate === "" ? "" : `--cert ${pki}/${certificate}.crt --key ${pki}/member.key`;
+                const url = `https://${a.address}:${port}/version`;
+                return (
+                    await a.run(
+                        `curl -sS -o /dev/null -w '%{http_code}' --http1.1 --cacert ${pki}/${authority}.crt ${identity} ${url}`,
+                    )
+                ).stdout;
+            };
+
+            it("serves clients with a certificate of the clients' authority only", async () => {
+                assert.equal(await call(2379, "server", "client-ca"), "200");
+                assert.equal(await call(2379, "", "client-ca"), "000");
+                assert.equal(await call(2379, "peer", "client-ca"), "000");
+            });
+
+            it("serves peers with a certificate of the peers' authority and the peers' common name only", async () => {
+                assert.equal(await call(2380, "peer", "peer-ca"), "200");
+                assert.equal(await call(2380, "", "peer-ca"), "000");
+                assert.equal(await call(2380, "server", "peer-ca"), "000");
+                await a.output(
+                    `cd ${pki}; openssl req -new -key member.key -subj /CN=other -out other.csr; ` +
+                        "openssl x509 -req -in other.csr -CA peer-ca.crt -CAkey peer-ca.key -CAcreateserial -days 1 -extfile extensions -out other.crt",
+                );
+                assert.equal(await call(2380, "other", "peer-ca"), "000");
+            });
+
+            it("speaks TLS 1.2 and 1.3 and nothing older, on both ports", async () => {
+                for (const [port, certificate] of [
+                    [2379, "server"],
+                    [2380, "peer"],
+                ] as const) {
+                    const speak = async (version: string) =>
+                        a.run(
+                            `openssl s_client -connect ${a.address}:${port} -${version} -cipher DEFAULT@SECLEVEL=0 -cert ${pki}/${certificate}.crt -key ${pki}/member.key </dev/null 2>&1`,
+                        );
+                    assert.match((await speak("tls1_1")).stdout, /alert protocol version/);
+                    assert.equal((await speak("tls1_2")).code, 0);
+                    assert.equal((await speak("tls1_3")).code, 0);
+                }
+            });
+        });
+
         it("lets in members to both ports, clients to one, and nobody else; before and after a reboot", async () => {
             assert.deepEqual(await reached(), [false, false]);
             await letIn([b.address]);
@@ -375,6 +421,7 @@ describe("staging", function () {
                 });
                 const stage = await stageOn(a, own, await certificatesFor(a, own));
                 await startMember(a, own, stage);
+                await assertGatewayWorks(a, own);
                 assertUnderstood(
                     await a.output(`journalctl -u etcd-${cluster} -o cat --no-pager`),
                     await a.output(`grep -c ^ETCD_ /etc/etcd/${cluster}/current/etcd.env`),
@@ -388,6 +435,7 @@ describe("staging", function () {
         await a.output("sh", { stdin: renderInstall({ source: "debian" }, "3.4.23"), timeoutSeconds: 100 });
         const own = settingsFor(a, "debian", { version: "3.4.23", releaseDir: "/usr/bin", maxLearners: 1 });
         await startMember(a, own, await stageOn(a, own, await certificatesFor(a, own)));
+        await assertGatewayWorks(a, own);
         assertUnderstood(
             await a.output("journalctl -u etcd-debian -o cat --no-pager"),
             await a.output("grep -c ^ETCD_ /etc/etcd/debian/current/etcd.env"),
@@ -408,6 +456,16 @@ async function certificatesOnHost(host: LabHost): Promise<HostCertificates> {
         peerCert: await read(`${pki}/peer.crt`),
         peerKey: await read(`${pki}/peer.key`),
     };
+}
+
+/** The HTTP gateway of a member calls the member itself, with the server certificate. */
+async function assertGatewayWorks(host: LabHost, { cluster, address, clientPort }: HostSettings): Promise<void> {
+    const pki = `/root/pki-${cluster}`;
+    const identity = `--cacert ${pki}/client-ca.crt --cert ${pki}/server.crt --key ${pki}/member.key`;
+    const answer = await host.output(
+        `curl -sS ${identity} -d '{}' https://${address}:${clientPort}/v3/maintenance/status`,
+    );
+    assert.match(answer, /"dbSize":/);
 }
 
 /** etcd tells which variables it took, and which it does not know. */
