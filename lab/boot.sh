@@ -48,6 +48,8 @@ nsenter --net="$SWITCH" ip link delete "$PORT" 2>/dev/null || true
     for subnet in $SUBNETS; do echo "route replace $subnet dev host0 scope link src ${ADDRESSES%%/*}"; done
 } | ip -batch -
 nsenter --net="$SWITCH" sh "$directory/cable.sh" "$directory"
+# From here on no switch is needed, and our copies of these mounts would keep other environments' from ending.
+for switch in "$directory"/../../../*/switch; do umount "$switch" 2>/dev/null || true; done
 
 export SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1
 exec systemd-nspawn --quiet --register=no --keep-unit --boot --directory="$directory/root" --machine="$NAME" \

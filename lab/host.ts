@@ -6,7 +6,7 @@ import { succeed } from "./command";
 import { ControlGroup } from "./controlGroup";
 import { Guest, GUEST_ENVIRONMENT } from "./guest";
 import { takesLogins } from "./logins";
-import { ipBatch, subnets, switchFile } from "./network";
+import { ipBatch, portName, subnets, switchFile } from "./network";
 import { clearPartition, setPartition } from "./partition";
 import type { Direction } from "./partition";
 import { until } from "./poll";
@@ -136,14 +136,14 @@ export class LabHost extends Guest {
      */
     async partitionFrom(addresses: readonly string[], direction: Direction = "both"): Promise<void> {
         const { address, extraAddresses } = this.record();
-        const own = { name: this.name, addresses: [address, ...extraAddresses] };
         writeFileSync(this.file("partition"), `${addresses.join(" ")}\n`);
-        await setPartition(this.environment, own, addresses, direction);
+        const own = [address, ...extraAddresses];
+        await setPartition(switchFile(this.environment), portName(this.name), own, addresses, direction);
     }
 
     /** Ends everything that was done to its network: plugs the cable in, without a delay or a partition. */
     async heal(): Promise<void> {
-        await clearPartition(this.environment, this.name);
+        await clearPartition(switchFile(this.environment), portName(this.name));
         for (const fault of NETWORK_FAULTS) rmSync(this.file(fault), { force: true });
         await this.applyCable();
     }
@@ -166,8 +166,9 @@ export class LabHost extends Guest {
 
     /** Takes over addresses and neighbouring networks that were added to the environment while it runs. */
     async applyAddresses(): Promise<void> {
-        if (!this.isRunning()) return;
         const own = this.record();
+        this.writeBootConfiguration();
+        if (!this.isRunning()) return;
         const lines = [
             ...[own.address, ...own.extraAddresses].map((address) => `address replace ${address}/24 dev host0`),
             ...subnets(this.environmentRecord()).map(
@@ -199,7 +200,7 @@ export class LabHost extends Guest {
     }
 
     private async powerOn(): Promise<void> {
-        writeBootConfiguration(this.environmentRecord(), this.record(), this.group.directory);
+        this.writeBootConfiguration();
         this.copyScripts();
         const console = openSync(this.file("console.log"), "a");
         const supply = spawn("sh", [this.file("boot.sh"), this.directory], {
@@ -234,6 +235,10 @@ export class LabHost extends Guest {
     private takesLogins(): boolean {
         const init = this.group.initProcess();
         return init !== undefined && takesLogins(init);
+    }
+
+    private writeBootConfiguration(): void {
+        writeBootConfiguration(this.environmentRecord(), this.record(), this.group.directory);
     }
 
     /** The checkout may be gone when the host reboots. */

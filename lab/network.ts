@@ -3,6 +3,7 @@ import { existsSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { execute, succeed } from "./command";
+import { setPartition } from "./partition";
 import { subnetOf } from "./spec";
 import { environmentDirectory } from "./state";
 import type { EnvironmentRecord } from "./state";
@@ -52,25 +53,40 @@ export async function makeNetwork(record: EnvironmentRecord): Promise<void> {
         await ipBatch([`link add ${uplink} type veth peer name uplink netns ${switchFile(environment)}`]);
     }
     await ipBatch(["link set uplink master lab up"], switchFile(environment));
-    await ipBatch([
-        `link set ${uplink} up`,
-        `address replace ${gateway}/32 dev ${uplink}`,
-        ...reachableHosts(record)
-            .flatMap(({ address, extraAddresses }) => [address, ...extraAddresses])
-            .map((address) => `route replace ${address}/32 dev ${uplink} scope link src ${gateway}`),
-    ]);
+    const routes = [...hostAddresses(record).map((address) => `${address}/32`), ...subnets(record)].map(
+        (to) => `route replace ${to} dev ${uplink} scope link src ${gateway} metric ${routeMetric(environment)}`,
+    );
+    await ipBatch([`link set ${uplink} up`, `address replace ${gateway}/32 dev ${uplink}`, ...routes]);
+    await hideBehindBastion(record);
 }
 
-/** The hosts that this machine reaches directly: all, or only the bastion where there is one. */
-export function reachableHosts(record: EnvironmentRecord): EnvironmentRecord["hosts"] {
-    if (record.bastion === undefined) return record.hosts;
-    return record.hosts.filter(({ name }) => name === record.bastion);
+/**
+ * Environments may share a network, though no address: each has its own route to it, behind the ones to single hosts. It
+ * keeps what is meant for an address that no host has from leaving this machine by the default route.
+ */
+function routeMetric(environment: string): number {
+    return 1 + parseInt(digest(environment).slice(0, 6), 16);
+}
+
+/** With a bastion, the switch lets nothing through between this machine and the other hosts. */
+async function hideBehindBastion(record: EnvironmentRecord): Promise<void> {
+    if (record.bastion === undefined) return;
+    const hidden = record.hosts.filter(({ name }) => name !== record.bastion);
+    await setPartition(
+        switchFile(record.environment),
+        "bastion",
+        [record.gateway],
+        hidden.flatMap(({ address, extraAddresses }) => [address, ...extraAddresses]),
+    );
+}
+
+function hostAddresses(record: EnvironmentRecord): readonly string[] {
+    return record.hosts.flatMap(({ address, extraAddresses }) => [address, ...extraAddresses]);
 }
 
 /** Every network that some address of the environment is in. */
 export function subnets(record: EnvironmentRecord): readonly string[] {
-    const addresses = record.hosts.flatMap(({ address, extraAddresses }) => [address, ...extraAddresses]);
-    return [...new Set([record.gateway, ...addresses].map(subnetOf))];
+    return [...new Set([record.gateway, ...hostAddresses(record)].map(subnetOf))];
 }
 
 export async function removeNetwork(environment: string): Promise<void> {

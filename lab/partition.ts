@@ -1,43 +1,38 @@
 import { succeed } from "./command";
-import { portName, switchFile } from "./network";
 
-/** Which way is blocked, seen from the host. */
+/** Which way is blocked, seen from the first of the two sides. */
 export type Direction = "both" | "incoming" | "outgoing";
 
-/** Drops, on the switch, what a host and the given addresses send each other. Replaces what was dropped for it before. */
+/** Drops, on a switch, what two sides send each other. Replaces what the same name stood for before. */
 export async function setPartition(
-    environment: string,
-    host: { readonly name: string; readonly addresses: readonly string[] },
+    switchFile: string,
+    name: string,
+    addresses: readonly string[],
     others: readonly string[],
-    direction: Direction,
+    direction: Direction = "both",
 ): Promise<void> {
-    const own = list(host.addresses);
+    if (others.length === 0) return clearPartition(switchFile, name);
     const rules = [
-        direction !== "incoming" ? `ip saddr ${own} ip daddr ${list(others)} drop` : "",
-        direction !== "outgoing" ? `ip saddr ${list(others)} ip daddr ${own} drop` : "",
+        direction !== "incoming" ? `ip saddr ${list(addresses)} ip daddr ${list(others)} drop` : "",
+        direction !== "outgoing" ? `ip saddr ${list(others)} ip daddr ${list(addresses)} drop` : "",
     ];
-    const chain = `chain frames { type filter hook prerouting priority 0; ${rules.filter(Boolean).join("; ")}; }`;
-    await nft(environment, `${removal(host.name)}\ntable bridge ${table(host.name)} { ${chain} }\n`);
+    const chain = ["chain frames {", "type filter hook prerouting priority 0", ...rules.filter(Boolean), "}"];
+    await nft(switchFile, [...removal(name), `table bridge ${name} {`, ...chain, "}"]);
 }
 
-export async function clearPartition(environment: string, host: string): Promise<void> {
-    await nft(environment, `${removal(host)}\n`);
+export async function clearPartition(switchFile: string, name: string): Promise<void> {
+    await nft(switchFile, removal(name));
 }
 
-function removal(host: string): string {
+function removal(name: string): readonly string[] {
     // Adding first makes the deletion succeed whether it was there or not.
-    return `add table bridge ${table(host)}\ndelete table bridge ${table(host)}`;
-}
-
-/** What a host's table on the switch is called. */
-function table(host: string): string {
-    return `of_${portName(host)}`;
+    return [`add table bridge ${name}`, `delete table bridge ${name}`];
 }
 
 function list(addresses: readonly string[]): string {
     return `{ ${addresses.join(", ")} }`;
 }
 
-async function nft(environment: string, commands: string): Promise<void> {
-    await succeed("nsenter", [`--net=${switchFile(environment)}`, "nft", "-f", "-"], { stdin: commands });
+async function nft(switchFile: string, lines: readonly string[]): Promise<void> {
+    await succeed("nsenter", [`--net=${switchFile}`, "nft", "-f", "-"], { stdin: `${lines.join("\n")}\n` });
 }

@@ -17,14 +17,15 @@ export async function extendRecord(spec: LabSpec, image: string): Promise<Enviro
     const known = existing?.hosts ?? [];
     const added = allHosts(spec).filter(({ name }) => !known.some((host) => host.name === name));
     if (existing && added.length === 0) return existing;
-    const gateway = existing?.gateway ?? freeGateway(allHosts(spec));
+    const taken = takenAddresses(spec.environment);
+    const gateway = existing?.gateway ?? freeGateway(allHosts(spec), new Set(taken.map(({ address }) => address)));
     await refuseTakenAddresses(spec.environment, [gateway, ...added.map(({ address }) => address)], added);
     const hosts: HostRecord[] = [...known, ...added.map((host) => ({ ...host, image, extraAddresses: [] }))];
     const bastion = existing?.bastion ?? spec.bastion?.name;
     return {
         schemaVersion: 1,
         environment: spec.environment,
-        image: spec.image ?? existing?.image ?? "bookworm",
+        image: existing?.image ?? spec.image ?? "bookworm",
         storage: existing?.storage ?? spec.storage ?? "disk",
         gateway,
         hosts,
@@ -55,6 +56,9 @@ export async function withExtraAddress(
 
 function refuseContradiction(existing: EnvironmentRecord, spec: LabSpec): void {
     const wayOut = `; bring environment "${spec.environment}" down first`;
+    if (spec.image !== undefined && spec.image !== existing.image) {
+        throw new Error(`image "${spec.image}" is wanted where "${existing.image}" is in use${wayOut}`);
+    }
     if (spec.storage !== undefined && spec.storage !== existing.storage) {
         throw new Error(`storage "${spec.storage}" is wanted where "${existing.storage}" is in use${wayOut}`);
     }
@@ -88,16 +92,33 @@ function gatewayError(wanted: LabHostSpec, wayOut: string): Error {
     );
 }
 
-/** The first usable address of the first host's network that no host has: .1, else .254, .253 and so on. */
-export function freeGateway(hosts: readonly LabHostSpec[]): string {
+/** The first usable address of the first host's network that is free: .1, else .254, .253 and so on. */
+export function freeGateway(hosts: readonly LabHostSpec[], taken: ReadonlySet<string> = new Set()): string {
     const first = hosts[0];
     if (!first) throw new Error("no hosts: an environment needs at least one");
     const prefix = subnetOf(first.address).replace("0/24", "");
-    const taken = new Set(hosts.map(({ address }) => address));
+    const declared = new Set(hosts.map(({ address }) => address));
     const candidates = [1, ...Array.from({ length: 253 }, (_, index) => 254 - index)].map((last) => `${prefix}${last}`);
-    const free = candidates.find((address) => !taken.has(address));
+    const free = candidates.find((address) => !declared.has(address) && !taken.has(address));
     if (!free) throw new Error(`no address is left for this machine in ${prefix}0/24`);
     return free;
+}
+
+interface TakenAddress {
+    readonly address: string;
+    readonly environment: string;
+}
+
+/** The addresses of all other environments. */
+function takenAddresses(environment: string): readonly TakenAddress[] {
+    return listEnvironments()
+        .filter((other) => other !== environment)
+        .flatMap((other) => {
+            const record = readEnvironment(other);
+            if (!record) return [];
+            const addresses = record.hosts.flatMap((host) => [host.address, ...host.extraAddresses]);
+            return [record.gateway, ...addresses].map((address) => ({ address, environment: other }));
+        });
 }
 
 async function refuseTakenAddresses(
@@ -105,16 +126,11 @@ async function refuseTakenAddresses(
     addresses: readonly string[],
     hosts: readonly LabHostSpec[],
 ): Promise<void> {
-    for (const other of listEnvironments()) {
-        const record = other === environment ? undefined : readEnvironment(other);
-        if (!record) continue;
-        const taken = [record.gateway, ...record.hosts.flatMap((host) => [host.address, ...host.extraAddresses])];
-        const clash = addresses.find((address) => taken.includes(address));
-        if (clash) {
-            throw new Error(
-                `${owner(clash, hosts)} ${clash} is taken by environment "${other}": bring that down, or use another`,
-            );
-        }
+    const clash = takenAddresses(environment).find(({ address }) => addresses.includes(address));
+    if (clash) {
+        throw new Error(
+            `${owner(clash.address, hosts)} ${clash.address} is taken by environment "${clash.environment}": bring that down, or use another`,
+        );
     }
     for (const { network, device } of await connectedNetworks()) {
         if (device === uplinkName(environment)) continue;

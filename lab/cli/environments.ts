@@ -1,9 +1,10 @@
+import { existsSync } from "node:fs";
 import { parseArgs } from "node:util";
 
 import { closeLab, environmentStates, openLab } from "../lab";
 import { LAB_IMAGES } from "../spec";
 import type { LabHostSpec, LabImage, LabSpec, LabStorage } from "../spec";
-import { readStackFile, stackOfFile } from "../stackFile";
+import { readStackFile, stackFile, stackOfFile } from "../stackFile";
 import { refuseRest } from "./command";
 import type { Command } from "./command";
 import { table } from "./table";
@@ -88,16 +89,24 @@ function upSpec(args: readonly string[]): LabSpec {
     const file = values["config-file"];
     const [stack = (file && stackOfFile(file)) || DEFAULT_STACK, ...rest] = positionals;
     refuseRest(rest);
-    const declared =
-        values.hosts === undefined
-            ? readStackFile(stack, file)
-            : { environment: stack, hosts: values.hosts.split(",").map(parseHost) };
+    const declared = values.hosts === undefined ? declaredHosts(stack, file) : listedHosts(stack, values.hosts);
     return {
         ...declared,
         ...(values.bastion === undefined ? {} : { bastion: parseHost(values.bastion) }),
         ...(values.image === undefined ? {} : { image: values.image as LabImage }),
         ...(values.storage === undefined ? {} : { storage: values.storage as LabStorage }),
     };
+}
+
+/** By the stack's file; an environment that was made without one is taken as it is. */
+function declaredHosts(stack: string, file: string | undefined): LabSpec {
+    const isKnown = environmentStates(stack).length > 0;
+    if (file === undefined && isKnown && !existsSync(stackFile(stack))) return { environment: stack, hosts: [] };
+    return readStackFile(stack, file);
+}
+
+function listedHosts(stack: string, list: string): LabSpec {
+    return { environment: stack, hosts: list.split(",").map(parseHost) };
 }
 
 function parseHost(text: string): LabHostSpec {
