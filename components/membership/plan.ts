@@ -1,28 +1,31 @@
 /** The policy: an ordered list of rules. The first that has something to say wins. Could be printed in the manual. */
 import type { Action, Observation, Desired, Rule, Step, Verdict, World } from "./types";
 import { predict } from "./predict";
+import { members, nameOf, refuse } from "./world";
 import { activate, addLearner, awaitLearner, join, letIn, promote } from "./rules/admit";
-import { bootstrap, lostQuorum, restartStopped } from "./rules/bootstrap";
+import { bootstrap, lostQuorum, renewSilent, restartStopped } from "./rules/bootstrap";
 import { flip, illVoter, lostData, settle, startStopped } from "./rules/heal";
 import { record, rollingRestart, shutOut } from "./rules/restart";
 import { removeDead, removeRetired, retire } from "./rules/shrink";
-import { evenSize, foreignMember, otherCluster, unreachableHost } from "./rules/stop";
+import { evenSize, foreignMember, movedMember, otherCluster, unreachableHost } from "./rules/stop";
 
 /** First what must stop us, then what heals, then what grows, then what shrinks, then what restarts. */
 export const rules: readonly Rule[] = [
     evenSize,
     unreachableHost,
     otherCluster,
+    movedMember,
     foreignMember,
     bootstrap,
     restartStopped,
+    renewSilent,
     lostQuorum,
     flip,
+    letIn,
     startStopped,
     lostData,
     illVoter,
     removeDead,
-    letIn,
     activate,
     addLearner,
     join,
@@ -36,8 +39,11 @@ export const rules: readonly Rule[] = [
     retire,
 ];
 
-/** What changes who votes, or stops somebody who does. None of these is taken while an alarm is raised. */
+/** What changes who votes, or stops somebody who does: not done while an alarm is raised. */
 const risky: ReadonlySet<Action["kind"]> = new Set(["add-learner", "promote", "move-leader", "remove", "restart"]);
+
+/** What a full database does not forbid: a restart with a larger quota is its remedy. */
+const remedies: ReadonlySet<Action["kind"]> = new Set(["move-leader", "restart"]);
 
 /** The next step from what is seen to what is wanted, or why there is none. */
 export function nextStep(seen: Observation, wanted: Desired): Verdict {
@@ -49,14 +55,17 @@ export function nextStep(seen: Observation, wanted: Desired): Verdict {
     return { verdict: "done" };
 }
 
-function refusedByAlarm({ seen }: World, verdict: Verdict): Verdict | undefined {
+function refusedByAlarm(world: World, verdict: Verdict): Verdict | undefined {
     if (verdict.verdict !== "step" || !risky.has(verdict.step.kind)) return undefined;
-    const [alarm] = seen.cluster?.alarms ?? [];
+    const { kind } = verdict.step;
+    const alarms = world.seen.cluster?.alarms ?? [];
+    const alarm = alarms.find((raised) => raised.alarm !== "NOSPACE" || !remedies.has(kind));
     if (!alarm) return undefined;
-    return {
-        verdict: "refuse",
-        error: `member ${alarm.memberId} has raised the alarm ${alarm.alarm}, so "${describe(verdict.step)}" is not done; clear its cause, then: etcdctl alarm disarm`,
-    };
+    const member = members(world).find(({ id }) => id === alarm.memberId);
+    const name = member ? `"${nameOf(world, member)}"` : alarm.memberId;
+    return refuse(
+        `member ${name} has raised the alarm ${alarm.alarm}, so "${describe(verdict.step)}" is not done; clear its cause, then: etcdctl alarm disarm`,
+    );
 }
 
 /** What a run would do, as far as it can be foreseen. */
@@ -69,26 +78,29 @@ export interface Plan {
 /** More steps than any plan needs; a plan that reaches it does not end, which is a defect. */
 const STEP_LIMIT = 1000;
 
-/** The whole plan: each step's predicted outcome is what the next one starts from. Waits are taken to succeed. */
+/** The whole plan: each step's predicted outcome is what the next one starts from. Waits are taken to succeed, where what follows is known. */
 export function wholePlan(seen: Observation, wanted: Desired): Plan {
     const steps: Step[] = [];
-    let world = seen;
-    while (steps.length < STEP_LIMIT) {
-        const verdict = nextStep(world, wanted);
+    let now = seen;
+    for (let rounds = 0; rounds < STEP_LIMIT; rounds += 1) {
+        const verdict = nextStep(now, wanted);
         switch (verdict.verdict) {
             case "done":
                 return { steps, refusal: undefined };
             case "refuse":
                 return { steps, refusal: verdict.error };
             case "wait": {
-                const answered = predict.waited(world, wanted, verdict.hosts);
-                if (answered === world) return { steps, refusal: undefined };
-                world = answered;
+                const after = predict.waited(now, wanted, verdict.hosts);
+                if (!after) {
+                    const refusal = `it waits ${verdict.deadlineSeconds} s at most until ${verdict.until}, and what follows is not known before`;
+                    return { steps, refusal };
+                }
+                now = after;
                 break;
             }
             case "step":
                 steps.push(verdict.step);
-                world = predict.step(world, wanted, verdict.step);
+                now = predict.step(now, wanted, verdict.step);
         }
     }
     throw new Error(`the plan does not end: ${steps.slice(-4).map(describe).join("; ")}`);

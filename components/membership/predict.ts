@@ -1,6 +1,9 @@
 /** What a step should lead to. The preview is built from it, and a run compares it with what it then sees. */
 import type { ClusterSeen, Desired, HostSeen, Id, Member, MemberStatus, Observation, Step, WantedHost } from "./types";
-import { memberOf } from "./world";
+import { isBeingBorn, memberOf } from "./world";
+
+/** A generation whose digest is not known before it is made. */
+const LATER = "(staged)";
 
 /** An identity that etcd will give: shown in a preview as it is. */
 function idOf(host: WantedHost): Id {
@@ -26,12 +29,17 @@ function withMembers(seen: Observation, change: (members: readonly Member[]) => 
     return { ...seen, cluster: { ...seen.cluster, members: change(seen.cluster.members) } };
 }
 
-function answering(cluster: ClusterSeen, member: Member, version: string): MemberStatus {
+/** Who joins or comes back catches up. */
+function furthest(hosts: Observation["hosts"]): number {
+    return Math.max(0, ...Object.values(hosts).map(({ status }) => status?.raftIndex ?? 0));
+}
+
+function answering({ hosts }: Observation, cluster: ClusterSeen, member: Member, version: string): MemberStatus {
     return {
         memberId: member.id,
         clusterId: cluster.clusterId,
         leaderId: cluster.leaderId,
-        raftIndex: 0,
+        raftIndex: furthest(hosts),
         isLearner: member.isLearner,
         version,
         dbSizeBytes: 0,
@@ -40,12 +48,17 @@ function answering(cluster: ClusterSeen, member: Member, version: string): Membe
 }
 
 function started(seen: Observation, wanted: Desired, host: WantedHost): Observation {
-    const up = withHost(seen, host.key, { unit: "active", hasData: true, servesPeers: true });
+    const up = withHost(seen, host.key, {
+        unit: "active",
+        hasData: true,
+        servesPeers: true,
+        running: seen.hosts[host.key]?.current,
+    });
     const member = memberOf({ seen: up, wanted }, host);
     if (!up.cluster || !member) return up;
     const named = { ...member, name: host.name, clientUrls: [host.clientUrl] };
     const listed = withMembers(up, (all) => all.map((one) => (one.id === member.id ? named : one)));
-    return withHost(listed, host.key, { status: answering(up.cluster, named, wanted.version) });
+    return withHost(listed, host.key, { status: answering(up, up.cluster, named, wanted.version) });
 }
 
 function known(wanted: Desired, key: string): WantedHost {
@@ -67,10 +80,12 @@ function stepped(seen: Observation, wanted: Desired, step: Step): Observation {
             };
             const cluster: ClusterSeen = { clusterId: "(new)", leaderId: member.id, members: [member], alarms: [] };
             const born = withHost({ ...seen, cluster }, host.key, {
+                isEnabled: true,
+                initialCluster: `${host.name}=${host.peerUrl}`,
                 initialClusterState: "new",
                 identity: { clusterToken: wanted.clusterToken, clusterId: undefined, memberId: undefined },
-                current: host.generation,
-                running: host.generation,
+                current: host.generation ?? LATER,
+                maxLearners: wanted.maxLearners,
             });
             return started(born, wanted, host);
         }
@@ -78,8 +93,8 @@ function stepped(seen: Observation, wanted: Desired, step: Step): Observation {
             return withHosts(seen, step.hosts, () => ({ peersLetIn: step.addresses }));
         case "activate":
             return withHosts(seen, step.hosts, (key) => ({
-                current: known(wanted, key).generation ?? "(staged)",
-                unit: "inactive",
+                current: known(wanted, key).generation ?? LATER,
+                ...(seen.hosts[key]?.unit === "absent" && { unit: "inactive" as const }),
             }));
         case "add-learner": {
             const host = known(wanted, step.host);
@@ -95,8 +110,7 @@ function stepped(seen: Observation, wanted: Desired, step: Step): Observation {
         case "join": {
             const host = known(wanted, step.host);
             const joined = withHost(seen, host.key, {
-                current: host.generation,
-                running: host.generation,
+                maxLearners: wanted.maxLearners,
                 isEnabled: true,
                 initialCluster: step.initialCluster,
                 initialClusterState: "existing",
@@ -108,15 +122,13 @@ function stepped(seen: Observation, wanted: Desired, step: Step): Observation {
             });
             return started(joined, wanted, host);
         }
-        case "start": {
-            const current = seen.hosts[step.host]?.current;
-            return started(withHost(seen, step.host, { running: current }), wanted, known(wanted, step.host));
-        }
+        case "start":
+            return started(withHost(seen, step.host, { isEnabled: true }), wanted, known(wanted, step.host));
         case "promote": {
             const listed = withMembers(seen, (all) =>
                 all.map((one) => (one.id === step.memberId ? { ...one, isLearner: false } : one)),
             );
-            return predictWaited(listed, wanted, [step.host]);
+            return answered(listed, wanted, [step.host]);
         }
         case "move-leader":
             return seen.cluster ? { ...seen, cluster: { ...seen.cluster, leaderId: step.toId } } : seen;
@@ -133,21 +145,28 @@ function stepped(seen: Observation, wanted: Desired, step: Step): Observation {
                 isEnabled: false,
                 hasData: false,
                 identity: undefined,
+                initialCluster: undefined,
+                initialClusterState: undefined,
                 staged: undefined,
                 current: undefined,
                 running: undefined,
+                maxLearners: undefined,
                 status: undefined,
                 servesPeers: false,
                 peersLetIn: [],
             });
         case "set-aside":
             return withHost(seen, step.host, {
-                unit: "inactive",
+                unit: seen.hosts[step.host]?.unit === "absent" ? "absent" : "inactive",
+                isEnabled: false,
                 hasData: false,
                 identity: undefined,
+                initialCluster: undefined,
+                initialClusterState: undefined,
+                running: undefined,
+                maxLearners: undefined,
                 status: undefined,
                 servesPeers: false,
-                running: undefined,
             });
         case "record":
             return withHosts(seen, step.hosts, (key) => ({
@@ -161,23 +180,29 @@ function stepped(seen: Observation, wanted: Desired, step: Step): Observation {
                 },
             }));
         case "restart": {
-            const restarted = withHost(seen, step.host, { current: step.generation, running: step.generation });
+            const restarted = withHost(seen, step.host, {
+                current: step.generation,
+                maxLearners: wanted.maxLearners,
+            });
             return started(restarted, wanted, known(wanted, step.host));
         }
     }
 }
 
-/** A wait that ended well: the hosts it was for answer. */
-function predictWaited(seen: Observation, wanted: Desired, keys: readonly string[]): Observation {
-    const [key, ...rest] = keys;
-    if (key === undefined) return seen;
-    return predictWaited(started(seen, wanted, known(wanted, key)), wanted, rest);
+/** The hosts answer. */
+function answered(seen: Observation, wanted: Desired, keys: readonly string[]): Observation {
+    return keys.reduce((world, key) => started(world, wanted, known(wanted, key)), seen);
 }
 
-export const predict = {
-    step: stepped,
-    waited: (seen: Observation, wanted: Desired, hosts: readonly string[]): Observation => {
-        const answered = predictWaited(seen, wanted, hosts);
-        return seen.cluster && JSON.stringify(answered) !== JSON.stringify(seen) ? answered : seen;
-    },
-};
+/** A wait that ended well; undefined if what is there then can't be known before. */
+function waited(seen: Observation, wanted: Desired, keys: readonly string[]): Observation | undefined {
+    if (!seen.cluster) {
+        const born = wanted.knownClusterId ? undefined : keys.find((key) => isBeingBorn(seen.hosts[key]!));
+        if (born === undefined) return undefined;
+        return stepped(seen, wanted, { kind: "bootstrap", host: born, because: "it answers" });
+    }
+    const after = answered(seen, wanted, keys);
+    return JSON.stringify(after) === JSON.stringify(seen) ? undefined : after;
+}
+
+export const predict = { step: stepped, waited };

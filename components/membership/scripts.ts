@@ -105,13 +105,23 @@ timeout 90 systemctl stop ${paths.unit}.service 2>/dev/null || systemctl kill --
 if systemctl is-active --quiet ${paths.unit}.service; then echo "${paths.unit}.service does not stop" >&2; exit 1; fi`;
 }
 
-/** Moves data aside, beside its place; prints where to. Nothing is ever lost. */
+/**
+ * Moves data aside, beside its place, and prints where to. A data directory that is a file system of its own can't be renamed: there,
+ * what etcd wrote moves to a directory within. Nothing is ever lost.
+ */
 export function setAside(paths: HostPaths): string {
     const data = shellQuote(paths.dataDir);
     return `
-if [ -n "$(ls -A ${data} 2>/dev/null)" ]; then
-    aside=${data}.$(date -u +%Y%m%dT%H%M%SZ)
-    mv -T ${data} "$aside"
+now=$(date -u +%Y%m%dT%H%M%SZ)
+if [ -n "$(ls -A ${data}/member 2>/dev/null)" ]; then
+    if mountpoint -q ${data}; then
+        aside=${data}/set-aside/$now
+        mkdir -p ${data}/set-aside
+        mv -T ${data}/member "$aside"
+    else
+        aside=${data}.$now
+        mv -T ${data} "$aside"
+    fi
     echo "data moved to $aside"
 fi
 rm -f ${shellQuote(paths.identity)} ${shellQuote(paths.membershipEnv)}`;
@@ -120,6 +130,7 @@ rm -f ${shellQuote(paths.identity)} ${shellQuote(paths.membershipEnv)}`;
 /** Removes all that this package placed for one cluster, but no data, no user, and no release that another cluster's unit runs. */
 export function removeFiles(paths: HostPaths, deleteData: boolean): string {
     const unitDir = "/etc/systemd/system";
+    const data = shellQuote(paths.dataDir);
     return `
 if [ -f ${shellQuote(paths.firewallUnitFile)} ]; then
     systemctl disable --quiet --now ${paths.firewallUnit}.service 2>/dev/null || true
@@ -128,7 +139,8 @@ fi
 rm -f ${shellQuote(paths.unitFile)} ${shellQuote(paths.firewallUnitFile)} ${unitDir}/multi-user.target.wants/${paths.unit}.service
 rm -rf ${shellQuote(paths.root)} ${shellQuote(paths.runtime)}
 rmdir "$(dirname ${shellQuote(paths.root)})" 2>/dev/null || true
-${deleteData ? `rm -rf ${shellQuote(paths.dataDir)}` : `rmdir ${shellQuote(paths.dataDir)} 2>/dev/null || true`}
+${deleteData ? `[ ! -d ${data} ] || find ${data} -mindepth 1 -delete` : ":"}
+rmdir ${data} 2>/dev/null || true
 for release in ${paths.releases}/*/; do
     [ -e "$release/etcd" ] || continue
     grep -qs "ExecStart=$\{release%/}/" ${unitDir}/etcd-*.service || rm -rf "$release"
@@ -175,7 +187,9 @@ systemctl show --property LoadState,ActiveState ${paths.unit}.service
 [ -L /etc/systemd/system/multi-user.target.wants/${paths.unit}.service ] && echo enabled=yes
 echo "current=$(basename "$(readlink ${shellQuote(paths.current)})" 2>/dev/null)"
 echo "staged=$(cat ${shellQuote(paths.staged)} 2>/dev/null)"
-echo "running=$(cat ${shellQuote(`${paths.runtime}/generation`)} 2>/dev/null)"
+running=$(cat ${shellQuote(`${paths.runtime}/generation`)} 2>/dev/null)
+echo "running=$running"
+[ -n "$running" ] && sed -n 's/^ETCD_MAX_LEARNERS=/maxLearners=/p' ${shellQuote(paths.generations)}/"$running"/etcd.env 2>/dev/null
 [ -d ${data} ] && echo hasData=yes
 sed 's/^/identity:/' ${shellQuote(paths.identity)} 2>/dev/null
 sed 's/^/membership:/' ${shellQuote(paths.membershipEnv)} 2>/dev/null

@@ -57,6 +57,8 @@ export interface HostSeen {
     readonly staged: string | undefined;
     readonly current: string | undefined;
     readonly running: string | undefined;
+    /** How many learners at once the running generation takes; undefined where the version has no such setting, or nothing of ours runs. */
+    readonly maxLearners: number | undefined;
     /** There is a write-ahead log: what a start would go on from. */
     readonly hasData: boolean;
     /** What membership noted beside the data directory. */
@@ -129,7 +131,7 @@ export type Action =
           readonly kind: "remove";
           readonly name: string;
           readonly memberId: Id;
-          /** The staying host that keeps a verified snapshot; undefined for a learner, which holds nothing of its own. */
+          /** The host that keeps a verified snapshot; undefined for a learner, which holds nothing of its own. */
           readonly snapshotOn: string | undefined;
       }
     | { readonly kind: "retire"; readonly host: string }

@@ -51,6 +51,13 @@ export function hostOf(world: World, member: Member): WantedHost | undefined {
     return knownHosts(world).find((host) => member.peerUrls.includes(host.peerUrl));
 }
 
+/** The member whose data a host holds, whatever address it is known at: by its own answer, or by what was noted beside the data. */
+export function residentOf(world: World, host: WantedHost): Member | undefined {
+    const { identity, status } = seenHost(world, host);
+    const id = status?.memberId ?? identity?.memberId;
+    return id === undefined ? undefined : members(world).find((member) => member.id === id);
+}
+
 /** How a member is called to the operator: one that never started has no name of its own. */
 export function nameOf(world: World, member: Member): string {
     return member.name || hostOf(world, member)?.name || member.id;
@@ -74,13 +81,19 @@ export function isAlive(world: World, member: Member): boolean {
     return isHealthy(world, member) || (isUp(seen) && seen.servesPeers);
 }
 
-/** The declared host that keeps the snapshot taken before a voter goes. */
-export function snapshotHost(world: World, leaving: Member): string | undefined {
-    return leaving.isLearner ? undefined : nextLeader(world, leaving)?.host.key;
+/** It was started and says nothing: neither its clients' nor its peers' port answers. */
+export function isSilent(host: HostSeen): boolean {
+    return isUp(host) && !host.status && !host.servesPeers;
 }
 
-export function unhealthyVoters(world: World): readonly Member[] {
-    return voters(world).filter((member) => !isHealthy(world, member));
+/** The next start would run another generation than the one that is wanted. */
+export function isStale(world: World, host: WantedHost): boolean {
+    return host.generation !== undefined && seenHost(world, host).current !== host.generation;
+}
+
+/** Membership told it to found the cluster, and has not seen the cluster answer yet. */
+export function isBeingBorn(host: HostSeen): boolean {
+    return host.identity !== undefined && !host.identity.clusterId && host.initialClusterState === "new";
 }
 
 export function quorum(size: number): number {
@@ -99,19 +112,33 @@ export function isLeader(world: World, member: Member): boolean {
     return world.seen.cluster?.leaderId === member.id;
 }
 
-/** The best voter to lead next: declared, healthy, furthest in the log. */
-export function nextLeader(
-    world: World,
-    except: Member,
-): { readonly host: WantedHost; readonly member: Member } | undefined {
-    return world.wanted.hosts
-        .flatMap((host) => {
-            const member = memberOf(world, host);
-            return member && !member.isLearner && member.id !== except.id && isHealthy(world, member)
-                ? [{ host, member }]
-                : [];
-        })
-        .sort((a, b) => raftIndex(world, b.host) - raftIndex(world, a.host))[0];
+interface Voter {
+    readonly host: WantedHost;
+    readonly member: Member;
+}
+
+/** The voter to lead next: the first declared one that is healthy and keeps up. */
+export function nextLeader(world: World, except: Member): Voter | undefined {
+    return keepingUp(world, world.wanted.hosts, except);
+}
+
+/** The host that keeps the snapshot taken before a voter goes: one that stays, or else one that goes later. */
+export function snapshotHost(world: World, leaving: Member): string | undefined {
+    return (nextLeader(world, leaving) ?? keepingUp(world, world.wanted.retired, leaving))?.host.key;
+}
+
+/** How far behind the first in the log is still "keeps up": etcd's own measure for a learner that may vote (readyPercentThreshold). */
+const KEEPS_UP = 0.9;
+
+/** Indexes differ from one look to the next even when all is well, so that they decide only who is out of the question. */
+function keepingUp(world: World, hosts: readonly WantedHost[], except: Member): Voter | undefined {
+    const healthy = hosts.flatMap((host) => {
+        const member = memberOf(world, host);
+        const isCandidate = member && !member.isLearner && member.id !== except.id && isHealthy(world, member);
+        return isCandidate ? [{ host, member }] : [];
+    });
+    const first = Math.max(...healthy.map(({ host }) => raftIndex(world, host)));
+    return healthy.find(({ host }) => raftIndex(world, host) >= first * KEEPS_UP);
 }
 
 function raftIndex(world: World, host: WantedHost): number {

@@ -1,12 +1,15 @@
 /** How the cluster grows: let in, add as learner, start, promote. */
-import type { HostSeen, Member, Rule, Step, WantedHost, World } from "../types";
+import type { HostSeen, Member, Rule, Verdict, WantedHost, World } from "../types";
 import {
     hostOf,
     initialCluster,
     isAlive,
+    isSilent,
+    isStale,
     isUp,
     learners,
     memberOf,
+    members,
     nameOf,
     peerAddresses,
     peerHosts,
@@ -16,6 +19,7 @@ import {
     voters,
     wait,
 } from "../world";
+import { renew } from "./bootstrap";
 
 /** Invariant: a peer is let in everywhere before it is added anywhere. */
 export const letIn: Rule = (world) => {
@@ -37,8 +41,8 @@ export const activate: Rule = (world) => {
     const waiting = world.wanted.hosts.filter((host) => {
         const member = memberOf(world, host);
         const seen = seenHost(world, host);
-        const isToStart = !member || member.isLearner || member.name === "";
-        return isToStart && !isUp(seen) && !seen.hasData && isStale(seen, host);
+        const isToStart = (!member || member.isLearner) && !isUp(seen) && !seen.hasData;
+        return isToStart && (isStale(world, host) || seen.current === undefined);
     });
     if (waiting.length === 0) return undefined;
     return step(
@@ -47,25 +51,28 @@ export const activate: Rule = (world) => {
     );
 };
 
-function isStale(seen: HostSeen, host: WantedHost): boolean {
-    return host.generation === undefined ? seen.current === undefined : seen.current !== host.generation;
-}
-
 /** Invariant: who joins comes as a learner, with no data of another life, and all learners are listed before the first one starts. */
 export const addLearner: Rule = (world) => {
-    const missing = world.wanted.hosts.filter((host) => !memberOf(world, host));
-    const [next] = missing;
-    if (!next || learners(world).length >= world.wanted.maxLearners) return undefined;
+    const next = world.wanted.hosts.find((host) => !memberOf(world, host));
+    if (!next || learners(world).length >= learnerLimit(world)) return undefined;
     const seen = seenHost(world, next);
     if (seen.hasData || isUp(seen)) return leftBehind(world, next, seen);
-    const ill = voters(world).filter((voter) => !isAlive(world, voter));
-    if (ill.length > 0) {
-        return refuse(
-            `host "${next.name}" is not added: voter "${nameOf(world, ill[0]!)}" does not answer, and a cluster grows only while every voter does; repair it, or take it off the list`,
-        );
-    }
     return step({ kind: "add-learner", host: next.key, peerUrl: next.peerUrl }, "it is declared and not a member yet");
 };
+
+/**
+ * Each member judges by its own limit when it applies an addition (etcd v3.6 server/etcdserver/api/membership/cluster.go:
+ * ValidateConfigurationChange), so that what one refuses and another takes would part their lists for ever: the least limit holds.
+ */
+function learnerLimit(world: World): number {
+    const limits = members(world).map((member) => {
+        const host = hostOf(world, member);
+        // One that never started has no say yet, and will start with what is staged.
+        const limit = host && seenHost(world, host).maxLearners;
+        return limit ?? (member.name === "" ? world.wanted.maxLearners : 1);
+    });
+    return Math.min(world.wanted.maxLearners, ...limits);
+}
 
 /** A host that is no member but holds a member's data: only data of this very cluster is ours to move aside. */
 function leftBehind(world: World, host: WantedHost, seen: HostSeen): ReturnType<Rule> {
@@ -84,49 +91,37 @@ function leftBehind(world: World, host: WantedHost, seen: HostSeen): ReturnType<
     );
 }
 
-/** Invariant: joining members start one after the other, each with the full list, or they wait for each other (rule 10). */
+/**
+ * Invariant: joining members start one after the other, each with the full list, or they wait for each other (rule 10). The next one
+ * starts when the one before has data, which it makes right after it has found its peers.
+ */
 export const join: Rule = (world) => {
-    for (const host of world.wanted.hosts) {
-        const member = memberOf(world, host);
-        if (!member || (!member.isLearner && member.name !== "")) continue;
+    const list = initialCluster(world);
+    for (const { host, member } of declaredLearners(world)) {
         const seen = seenHost(world, host);
-        if (!isUp(seen)) {
+        if (isUp(seen) && !isSilent(seen)) continue;
+        const isToldOtherwise = !seen.hasData && seen.initialCluster !== list;
+        if (!isUp(seen) || isToldOtherwise) {
             return step(
-                { kind: "join", host: host.key, memberId: member.id, initialCluster: initialCluster(world) },
-                `it was added as ${member.isLearner ? "learner" : "voter"} ${member.id}`,
+                { kind: "join", host: host.key, memberId: member.id, initialCluster: list },
+                `it was added as learner ${member.id}`,
             );
         }
-        if (seen.hasData || seen.servesPeers || seen.status) continue;
-        return wait(
-            `member "${host.name}" has found its peers`,
-            world.wanted.timeouts.healthSeconds,
-            [host.key],
-            undo(host, member),
-        );
+        const renewal = renew(world, host);
+        if (renewal) return renewal;
+        if (!seen.hasData) return waitForLearner(world, host, member, "has found its peers");
     }
     return undefined;
 };
-
-/** A learner that does not come up goes again. A voter that somebody else added does not: that is theirs to say. */
-function undo(host: WantedHost, member: Member): Step | undefined {
-    if (!member.isLearner) return undefined;
-    return {
-        kind: "remove",
-        name: host.name,
-        memberId: member.id,
-        snapshotOn: undefined,
-        because: "it did not start in time; a learner holds nothing of its own",
-    };
-}
 
 /** Invariant: voters change one at a time, and only while every voter and the learner itself are alive. */
 export const promote: Rule = (world) => {
     const ready = declaredLearners(world).find(({ member }) => isAlive(world, member));
     if (!ready) return undefined;
-    const ill = voters(world).find((voter) => !isAlive(world, voter));
-    if (ill) {
-        const where = hostOf(world, ill) ?? ready.host;
-        return wait(`voter "${nameOf(world, ill)}" is healthy`, world.wanted.timeouts.healthSeconds, [where.key]);
+    const dead = voters(world).find((voter) => !isAlive(world, voter));
+    if (dead) {
+        const where = hostOf(world, dead) ?? ready.host;
+        return wait(`voter "${nameOf(world, dead)}" is healthy`, world.wanted.timeouts.healthSeconds, [where.key]);
     }
     return step({ kind: "promote", host: ready.host.key, memberId: ready.member.id }, progress(world, ready.host));
 };
@@ -134,20 +129,23 @@ export const promote: Rule = (world) => {
 /** Invariant: a learner that was started is waited for, and not for ever. */
 export const awaitLearner: Rule = (world) => {
     const [slow] = declaredLearners(world);
-    if (!slow) return undefined;
-    const { host, member } = slow;
-    return wait(
-        `learner "${host.name}" reaches the leader`,
-        world.wanted.timeouts.healthSeconds,
-        [host.key],
-        undo(host, member),
-    );
+    return slow && waitForLearner(world, slow.host, slow.member, "reaches the leader");
 };
 
+function waitForLearner({ wanted }: World, host: WantedHost, member: Member, until: string): Verdict {
+    return wait(`learner "${host.name}" ${until}`, wanted.timeouts.healthSeconds, [host.key], {
+        kind: "remove",
+        name: host.name,
+        memberId: member.id,
+        snapshotOn: undefined,
+        because: "it did not start in time, and a learner holds nothing of its own",
+    });
+}
+
 function declaredLearners(world: World): readonly { readonly host: WantedHost; readonly member: Member }[] {
-    return learners(world).flatMap((member) => {
-        const host = hostOf(world, member);
-        return host && world.wanted.hosts.includes(host) ? [{ host, member }] : [];
+    return world.wanted.hosts.flatMap((host) => {
+        const member = memberOf(world, host);
+        return member?.isLearner ? [{ host, member }] : [];
     });
 }
 

@@ -1,13 +1,16 @@
 /** While no member with a quorum answers. */
-import type { Rule, WantedHost, World } from "../types";
-import { isUp, quoted, refuse, seenHost, step, wait } from "../world";
+import type { Rule, Verdict, WantedHost, World } from "../types";
+import { isBeingBorn, isSilent, isStale, isUp, knownHosts, quoted, refuse, seenHost, step, wait } from "../world";
 
 /** Invariant: `new` is said once in a cluster's life, on one host, and never over something that existed. */
 export const bootstrap: Rule = (world) => {
     const { wanted, seen } = world;
     if (seen.cluster) return undefined;
-    const born = wanted.hosts.find((host) => isBeingBorn(world, host));
+    const born = beingBorn(world, wanted.hosts);
     if (existedBefore(world, born)) return undefined;
+    const rival = knownHosts(world).find((host) => host !== born && isBeingBorn(seenHost(world, host)));
+    if (rival)
+        return step({ kind: "set-aside", host: rival.key }, "it was to found the cluster, and another host will");
     const host = born ?? wanted.hosts[0];
     if (!host) return undefined;
     if (born && isUp(seenHost(world, host)) && !isStale(world, host))
@@ -22,49 +25,83 @@ export const bootstrap: Rule = (world) => {
 
 /** Invariant: a stopped member with its own data is started as it is; its files decide nothing new. */
 export const restartStopped: Rule = (world) => {
-    const { wanted, seen } = world;
-    if (seen.cluster) return undefined;
-    const stopped = wanted.hosts.find((host) => hasOwnData(world, host) && !isUp(seenHost(world, host)));
-    if (!stopped) return undefined;
-    return step({ kind: "start", host: stopped.key }, "it is stopped, and the cluster does not answer");
+    if (world.seen.cluster) return undefined;
+    const stopped = withData(world).find((host) => {
+        const seen = seenHost(world, host);
+        // Its unit does not start without the file that says who its peers are, and only a cluster that answers tells that.
+        return !isUp(seen) && seen.initialClusterState !== undefined;
+    });
+    return stopped && start(world, stopped, "it is stopped, and the cluster does not answer");
+};
+
+/** Invariant: without a quorum, what is staged is tried on one silent member, and on the next only when the first one serves its peers. */
+export const renewSilent: Rule = (world) => {
+    if (world.seen.cluster) return undefined;
+    const silent = withData(world).filter((host) => isSilent(seenHost(world, host)));
+    const [first, ...others] = silent.map((host) => renew(world, host));
+    return others.includes(undefined) ? undefined : first;
 };
 
 /** Invariant: a lost quorum is waited for, reported, and never "repaired" by a run that nobody asked to. */
 export const lostQuorum: Rule = (world) => {
     const { wanted, seen } = world;
     if (seen.cluster) return undefined;
-    const withData = wanted.hosts.filter((host) => hasOwnData(world, host));
-    if (withData.length === 0) {
-        return refuse(
-            `cluster ${wanted.knownClusterId ?? `"${wanted.cluster}"`} was built by an earlier run, but no declared host has its data in ${wanted.dataDir}; nothing was changed: restore a backup, or run pulumi destroy to begin anew`,
-        );
-    }
-    const names = withData.map((host) => host.name);
+    const hosts = withData(world);
+    if (hosts.length === 0) return refuse(nothingLeft(world));
     return wait(
-        `a quorum answers (data on ${quoted(names)})`,
+        `a quorum answers (data on ${quoted(hosts.map((host) => host.name))})`,
         wanted.timeouts.healthSeconds,
-        withData.map((host) => host.key),
+        hosts.map((host) => host.key),
     );
 };
 
-function isStale(world: World, host: WantedHost): boolean {
-    return host.generation !== undefined && seenHost(world, host).current !== host.generation;
+/** Starts a member as it is; one without its unit is given the staged generation first. */
+export function start(world: World, host: WantedHost, because: string): Verdict {
+    const { unit, current } = seenHost(world, host);
+    if (unit === "absent" || current === undefined)
+        return step({ kind: "activate", hosts: [host.key] }, "its unit is gone");
+    return step({ kind: "start", host: host.key }, because);
 }
 
-function hasOwnData(world: World, host: WantedHost): boolean {
-    return seenHost(world, host).hasData;
+/** What gives a silent member the staged generation, without waiting for its word; undefined when it was given it. */
+export function renew(world: World, host: WantedHost): Verdict | undefined {
+    if (isStale(world, host))
+        return step({ kind: "activate", hosts: [host.key] }, "it does not answer, and another generation is staged");
+    const { running, current } = seenHost(world, host);
+    // One that systemd starts again and again notes what it runs each time, and takes what is current by itself.
+    if (running === undefined || running === current) return undefined;
+    return step({ kind: "start", host: host.key }, "it does not answer, and has another generation now");
 }
 
-/** Membership wrote "new" there and has not yet seen the cluster answer. */
-function isBeingBorn(world: World, host: WantedHost): boolean {
-    const { identity, initialClusterState } = seenHost(world, host);
-    return identity !== undefined && identity.clusterId === undefined && initialClusterState === "new";
+function nothingLeft(world: World): string {
+    const { wanted } = world;
+    const former = wanted.retired.filter((host) => seenHost(world, host).hasData);
+    if (former.length > 0) {
+        const names = quoted(former.map((host) => host.name));
+        return `the cluster does not answer, and its data is on hosts that are declared no more: ${names}; nothing was changed: declare them again and repair them first`;
+    }
+    if (wanted.knownClusterId !== undefined) {
+        return `cluster ${wanted.knownClusterId} was built by an earlier run, but no declared host has its data in ${wanted.dataDir}; nothing was changed: restore a backup, or run pulumi destroy to begin anew`;
+    }
+    const unseen = quoted(wanted.retired.filter((host) => !seenHost(world, host).reach.ok).map((host) => host.name));
+    return `no cluster is founded: ${unseen || "a declared host"} may hold one that an earlier run began; make it reachable, or run pulumi destroy to begin anew`;
 }
 
+function withData(world: World): readonly WantedHost[] {
+    return world.wanted.hosts.filter((host) => seenHost(world, host).hasData);
+}
+
+/** The host where an earlier run began: one that got as far as data before one that did not. */
+function beingBorn(world: World, hosts: readonly WantedHost[]): WantedHost | undefined {
+    const begun = hosts.filter((host) => isBeingBorn(seenHost(world, host)));
+    return begun.find((host) => seenHost(world, host).hasData) ?? begun[0];
+}
+
+/** State or any host says so, or a host can't be asked. */
 function existedBefore(world: World, born: WantedHost | undefined): boolean {
     if (world.wanted.knownClusterId) return true;
-    return world.wanted.hosts.some((host) => {
-        const { hasData, identity } = seenHost(world, host);
-        return host !== born && (hasData || identity?.clusterId !== undefined);
+    return knownHosts(world).some((host) => {
+        const { hasData, identity, reach } = seenHost(world, host);
+        return host !== born && (hasData || identity?.clusterId !== undefined || !reach.ok);
     });
 }

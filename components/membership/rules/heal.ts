@@ -1,21 +1,23 @@
 /** What is ill is looked after before anything else changes. */
-import type { Rule, WantedHost, World } from "../types";
+import type { Member, Rule, WantedHost, World } from "../types";
 import {
     hostOf,
     initialCluster,
     isAlive,
     isHealthy,
+    isStale,
     isUp,
     memberOf,
     quorum,
     quoted,
-    refuse,
     seenHost,
-    snapshotHost,
     step,
     voters,
     wait,
 } from "../world";
+import { start } from "./bootstrap";
+import { remove } from "./remove";
+import { restart } from "./restart";
 
 /** Invariant: once the cluster answers, no file says "new" any more, so that no start can ever found a second one. */
 export const flip: Rule = (world) => {
@@ -31,69 +33,60 @@ export const flip: Rule = (world) => {
     );
 };
 
-/** Invariant: a member is started only with its own data; a generation that broke it is replaced on this host alone. */
+/** Invariant: a member is started only with its own data, and as it is; another generation comes when all are well, or when it stays ill. */
 export const startStopped: Rule = (world) => {
     for (const host of world.wanted.hosts) {
         const member = memberOf(world, host);
         const seen = seenHost(world, host);
         if (!member || isUp(seen) || !seen.hasData) continue;
-        if (isStale(world, host)) {
+        const formerId = seen.identity?.memberId;
+        if (formerId !== undefined && formerId !== member.id) {
             return step(
-                { kind: "restart", host: host.key, generation: host.generation ?? "" },
-                `it is ${seen.unit}, and another generation is staged`,
+                { kind: "set-aside", host: host.key },
+                `its data is that of member ${formerId}, which was removed, and never rejoins as ${member.id}`,
             );
         }
-        return step({ kind: "start", host: host.key }, `it is ${seen.unit}`);
-    }
-    return undefined;
-};
-
-/** Invariant: data that is lost is not replaced by an empty directory under the same identity: remove, then add. */
-export const lostData: Rule = (world) => {
-    for (const host of world.wanted.hosts) {
-        const member = memberOf(world, host);
-        const seen = seenHost(world, host);
-        if (!member || seen.hasData || isUp(seen) || member.name === "") continue;
-        if (member.isLearner) {
-            return step(
-                { kind: "remove", name: host.name, memberId: member.id, snapshotOn: undefined },
-                "its host lost the data directory; it is added again afterwards",
-            );
-        }
-        const others = voters(world).filter((voter) => voter.id !== member.id);
-        const healthy = others.filter((voter) => isHealthy(world, voter));
-        if (
-            others.length === 0 ||
-            healthy.length < quorum(others.length) ||
-            healthy.length < quorum(others.length + 1)
-        ) {
-            return refuse(
-                `member "${host.name}" lost its data directory and is not removed: ${healthy.length} of ${others.length} other voters are healthy and ${quorum(others.length + 1)} are needed; repair them first`,
-            );
-        }
+        const verdict = start(world, host, `it is ${seen.unit}`);
+        const isTold = seen.initialClusterState !== undefined;
+        if (isTold || (verdict.verdict === "step" && verdict.step.kind === "activate")) return verdict;
         return step(
-            { kind: "remove", name: host.name, memberId: member.id, snapshotOn: snapshotHost(world, member) },
-            "its host lost the data directory; it is added again afterwards",
+            { kind: "join", host: host.key, memberId: member.id, initialCluster: initialCluster(world) },
+            `it is ${seen.unit}, and was not told who its peers are`,
         );
     }
     return undefined;
 };
 
-/** Invariant: while a voter is ill nothing else is changed; its own pending generation is the one thing that may help. */
-export const illVoter: Rule = (world) => {
-    for (const voter of voters(world)) {
-        const host = hostOf(world, voter);
-        if (!host || !world.wanted.hosts.includes(host) || isHealthy(world, voter)) continue;
-        if (isAlive(world, voter) && !isStale(world, host)) continue;
-        if (isStale(world, host)) {
-            return step(
-                { kind: "restart", host: host.key, generation: host.generation ?? "" },
-                "it is not healthy, and another generation is staged",
-            );
-        }
-        return wait(`member "${host.name}" is healthy`, world.wanted.timeouts.healthSeconds, [host.key]);
+/** Invariant: who has no data does not start under an identity that may have voted: remove, then add. */
+export const lostData: Rule = (world) => {
+    for (const host of world.wanted.hosts) {
+        const member = memberOf(world, host);
+        const seen = seenHost(world, host);
+        if (!member || seen.hasData || seen.status || seen.servesPeers) continue;
+        const isAdded = member.isLearner && member.name === "";
+        if (!isAdded) return remove(world, member, "its host has no data; it is added again afterwards");
     }
     return undefined;
+};
+
+/**
+ * Invariant: while a voter is ill nothing else changes. The staged generation is the one thing that may help it, and is tried on one
+ * voter only: who has it already, and is ill still, is waited for.
+ */
+export const illVoter: Rule = (world) => {
+    const ill = declaredVoters(world).filter(
+        ({ host, member }) => !isHealthy(world, member) && (!isAlive(world, member) || isStale(world, host)),
+    );
+    const [first] = ill;
+    if (!first) return undefined;
+    const { healthSeconds } = world.wanted.timeouts;
+    const treated = ill.find(({ host }) => !isStale(world, host));
+    if (treated) return wait(`member "${treated.host.name}" is healthy`, healthSeconds, [treated.host.key]);
+    const treatment = restart(world, first.host, "it is not healthy, and another generation is staged");
+    // One that takes part in the raft, such as a new voter whose client port opens late, may be what the quorum rests on.
+    const isNeeded = isAlive(world, first.member) && !isQuorumWithout(world, first.member);
+    if (!isNeeded || treatment.verdict !== "step") return treatment;
+    return wait(`member "${first.host.name}" is healthy`, healthSeconds, [first.host.key], treatment.step);
 };
 
 /**
@@ -101,20 +94,24 @@ export const illVoter: Rule = (world) => {
  * has just joined replicates at once and may open its client port only seconds later.
  */
 export const settle: Rule = (world) => {
-    const waiting = world.wanted.hosts.filter((host) => {
-        const member = memberOf(world, host);
-        return member && !member.isLearner && !isHealthy(world, member);
-    });
+    const waiting = declaredVoters(world).filter(({ member }) => !isHealthy(world, member));
     if (waiting.length === 0) return undefined;
-    const names = waiting.map((host) => host.name);
+    const names = waiting.map(({ host }) => host.name);
     return wait(
         `${quoted(names)} ${names.length > 1 ? "answer" : "answers"} clients`,
         world.wanted.timeouts.healthSeconds,
-        waiting.map((host) => host.key),
+        waiting.map(({ host }) => host.key),
     );
 };
 
-/** The next start would run another generation than the one that is wanted. */
-function isStale(world: World, host: WantedHost): boolean {
-    return host.generation !== undefined && seenHost(world, host).current !== host.generation;
+function declaredVoters(world: World): readonly { readonly host: WantedHost; readonly member: Member }[] {
+    return voters(world).flatMap((member) => {
+        const host = hostOf(world, member);
+        return host && world.wanted.hosts.includes(host) ? [{ host, member }] : [];
+    });
+}
+
+function isQuorumWithout(world: World, voter: Member): boolean {
+    const healthy = voters(world).filter((other) => other.id !== voter.id && isHealthy(world, other));
+    return healthy.length >= quorum(voters(world).length);
 }

@@ -1,5 +1,5 @@
 /** What changes under a running member: its generation, and the files that say who its peers are. */
-import type { Rule, World, WantedHost } from "../types";
+import type { Rule, Verdict, World, WantedHost } from "../types";
 import {
     initialCluster,
     isLeader,
@@ -8,6 +8,7 @@ import {
     nextLeader,
     peerAddresses,
     peerHosts,
+    refuse,
     seenHost,
     step,
 } from "../world";
@@ -35,14 +36,26 @@ export const rollingRestart: Rule = (world) => {
             );
         }
     }
-    const running = seenHost(world, next).running;
-    return step(
-        { kind: "restart", host: next.key, generation: next.generation! },
+    const { running } = seenHost(world, next);
+    return restart(
+        world,
+        next,
         running
             ? `it runs generation ${short(running)}, and ${short(next.generation!)} is staged`
             : `which generation it runs is not known`,
     );
 };
+
+/** Invariant: a member is never restarted away from its data, where it would come back empty under the same identity. */
+export function restart(world: World, host: WantedHost, because: string): Verdict {
+    const { dataDir } = world.wanted;
+    if (!seenHost(world, host).hasData) {
+        return refuse(
+            `member "${host.name}" is not restarted: it runs, but there is no data in ${dataDir}; if dataDir was changed, set it back, and if the directory was deleted, stop etcd on ${host.address}: the next run replaces the member`,
+        );
+    }
+    return step({ kind: "restart", host: host.key, generation: host.generation ?? "" }, because);
+}
 
 /** Invariant: an address is shut out only after its member was removed. */
 export const shutOut: Rule = (world) => {

@@ -8,46 +8,51 @@ import {
     members,
     nameOf,
     nextLeader,
-    quorum,
-    refuse,
+    residentOf,
     seenHost,
-    snapshotHost,
     step,
-    voters,
 } from "../world";
+import { remove } from "./remove";
 
-/** Invariant: a dead member leaves before a new one comes, or the new one cannot be added at all. */
+/**
+ * Invariant: a dead member leaves before a new one comes, or the new one cannot be added at all. So does a learner, which helps nobody.
+ * One that can't be seen may lead all the same: the lead is then elected anew, as it can't be asked to move.
+ */
 export const removeDead: Rule = (world) => {
-    const dead = retiredMembers(world).find((member) => !isHealthy(world, member));
-    return dead && remove(world, dead, "its host is declared no more, and it does not answer");
+    const useless = retiredMembers(world).find((member) => !isHealthy(world, member));
+    return (
+        useless &&
+        remove(
+            world,
+            useless,
+            `its host is declared no more, and it ${useless.isLearner ? "is a learner" : "does not answer"}`,
+        )
+    );
 };
 
-/** Invariant: nobody is removed while leading, and a voter leaves only when those who stay have a quorum without it. */
+/** Invariant: nobody is removed while leading, and followers go first. */
 export const removeRetired: Rule = (world) => {
     const retired = retiredMembers(world);
     const leaving = retired.find((member) => !isLeader(world, member)) ?? retired[0];
     if (!leaving) return undefined;
-    if (isLeader(world, leaving)) {
-        const next = nextLeader(world, leaving);
-        if (!next)
-            return refuse(
-                `member "${nameOf(world, leaving)}" leads and no other declared voter is healthy; repair one first`,
-            );
-        return step(
-            { kind: "move-leader", from: nameOf(world, leaving), to: next.host.key, toId: next.member.id },
-            `"${nameOf(world, leaving)}" leads and is to be removed`,
-        );
-    }
-    return remove(world, leaving, "its host is declared no more");
+    const next = isLeader(world, leaving) ? nextLeader(world, leaving) : undefined;
+    if (!next) return remove(world, leaving, "its host is declared no more");
+    const from = nameOf(world, leaving);
+    return step(
+        { kind: "move-leader", from, to: next.host.key, toId: next.member.id },
+        `"${from}" leads and is to be removed`,
+    );
 };
 
-/** Invariant: a host is cleared only after its member left the list; its data never rejoins. */
+/** Invariant: a host is cleared only of this cluster's things, and only after its member left the list; its data never rejoins. */
 export const retire: Rule = (world) => {
-    const host = world.wanted.retired.find((candidate) => {
-        const seen = seenHost(world, candidate);
-        const holdsSomething =
-            seen.unit !== "absent" || seen.hasData || seen.identity !== undefined || seen.staged !== undefined;
-        return seen.reach.ok && holdsSomething && !memberOf(world, candidate);
+    const { clusterToken, retired } = world.wanted;
+    const host = retired.find((candidate) => {
+        const { unit, hasData, identity, staged, reach } = seenHost(world, candidate);
+        if (!reach.ok || (identity && identity.clusterToken !== clusterToken)) return false;
+        // A member that is known at another address of the same machine, or under another name, is no reason to clear it.
+        if (memberOf(world, candidate) || residentOf(world, candidate)) return false;
+        return unit !== "absent" || hasData || identity !== undefined || staged !== undefined;
     });
     return host && step({ kind: "retire", host: host.key }, "it is declared no more, and its member is gone");
 };
@@ -57,20 +62,4 @@ function retiredMembers(world: World): readonly Member[] {
         const host = hostOf(world, member);
         return host !== undefined && world.wanted.retired.includes(host);
     });
-}
-
-function remove(world: World, leaving: Member, because: string): ReturnType<Rule> {
-    const name = nameOf(world, leaving);
-    if (!leaving.isLearner) {
-        const all = voters(world);
-        const staying = all.filter((voter) => voter.id !== leaving.id);
-        const healthy = staying.filter((voter) => isHealthy(world, voter));
-        const commits = isHealthy(world, leaving) ? healthy.length + 1 : healthy.length;
-        if (healthy.length < quorum(staying.length) || commits < quorum(all.length)) {
-            return refuse(
-                `member "${name}" is not removed: ${healthy.length} of the ${staying.length} voters that stay are healthy and ${quorum(staying.length)} must be; repair them first`,
-            );
-        }
-    }
-    return step({ kind: "remove", name, memberId: leaving.id, snapshotOn: snapshotHost(world, leaving) }, because);
 }

@@ -1,10 +1,11 @@
 /** What must stop us before anything is changed. */
 import type { Rule } from "../types";
-import { hostOf, learners, memberOf, members, quoted, refuse, seenHost, step } from "../world";
+import { hostOf, memberOf, members, quoted, refuse, residentOf, seenHost, step } from "../world";
 
 /** Invariant: an even number of voters is somebody's explicit wish. */
 export const evenSize: Rule = ({ wanted }) => {
     const size = wanted.hosts.length;
+    if (size === 0) return refuse("no host is declared, and a cluster needs one; to end it, run pulumi destroy");
     if (size % 2 === 1 || wanted.allowEvenSize) return undefined;
     return refuse(
         `${size} hosts are declared: ${size} members survive the loss of no more than ${size - 1} do; declare ${size + 1} or ${size - 1}, or set allowEvenSize`,
@@ -27,6 +28,13 @@ export const unreachableHost: Rule = (world) => {
 /** Invariant: one run works on one cluster, the one that it knows. */
 export const otherCluster: Rule = (world) => {
     const { wanted, seen } = world;
+    const answering = seen.cluster?.clusterId;
+    if (answering && wanted.knownClusterId && answering !== wanted.knownClusterId) {
+        return refuse(
+            `cluster ${answering} answers where ${wanted.knownClusterId} was built; nothing was changed: find out who founded it, and take its hosts off the list`,
+        );
+    }
+    let expected = wanted.knownClusterId ?? answering;
     for (const host of wanted.hosts) {
         const { identity, status, hasData } = seenHost(world, host);
         if (identity && identity.clusterToken !== wanted.clusterToken) {
@@ -34,19 +42,30 @@ export const otherCluster: Rule = (world) => {
                 `host "${host.name}" belongs to the cluster with token "${identity.clusterToken}", not "${wanted.clusterToken}"; a token is for life: set clusterToken back, or destroy that cluster first`,
             );
         }
-        const expected = wanted.knownClusterId ?? seen.cluster?.clusterId;
         const found = status?.clusterId ?? identity?.clusterId;
         if (expected && found && found !== expected) {
             return refuse(
                 `host "${host.name}" holds a member of cluster ${found}, not of ${expected}; its data was left alone: move ${wanted.dataDir} away on that host, or take the host off the list`,
             );
         }
-        const isMember = memberOf(world, host) !== undefined;
-        if (hasData && !identity && !isMember && !status) {
+        expected ??= found;
+        if (hasData && !identity && !memberOf(world, host) && !status) {
             return refuse(
                 `host "${host.name}" has etcd data in ${wanted.dataDir} that no cluster of ours wrote; it was left alone: move it away, or choose another dataDir`,
             );
         }
+    }
+    return undefined;
+};
+
+/** Invariant: a member is where the list says. One whose address changed is no new host: adding it would take its own data from it. */
+export const movedMember: Rule = (world) => {
+    for (const host of world.wanted.hosts) {
+        const resident = residentOf(world, host);
+        if (!resident || memberOf(world, host)) continue;
+        return refuse(
+            `host "${host.name}" (${host.peerUrl}) holds member ${resident.id}, which the cluster knows at ${resident.peerUrls.join(", ")}; a member's address can't be changed in place: set it back, or take the host off the list, run pulumi up, and declare it anew`,
+        );
     }
     return undefined;
 };
@@ -58,7 +77,7 @@ export const otherCluster: Rule = (world) => {
 export const foreignMember: Rule = (world) => {
     const foreign = members(world).filter((member) => !hostOf(world, member));
     const leftover = foreign.find((member) => member.isLearner && member.name === "");
-    if (leftover && learners(world).includes(leftover)) {
+    if (leftover) {
         return step(
             { kind: "remove", name: leftover.peerUrls.join(","), memberId: leftover.id, snapshotOn: undefined },
             "it is a learner that never started and that nothing declares",
