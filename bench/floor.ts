@@ -1,0 +1,56 @@
+/** The floor that every figure is a ratio to: the least that `pulumi up` does for a TypeScript program that is type-checked. */
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { spawn } from "node:child_process";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { resolveToolchain } from "../toolchain";
+
+const checkout = join(__dirname, "..");
+/** What an empty program has installed; no plugin is looked for. */
+const packages = ["@pulumi/pulumi", "typescript", "ts-node", "@types"];
+
+export interface Floor {
+    /** One `pulumi up` of the empty program, in seconds. */
+    readonly measure: () => Promise<number>;
+    readonly close: () => void;
+}
+
+export async function openFloor(): Promise<Floor> {
+    const { pulumi, env } = await resolveToolchain();
+    const directory = mkdtempSync(join(tmpdir(), "pulumi-etcd-floor-"));
+    mkdirSync(join(directory, "node_modules", "@pulumi"), { recursive: true });
+    for (const name of packages)
+        symlinkSync(join(checkout, "node_modules", name), join(directory, "node_modules", name));
+    mkdirSync(join(directory, "backend"));
+    writeFileSync(
+        join(directory, "package.json"),
+        `{ "name": "floor", "main": "index.ts", "dependencies": { "@pulumi/pulumi": "*" } }\n`,
+    );
+    writeFileSync(
+        join(directory, "tsconfig.json"),
+        `{ "compilerOptions": { "strict": true, "target": "ES2022", "module": "CommonJS", "skipLibCheck": true } }\n`,
+    );
+    writeFileSync(join(directory, "Pulumi.yaml"), "name: floor\nruntime: nodejs\nmain: index.ts\n");
+    writeFileSync(join(directory, "index.ts"), `export const answer: number = 42;\n`);
+    const run = (args: readonly string[]): Promise<number> => {
+        const began = performance.now();
+        const child = spawn(pulumi, [...args, "--non-interactive"], {
+            cwd: directory,
+            env: { ...env, PULUMI_BACKEND_URL: `file://${join(directory, "backend")}` },
+            stdio: "ignore",
+        });
+        return new Promise((resolve, reject) => {
+            child.on("error", reject);
+            child.on("close", (code) => {
+                if (code === 0) resolve((performance.now() - began) / 1000);
+                else reject(new Error(`pulumi ${args.join(" ")} ended with exit code ${code} for an empty program`));
+            });
+        });
+    };
+    await run(["stack", "init", "floor"]);
+    return {
+        measure: () => run(["up", "--yes", "--skip-preview"]),
+        close: () => rmSync(directory, { recursive: true, force: true }),
+    };
+}

@@ -1,0 +1,161 @@
+/**
+ * `npm run bench`: what the package costs, as ratios to a floor measured in the same run, since machines differ and are noisy. Arguments:
+ * how often each figure is measured (5).
+ */
+import { pool } from "../components/remote/connectionPool";
+import { openBed, type Bed } from "../tests/integration/fixture";
+import { Project, type Run } from "../tests/integration/project";
+import { openFloor, type Floor } from "./floor";
+import { startWriter, type Written } from "./writer";
+
+const cluster = "bench";
+
+interface Growth {
+    readonly ratio: number;
+    readonly seconds: number;
+    /** From the first `member add` to the last promotion. */
+    readonly membershipSeconds: number;
+    readonly written: Written | undefined;
+}
+
+async function main(): Promise<void> {
+    const rounds = Number(process.argv[2] ?? 5);
+    if (!Number.isInteger(rounds) || rounds < 1)
+        throw new Error(`the number of rounds is "${process.argv[2]}"; wanted is 1 or more`);
+    const floor = await openFloor();
+    const bed = await openBed("bench", "10.90.1", 3);
+    try {
+        await floor.measure();
+        const idle = await repeat(rounds, `1→3 on bare hosts, idle`, () => grow(bed, floor, false));
+        const busy = await repeat(rounds, `1→3 on bare hosts, with a writer`, () => grow(bed, floor, true));
+        const noChange = await unchanged(bed, floor, rounds);
+        report(idle, busy, noChange);
+    } finally {
+        pool.closeAll();
+        floor.close();
+        await bed.lab.down();
+    }
+}
+
+/** From one member to three, on hosts that hold nothing. */
+async function grow(bed: Bed, floor: Floor, hasWriter: boolean): Promise<Growth> {
+    await Promise.all(["a", "b", "c"].map((name) => bed.lab.host(name).rebuild()));
+    const project = await Project.open();
+    try {
+        await project.mustUp({ [cluster]: bed.declare(1) });
+        const floorSeconds = await floor.measure();
+        const writer = hasWriter ? await startWriter(bed, "a", (await project.outputs())[cluster]!) : undefined;
+        const run = await project.mustUp({ [cluster]: bed.declare(3) });
+        const written = await writer?.stop();
+        return {
+            ratio: run.seconds / floorSeconds,
+            seconds: run.seconds,
+            membershipSeconds: membershipSeconds(run),
+            written,
+        };
+    } finally {
+        project.close();
+    }
+}
+
+/** Each step's line ends with the time since the run began. */
+function membershipSeconds({ text }: Run): number {
+    const at = (pattern: RegExp): number[] => [...text.matchAll(pattern)].map((match) => Number(match[1]));
+    const added = at(/\d+\/\d+ add "[^\n]*\((\d+\.\d+) s\)/g);
+    const promoted = at(/\d+\/\d+ promote "[^\n]*\((\d+\.\d+) s\)/g);
+    return Math.max(...promoted) - Math.min(...added);
+}
+
+interface NoChange {
+    readonly ratios: readonly number[];
+    readonly seconds: readonly number[];
+    readonly floors: readonly number[];
+    readonly connectionsPerHost: readonly number[];
+}
+
+async function unchanged(bed: Bed, floor: Floor, rounds: number): Promise<NoChange> {
+    await Promise.all(["a", "b", "c"].map((name) => bed.lab.host(name).rebuild()));
+    const project = await Project.open();
+    try {
+        await project.mustUp({ [cluster]: bed.declare(3) });
+        const pairs = await repeat(rounds, "no change, 3 members", async () => {
+            const floorSeconds = await floor.measure();
+            const before = await logins(bed);
+            const run = await project.mustUp({ [cluster]: bed.declare(3) });
+            if (/\b(created|updated|replaced|deleted)\b/.test(run.text))
+                throw new Error(`this up should have changed nothing:\n${run.text}`);
+            const after = await logins(bed);
+            return { floorSeconds, seconds: run.seconds, logins: after.map((count, index) => count - before[index]!) };
+        });
+        return {
+            ratios: pairs.map((pair) => pair.seconds / pair.floorSeconds),
+            seconds: pairs.map((pair) => pair.seconds),
+            floors: pairs.map((pair) => pair.floorSeconds),
+            connectionsPerHost: pairs.flatMap((pair) => pair.logins),
+        };
+    } finally {
+        project.close();
+    }
+}
+
+/** How often each host's SSH server has let somebody in. */
+async function logins(bed: Bed): Promise<readonly number[]> {
+    return Promise.all(
+        ["a", "b", "c"].map(async (name) =>
+            Number(
+                await bed.lab
+                    .host(name)
+                    .output("journalctl -b --output cat -t sshd -t sshd-session | grep -c '^Accepted ' || true"),
+            ),
+        ),
+    );
+}
+
+async function repeat<T>(rounds: number, what: string, measure: () => Promise<T>): Promise<readonly T[]> {
+    const found: T[] = [];
+    for (let round = 1; round <= rounds; round++) {
+        console.error(`${what}: ${round} of ${rounds}`);
+        found.push(await measure());
+    }
+    return found;
+}
+
+function report(idle: readonly Growth[], busy: readonly Growth[], noChange: NoChange): void {
+    const written = busy.flatMap((growth) => (growth.written ? [growth.written] : []));
+    const rows: readonly (readonly [string, readonly number[], string])[] = [
+        ["floor: `up` of an empty, type-checked program (s)", noChange.floors, "–"],
+        ["`up` without a change, 3 members, drift observed (s)", noChange.seconds, "–"],
+        ["… as a ratio to the floor", noChange.ratios, "≤ 1"],
+        ["SSH connections per host in it", noChange.connectionsPerHost, "few"],
+        ["`up` that grows 1→3 on bare hosts (s)", idle.map((growth) => growth.seconds), "–"],
+        ["… as a ratio to the floor", idle.map((growth) => growth.ratio), "≤ 2.5"],
+        ["first `member add` to last promotion, idle (s)", idle.map((growth) => growth.membershipSeconds), "≤ 0.6"],
+        [
+            "first `member add` to last promotion, with a writer (s)",
+            busy.map((growth) => growth.membershipSeconds),
+            "≤ 1",
+        ],
+        [
+            "longest gap between acknowledged writes in that `up` (s)",
+            written.map((one) => one.longestGapSeconds),
+            "≤ 0.1",
+        ],
+        ["failed writes in that `up`", written.map((one) => one.failed), "0"],
+        ["acknowledged writes in that `up`", written.map((one) => one.acknowledged), "–"],
+    ];
+    console.log("| figure | min | median | max | to reach |\n| --- | --- | --- | --- | --- |");
+    for (const [name, values, goal] of rows) {
+        const sorted = [...values].sort((a, b) => a - b);
+        const median = sorted[Math.floor(sorted.length / 2)]!;
+        console.log(`| ${name} | ${[sorted[0]!, median, sorted.at(-1)!].map(shown).join(" | ")} | ${goal} |`);
+    }
+}
+
+function shown(value: number): string {
+    return Number.isInteger(value) ? String(value) : value.toFixed(2);
+}
+
+main().catch((error: unknown) => {
+    console.error(`error: ${error instanceof Error ? error.message : String(error)}`);
+    process.exitCode = 1;
+});
