@@ -1,3 +1,5 @@
+import { RunError } from "@pulumi/pulumi";
+
 /** One argument that is not as it has to be. */
 export interface InputProblem {
     /** Where: `hosts[1].address`. */
@@ -9,8 +11,11 @@ export interface InputProblem {
     readonly remedy?: string;
 }
 
-/** Arguments were refused before anything was touched. The message tells all problems, one a line. */
-export class InputError extends Error {
+/**
+ * Arguments were refused before anything was touched. The message tells all problems, one a line. The engine shows it as it is, without
+ * a stack.
+ */
+export class InputError extends RunError {
     override readonly name = "InputError";
 
     constructor(

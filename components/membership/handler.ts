@@ -2,6 +2,7 @@
 import { hostname, userInfo } from "node:os";
 
 import { endWithEngine } from "../engineLife";
+import { isStopped } from "../provision/stops";
 import { pool } from "../remote/connectionPool";
 import { acquireLock, type ClusterLock } from "../remote/lock";
 import { clearHosts } from "./clear";
@@ -60,8 +61,9 @@ function teller(cluster: string): Tell {
     return (line) => console.log(`[${cluster}] ${line}`);
 }
 
-/** The plan, shown. Undefined when the world can't be seen. */
+/** The plan, shown. Undefined when the world can't be seen, or nothing would come of it. */
 async function foresee(olds: Partial<MembershipState>, news: MembershipInputs): Promise<Plan | undefined> {
+    if (isStopped(news.cluster)) return undefined;
     const tell = teller(news.cluster);
     if (isUnknown(news.hosts.map((host) => host.ssh))) {
         tell("the plan is not known yet: how to log in to the hosts is still to be made");

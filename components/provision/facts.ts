@@ -1,131 +1,154 @@
-/** What has to be true of a host before anything is changed on any. Pure: the question as a script, and what its answer means. */
+/** What is asked of a host before anything is changed on any: the question as a script, and its answer as plain values. Pure. */
+import { renderInstallCheck } from "../host/install";
+import { hostPaths } from "../host/paths";
 import { HEADER } from "../host/settings";
-import type { HostPaths } from "../host/paths";
 import { shellQuote } from "../quote";
+import type { ProvisionHost, ProvisionInputs } from "./inputs";
 
-/** What one host is to hold. */
-export interface Ask {
-    readonly name: string;
-    readonly address: string;
-    readonly peerPort: number;
-    readonly clientPort: number;
-    readonly clusterToken: string;
-    readonly firewall: boolean;
-    readonly needsApt: boolean;
+export interface Facts {
+    /** As `uname` names it. */
+    readonly kernel: string | undefined;
+    readonly runsSystemd: boolean;
+    /** The programs that were found, of those that were asked for. */
+    readonly tools: ReadonlySet<string>;
+    readonly clockSeconds: number;
+    /** Free space where something of ours is to lie, by that place. */
+    readonly freeMiB: Readonly<Record<Place, FreeSpace | undefined>>;
+    /** Empty where it can't be told. */
+    readonly addresses: readonly string[];
+    /** Whoever listens on one of the cluster's ports, the cluster's own unit left out. */
+    readonly listeners: readonly Listener[];
+    /** Other clusters of ours that are to listen there, running or not. */
+    readonly claims: readonly Claim[];
+    /** The token of the cluster that has files of ours here. */
+    readonly token: string | undefined;
+    readonly hasOurData: boolean;
+    /** What lies in the data directory, of whomever; some of it, if it is much. */
+    readonly data: readonly string[];
+    /** Files that stand in our way and that we did not make. */
+    readonly foreignFiles: readonly string[];
+    /** The binaries are there. */
+    readonly isInstalled: boolean;
+    /** Our files are there. */
+    readonly isStaged: boolean;
 }
 
-/** Free space that a member needs at least, in MiB: binaries, a log, and a database that begins. */
-const FREE_MIB = 512;
+export type Place = "data" | "releases";
 
-/** Certificates are valid from the moment they are made: a host this far behind would refuse them. */
-const CLOCK_SECONDS = 60;
+export interface FreeSpace {
+    /** The directory, or the one that it would be made in. */
+    readonly directory: string;
+    readonly mebibytes: number;
+}
 
-/** Answers in lines of `key=value`. Reads only. */
-export function factsScript(paths: HostPaths, ask: Ask): string {
-    const ports = [ask.peerPort, ask.clientPort];
+export interface Listener {
+    readonly port: string;
+    /** `10.0.0.1:2379`, `*:2379`. */
+    readonly at: string;
+    /** `nginx (process 812)` */
+    readonly process: string;
+}
+
+export interface Claim {
+    readonly cluster: string;
+    readonly port: string;
+}
+
+/** With the package that has each. */
+export const TOOLS: Readonly<Record<string, string>> = {
+    ss: "iproute2",
+    flock: "util-linux",
+    cmp: "diffutils",
+    useradd: "passwd",
+    getent: "libc-bin",
+    tar: "tar",
+    gzip: "gzip",
+    curl: "curl",
+    wget: "wget",
+    nft: "nftables",
+    "apt-get": "apt",
+};
+
+/** A script for root. It answers in lines of `key=value`, and reads only. */
+export function factsScript(inputs: ProvisionInputs, host: ProvisionHost): string {
+    const paths = hostPaths(inputs.cluster, inputs.dataDir);
+    const ports = [host.peerPort, host.clientPort].join(" ");
+    const ours = shellQuote(HEADER.split(":")[0] ?? HEADER);
+    const [data, root, mark, identity] = [paths.dataDir, paths.root, paths.mark, paths.identity].map(shellQuote);
     return `
-PATH=$PATH:/usr/sbin:/sbin
-echo "now=$(date +%s)"
+echo "clock=$(date +%s)"
 echo "kernel=$(uname -s)"
 [ -d /run/systemd/system ] && echo systemd=yes
-for tool in nft apt-get ss; do command -v $tool >/dev/null && echo "tool=$tool"; done
-place=${shellQuote(paths.dataDir)}
-while ! [ -d "$place" ]; do place=$(dirname "$place"); done
-echo "free=$(df -Pk "$place" | awk 'NR == 2 { print int($4 / 1024) }')"
-echo "place=$place"
+for tool in ${Object.keys(TOOLS).join(" ")}; do command -v $tool >/dev/null && echo "tool=$tool"; done
+free() {
+    place=$2
+    while ! [ -d "$place" ]; do place=$(dirname "$place"); done
+    echo "free=$1 $(df -Pk "$place" | awk 'NR == 2 { print int($4 / 1024) }') $place"
+}
+free data ${data}
+free releases ${shellQuote(paths.releases)}
 ip -o address show 2>/dev/null | awk '{ split($4, address, "/"); print "address=" address[1] }'
-for port in ${ports.join(" ")}; do
+for port in ${ports}; do
     ss -Hltnp "sport = :$port" 2>/dev/null | while read -r _ _ _ at _ who; do
         pid=$(echo "$who" | sed -n 's/.*pid=\\([0-9]*\\).*/\\1/p')
         grep -qs '/${paths.unit}\\.service' "/proc/$pid/cgroup" || echo "listener=$port $at $who"
     done
+    for file in /etc/etcd/*/current/etcd.env; do
+        other=\${file#/etc/etcd/}; other=\${other%%/*}
+        [ "$other" = ${shellQuote(inputs.cluster)} ] && continue
+        grep -qsE "^ETCD_LISTEN_(PEER|CLIENT)_URLS=.*:$port$" "$file" && echo "claim=$port $other"
+    done
 done
-[ -d ${shellQuote(`${paths.dataDir}/member`)} ] && echo data=yes
-sed -n 's/^token=/token=/p' ${shellQuote(paths.identity)} 2>/dev/null
-sed -n '2s/^/mark=/p' ${shellQuote(paths.mark)} 2>/dev/null
+[ -f ${identity} ] && echo data=ours
+ls -A ${data} 2>/dev/null | head -n 20 | sed 's/^/entry=/'
+sed -n 's/^token=/token=/p' ${identity} 2>/dev/null
+sed -n '2s/^/mark=/p' ${mark} 2>/dev/null
 for file in ${shellQuote(paths.unitFile)} ${shellQuote(paths.firewallUnitFile)}; do
-    if [ -e "$file" ] && ! head -n 1 "$file" | grep -qF ${shellQuote(HEADER.split(":")[0] ?? HEADER)}; then echo "foreign=$file"; fi
+    if [ -e "$file" ] && ! head -n 1 "$file" | grep -qF ${ours}; then echo "foreign=$file"; fi
 done
+[ -z "$(ls -A ${root} 2>/dev/null)" ] || [ -e ${mark} ] || [ -e ${mark}.new ] || echo foreign=${root}
+( ${renderInstallCheck(inputs.install, inputs.version)} ) | sed 's/^/binaries=/'
 true`;
 }
 
-/** Why a host can't hold what it is to hold: a sentence each, none if it can. */
-export function problemsOf(paths: HostPaths, ask: Ask, answer: string, nowSeconds: number): readonly string[] {
-    const facts = parse(answer);
-    const one = (key: string): string | undefined => facts.get(key)?.[0];
-    if (one("kernel") !== "Linux")
-        return [`it runs ${one("kernel") ?? "an unknown system"}; wanted is Linux with systemd`];
-    const problems: string[] = [];
-    const require = (holds: boolean, problem: string): void => {
-        if (!holds) problems.push(problem);
-    };
-    const tools = facts.get("tool") ?? [];
-    require(one("systemd") === "yes", "systemd does not run on it; wanted is a host that systemd has booted");
-    require(!ask.firewall || tools.includes("nft"), "it has no nft; install nftables, or set firewall: false");
-    require(!ask.needsApt ||
-        tools.includes("apt-get"), "it has no apt-get; choose another install source than the Debian package");
-    require(tools.includes("ss"), "it has no ss; install iproute2");
-
-    const offset = Number(one("now")) - nowSeconds;
-    require(Math.abs(offset) <=
-        CLOCK_SECONDS, `its clock is ${describeOffset(offset)} this machine's (at most ${CLOCK_SECONDS} s are allowed, since certificates would not be valid yet, or no more); set it, and keep it with NTP`);
-
-    const free = Number(one("free"));
-    require(free >=
-        FREE_MIB, `${one("place")} has ${free} MiB free and ${FREE_MIB} are wanted; make room, or choose another dataDir`);
-
-    const addresses = facts.get("address") ?? [];
-    require(addresses.length === 0 ||
-        addresses.includes(
-            ask.address,
-        ), `${ask.address} is not an address of it (it has ${addresses.filter(isPublic).join(", ")}); etcd listens on the declared address`);
-
-    for (const listener of facts.get("listener") ?? []) {
-        const [port, at = "", who = ""] = listener.split(" ");
-        if (!concerns(at, ask.address)) continue;
-        require(false, `port ${port} is taken by ${nameOfProcess(who)} (${at}); stop it, or choose another port`);
-    }
-
-    const token = one("token") ?? one("mark");
-    require(token === undefined ||
-        token ===
-            ask.clusterToken, `it belongs to the cluster with token "${token}", and "${ask.clusterToken}" is declared; a token is for life: set clusterToken back, or choose another name`);
-    require(one("data") !== "yes" ||
-        one("token") !==
-            undefined, `${paths.dataDir} holds etcd data that no cluster of ours wrote; it was left alone: move it away, or choose another dataDir`);
-    for (const file of facts.get("foreign") ?? []) {
-        require(false, `${file} is there and was not made by pulumi-etcd; remove it, or give the cluster another name`);
-    }
-    return problems;
-}
-
-function parse(answer: string): ReadonlyMap<string, readonly string[]> {
-    const facts = new Map<string, string[]>();
+/** Reads what the script of `factsScript` printed. */
+export function parseFacts(answer: string): Facts {
+    const lines = new Map<string, string[]>();
     for (const line of answer.split("\n")) {
         const cut = line.indexOf("=");
-        if (cut > 0) facts.set(line.slice(0, cut), [...(facts.get(line.slice(0, cut)) ?? []), line.slice(cut + 1)]);
+        if (cut > 0) lines.set(line.slice(0, cut), [...(lines.get(line.slice(0, cut)) ?? []), line.slice(cut + 1)]);
     }
-    return facts;
+    const all = (key: string): readonly string[] => lines.get(key) ?? [];
+    const one = (key: string): string | undefined => lines.get(key)?.[0];
+    const free = new Map(all("free").map(parseFree));
+    return {
+        kernel: one("kernel"),
+        runsSystemd: one("systemd") === "yes",
+        tools: new Set(all("tool")),
+        clockSeconds: Number(one("clock")),
+        freeMiB: { data: free.get("data"), releases: free.get("releases") },
+        addresses: all("address"),
+        listeners: all("listener").map(parseListener),
+        claims: all("claim").map((line) => {
+            const [port = "", cluster = ""] = line.split(" ");
+            return { port, cluster };
+        }),
+        token: one("token") ?? one("mark"),
+        hasOurData: one("data") === "ours",
+        data: all("entry"),
+        foreignFiles: all("foreign"),
+        isInstalled: one("binaries") === "present",
+        isStaged: one("mark") !== undefined,
+    };
 }
 
-function describeOffset(seconds: number): string {
-    return `${Math.abs(seconds)} s ${seconds < 0 ? "behind" : "ahead of"}`;
+function parseFree(line: string): readonly [string, FreeSpace] {
+    const [place = "", mebibytes = "", ...directory] = line.split(" ");
+    return [place, { mebibytes: Number(mebibytes), directory: directory.join(" ") }];
 }
 
-function isPublic(address: string): boolean {
-    return !address.startsWith("127.") && address !== "::1" && !address.startsWith("fe80:");
-}
-
-/** A listener on the declared address, or on all of them. */
-function concerns(listener: string, address: string): boolean {
-    const host = listener
-        .replace(/:\d+$/, "")
-        .replace(/^\[|\]$/g, "")
-        .replace(/%.*$/, "");
-    return host === "*" || host === "0.0.0.0" || host === "::" || host === address;
-}
-
-function nameOfProcess(who: string): string {
-    const match = /\("([^"]+)",pid=(\d+)/.exec(who);
-    return match ? `${match[1]} (process ${match[2]})` : "another process";
+function parseListener(line: string): Listener {
+    const [port = "", at = "", ...who] = line.split(" ");
+    const named = /\("([^"]+)",pid=(\d+)/.exec(who.join(" "));
+    return { port, at, process: named ? `${named[1]} (process ${named[2]})` : "another process" };
 }

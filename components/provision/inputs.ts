@@ -25,5 +25,11 @@ export interface ProvisionInputs {
     readonly incarnations?: Readonly<Record<string, string>>;
 }
 
+/** What the program hands over. */
+export interface ProvisionArgs extends ProvisionInputs {
+    /** Nothing will be done about what is found. Not kept: it would make each `up` differ from its preview. */
+    readonly isPreview: boolean;
+}
+
 /** What is kept is what was put in. */
 export type ProvisionState = ProvisionInputs;

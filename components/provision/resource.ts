@@ -17,7 +17,7 @@ export class EtcdProvision extends pulumi.dynamic.Resource {
         super(
             forwardTo("provision/handler"),
             name,
-            { incarnations: undefined, ...args },
+            { incarnations: undefined, isPreview: pulumi.runtime.isDryRun(), ...args },
             { ...opts, additionalSecretOutputs: ["hosts"] },
             "etcd",
             "Provision",

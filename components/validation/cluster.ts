@@ -24,7 +24,7 @@ export function checkVersion(version: unknown): Problems {
     if (typeof version !== "string" || parseVersion(version) === undefined) return problem("version", version, wanted);
     const known: readonly string[] = KNOWN_MINORS;
     if (!known.includes(minorOf(version)))
-        return problem("version", version, `of one of the series ${known.join(", ")}`);
+        return problem("version", version, `a patch of one of the series ${known.join(", ")}`);
     if (isAtLeast(version, "3.4.4")) return [];
     return problem(
         "version",

@@ -129,7 +129,7 @@ describe("a cluster's arguments", () => {
         [
             "a version of an unknown series",
             { version: "3.9.1" },
-            /version is "3\.9\.1", wanted is of one of the series 3\.4, 3\.5, 3\.6, 3\.7/,
+            /version is "3\.9\.1", wanted is a patch of one of the series 3\.4, 3\.5, 3\.6, 3\.7/,
         ],
         ["a version that is too old", { version: "3.4.3" }, /3\.4\.4 or later/],
         ["no version", { version: undefined }, /version is missing/],

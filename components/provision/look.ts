@@ -1,0 +1,81 @@
+/** All hosts of a cluster → what is there, and what speaks against them. Changes nothing. */
+import { pool } from "../remote/connectionPool";
+import { isRemoteError } from "../remote/errors";
+import { readArchive } from "./archive";
+import { factsScript, parseFacts, type Facts } from "./facts";
+import type { ProvisionHost, ProvisionInputs } from "./inputs";
+import { problemsOf } from "./problems";
+
+export interface Looks {
+    readonly hosts: readonly HostLook[];
+    /** Why nothing may be changed on any host: one sentence each. */
+    readonly problems: readonly string[];
+}
+
+export interface HostLook {
+    readonly host: ProvisionHost;
+    /** Undefined for a host that can't be looked at. */
+    readonly facts: Facts | undefined;
+    readonly problems: readonly string[];
+}
+
+/** A host that let us in and then says nothing, as one does whose disk hangs. */
+const LOOK_SECONDS = 30;
+
+/** What is looked at again by the engine's next question: it asks for check, diff and update in turn. */
+const recent = new Map<string, { readonly looks: Promise<Looks>; endedMs: number | undefined }>();
+const RECENT_MS = 5000;
+
+/** Never fails: what can't be seen is a problem. A look that was just taken is not taken again, however long it took. */
+export function lookAtAll(inputs: ProvisionInputs): Promise<Looks> {
+    const key = JSON.stringify({ ...inputs, incarnations: undefined });
+    const known = recent.get(key);
+    if (known && (known.endedMs === undefined || performance.now() - known.endedMs < RECENT_MS)) return known.looks;
+    const looks = look(inputs);
+    const entry = { looks, endedMs: undefined as number | undefined };
+    recent.set(key, entry);
+    void looks.then(() => (entry.endedMs = performance.now()));
+    return looks;
+}
+
+/** After something was changed. */
+export function forgetLooks(): void {
+    recent.clear();
+}
+
+async function look(inputs: ProvisionInputs): Promise<Looks> {
+    const hosts = await Promise.all(inputs.hosts.map((host) => lookAt(inputs, host)));
+    const isWanted = hosts.some(({ facts }) => facts?.isInstalled === false);
+    const archive = isWanted ? await archiveProblems(inputs) : [];
+    return { hosts, problems: [...archive, ...hosts.flatMap(({ problems }) => problems)] };
+}
+
+async function lookAt(inputs: ProvisionInputs, host: ProvisionHost): Promise<HostLook> {
+    try {
+        const connection = await pool.connect(host.ssh);
+        const { stdout } = await connection.run(factsScript(inputs, host), { timeoutSeconds: LOOK_SECONDS });
+        const facts = parseFacts(stdout);
+        const problems = problemsOf(inputs, host, facts, Date.now() / 1000);
+        return {
+            host,
+            facts,
+            problems: problems.map((problem) => `host "${host.name}" (${host.address}): ${problem}`),
+        };
+    } catch (error) {
+        return { host, facts: undefined, problems: [`host "${host.name}": ${whyNot(error)}`] };
+    }
+}
+
+function whyNot(error: unknown): string {
+    const message = error instanceof Error ? error.message : String(error);
+    const isAway = isRemoteError(error, "unreachable") || isRemoteError(error, "refused");
+    return isAway ? `${message}, or take it off the list` : message;
+}
+
+async function archiveProblems({ install }: ProvisionInputs): Promise<readonly string[]> {
+    if (install.source !== "file") return [];
+    return readArchive(install).then(
+        () => [],
+        (error: Error) => [error.message],
+    );
+}

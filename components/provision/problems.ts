@@ -1,0 +1,133 @@
+/** Facts about a host → why it can't hold what it is to hold: a sentence each, none if it can. Pure. */
+import { TOOLS, type Facts, type Listener, type Place } from "./facts";
+import type { ProvisionHost, ProvisionInputs } from "./inputs";
+
+/** Certificates are valid from the moment they are made: a host this far behind would refuse them. */
+const CLOCK_SECONDS = 60;
+
+/** A database that begins, its log, and a snapshot. */
+const FREE_MIB = 512;
+/** What runs already needs room for a few files only; etcd itself tells when its database has none. */
+const FREE_FOR_FILES_MIB = 32;
+/** The archive and what is in it, side by side. */
+const FREE_FOR_BINARIES_MIB = 256;
+
+export function problemsOf(
+    inputs: ProvisionInputs,
+    host: ProvisionHost,
+    facts: Facts,
+    nowSeconds: number,
+): readonly string[] {
+    if (facts.kernel !== "Linux")
+        return [`it runs ${facts.kernel || "an unknown system"}, wanted is Linux with systemd: take another host`];
+    if (!facts.runsSystemd)
+        return ["systemd does not run on it, wanted is a host that systemd has booted: take another host"];
+    return [
+        ...toolProblems(inputs, facts),
+        ...clockProblems(facts, nowSeconds),
+        ...spaceProblems(inputs, facts),
+        ...addressProblems(host, facts),
+        ...portProblems(host, facts),
+        ...ownershipProblems(inputs, facts),
+    ];
+}
+
+function toolProblems({ install, firewall }: ProvisionInputs, { tools, isInstalled }: Facts): readonly string[] {
+    const always = ["ss", "flock", "cmp", "getent", "useradd"];
+    const unpacking = isInstalled || install.source === "debian" ? [] : ["tar", "gzip"];
+    const missing = [...always, ...unpacking].filter((tool) => !tools.has(tool));
+    const isFetching = install.source === "url" && !isInstalled;
+    return [
+        ...missing.map((tool) => `the program ${tool} is missing: install ${TOOLS[tool]}`),
+        ...(firewall && !tools.has("nft") ? ["nft is missing: install nftables, or set firewall: false"] : []),
+        ...(isFetching && !tools.has("curl") && !tools.has("wget")
+            ? ['curl and wget are missing: install one of them, or use install source "file"']
+            : []),
+        ...(install.source === "debian" && !isInstalled && !tools.has("apt-get")
+            ? ['it has no apt-get: use install source "url" or "file"']
+            : []),
+    ];
+}
+
+function clockProblems({ clockSeconds }: Facts, nowSeconds: number): readonly string[] {
+    const offset = Math.round(clockSeconds - nowSeconds);
+    if (Math.abs(offset) <= CLOCK_SECONDS) return [];
+    const found = `${Math.abs(offset)} s ${offset < 0 ? "behind" : "ahead of"}`;
+    return [
+        `its clock is ${found} this machine's, at most ${CLOCK_SECONDS} s are allowed, since certificates would not be valid yet or no more: set it, and keep it with NTP`,
+    ];
+}
+
+function spaceProblems({ install }: ProvisionInputs, { freeMiB, hasOurData, isInstalled }: Facts): readonly string[] {
+    const wanted: readonly (readonly [Place, number, string])[] = [
+        ["data", hasOurData ? FREE_FOR_FILES_MIB : FREE_MIB, "make room, or choose another dataDir"],
+        ...(isInstalled || install.source === "debian"
+            ? []
+            : [["releases", FREE_FOR_BINARIES_MIB, "make room"] as const]),
+    ];
+    return wanted.flatMap(([place, least, remedy]) => {
+        const free = freeMiB[place];
+        if (!free || free.mebibytes >= least) return [];
+        return [`${free.directory} has ${free.mebibytes} MiB free, ${least} MiB are wanted: ${remedy}`];
+    });
+}
+
+function addressProblems({ address }: ProvisionHost, { addresses }: Facts): readonly string[] {
+    if (addresses.length === 0 || addresses.includes(address)) return [];
+    return [
+        `${address} is not an address of it (it has ${addresses.filter(isPublic).join(", ")}), and etcd listens on the declared address: correct the address, or the host`,
+    ];
+}
+
+function isPublic(address: string): boolean {
+    return !address.startsWith("127.") && address !== "::1" && !address.startsWith("fe80:");
+}
+
+function portProblems({ address }: ProvisionHost, { listeners, claims }: Facts): readonly string[] {
+    const taken = listeners.filter((listener) => concerns(listener, address));
+    const takenPorts = new Set(taken.map(({ port }) => port));
+    return [
+        ...taken.map(
+            ({ port, at, process }) =>
+                `port ${port} is taken by ${process}, which listens on ${at}: stop it, or choose another port`,
+        ),
+        ...claims
+            .filter(({ port }) => !takenPorts.has(port))
+            .map(({ port, cluster }) => `port ${port} belongs to the cluster "${cluster}": choose another port`),
+    ];
+}
+
+/** A listener on the declared address, or on all of them. */
+function concerns({ at }: Listener, address: string): boolean {
+    const host = at
+        .replace(/:\d+$/, "")
+        .replace(/^\[|\]$/g, "")
+        .replace(/%.*$/, "")
+        .replace(/^::ffff:/, "");
+    return host === "*" || host === "0.0.0.0" || host === "::" || host === address;
+}
+
+function ownershipProblems({ clusterToken, dataDir }: ProvisionInputs, facts: Facts): readonly string[] {
+    const { token, hasOurData, data, foreignFiles } = facts;
+    const strange = data.filter((entry) => entry !== "lost+found");
+    return [
+        ...(token !== undefined && token !== clusterToken
+            ? [
+                  `it belongs to the cluster with the token "${token}", declared is "${clusterToken}", and a token is for life: set clusterToken to "${token}", or give this cluster another name`,
+              ]
+            : []),
+        ...(!hasOurData && strange.includes("member")
+            ? [
+                  `${dataDir} holds etcd data, and nothing on the host says that it is this cluster's: move it away, or choose another dataDir`,
+              ]
+            : []),
+        ...(!hasOurData && strange.length > 0 && !strange.includes("member")
+            ? [
+                  `${dataDir} holds ${strange.slice(0, 3).join(", ")}, wanted is an empty directory or none: empty it, or choose another dataDir`,
+              ]
+            : []),
+        ...foreignFiles.map(
+            (file) => `${file} is there and was not made by pulumi-etcd: remove it, or give the cluster another name`,
+        ),
+    ];
+}

@@ -1,0 +1,153 @@
+import assert from "node:assert/strict";
+
+import { parseFacts } from "../../../components/provision/facts";
+import type { ProvisionInputs } from "../../../components/provision/inputs";
+import { problemsOf } from "../../../components/provision/problems";
+
+const NOW = 1_700_000_000;
+const sha256 = "ab".repeat(32);
+
+/** A host that is as it should be, in the words of its shell. */
+const FIT = [
+    `clock=${NOW}`,
+    "kernel=Linux",
+    "systemd=yes",
+    ...["ss", "flock", "cmp", "getent", "useradd", "tar", "gzip", "curl", "wget", "nft", "apt-get"].map(
+        (tool) => `tool=${tool}`,
+    ),
+    "free=data 9000 /var/lib",
+    "free=releases 9000 /opt",
+    "address=127.0.0.1",
+    "address=10.0.0.11",
+    "address=fe80::1",
+    "binaries=absent",
+];
+
+const inputs: ProvisionInputs = {
+    schemaVersion: 1,
+    cluster: "tools",
+    clusterToken: "tools.prod",
+    version: "3.6.16",
+    install: { source: "file", path: "etcd.tar.gz", sha256 },
+    dataDir: "/var/lib/etcd/tools",
+    firewall: true,
+    deleteDataOnDestroy: false,
+    hosts: [],
+};
+const host = {
+    name: "a",
+    address: "10.0.0.11",
+    peerPort: 2380,
+    clientPort: 2379,
+    ssh: { user: "root", address: "10.0.0.11" },
+};
+
+/** What speaks against a fit host of which some lines were changed: `key=value` adds a line, a RegExp takes lines away. */
+function problems(changes: readonly (string | RegExp)[], declared: Partial<ProvisionInputs> = {}): readonly string[] {
+    const gone = changes.filter((change) => change instanceof RegExp);
+    const added = changes.filter((change) => typeof change === "string");
+    const lines = [...FIT.filter((line) => !gone.some((pattern) => pattern.test(line))), ...added];
+    return problemsOf({ ...inputs, ...declared }, host, parseFacts(lines.join("\n")), NOW);
+}
+
+/** Exactly one problem, with this in its text. */
+function one(wanted: RegExp, changes: readonly (string | RegExp)[], declared: Partial<ProvisionInputs> = {}): void {
+    const found = problems(changes, declared);
+    assert.equal(found.length, 1, JSON.stringify(found));
+    assert.match(found[0]!, wanted);
+}
+
+describe("what speaks against a host", () => {
+    it("is nothing when it is fit", () => {
+        assert.deepEqual(problems([]), []);
+    });
+
+    it("is another system, or one without systemd, and then nothing else is told", () => {
+        one(/runs FreeBSD, wanted is Linux/, ["kernel=FreeBSD", /^kernel|^tool|^systemd/]);
+        one(/systemd does not run/, [/^systemd|^tool/]);
+    });
+
+    it("is each program that is missing, with the package that has it", () => {
+        one(/program ss is missing: install iproute2/, [/=ss$/]);
+        one(/program flock is missing: install util-linux/, [/=flock$/]);
+        one(/program tar is missing/, [/=tar$/]);
+        one(/nft is missing/, [/=nft$/]);
+    });
+
+    it("is no program that is not needed", () => {
+        assert.deepEqual(problems([/=nft$/], { firewall: false }), []);
+        assert.deepEqual(problems([/=apt-get$/]), []);
+        assert.deepEqual(problems([/=(curl|wget)$/]), []);
+        assert.deepEqual(problems([/=(tar|gzip)$|^binaries/, "binaries=present"]), []);
+    });
+
+    it("is what the install source needs", () => {
+        const url = { install: { source: "url", url: "https://x/y.tar.gz", sha256 } } as const;
+        one(/curl and wget are missing/, [/=(curl|wget)$/], url);
+        assert.deepEqual(problems([/=curl$/], url), []);
+        one(/it has no apt-get/, [/=apt-get$/], { install: { source: "debian" } });
+    });
+
+    it("is a clock that is off by more than a minute, either way", () => {
+        assert.deepEqual(problems([/^clock/, `clock=${NOW - 60}`]), []);
+        one(/clock is 300 s behind/, [/^clock/, `clock=${NOW - 300}`]);
+        one(/clock is 61 s ahead of/, [/^clock/, `clock=${NOW + 61}`]);
+    });
+
+    it("is a disk without room for a member, or for the binaries", () => {
+        one(/\/var\/lib has 511 MiB free, 512 MiB are wanted/, [/^free=data/, "free=data 511 /var/lib"]);
+        one(/\/opt has 100 MiB free/, [/^free=rel/, "free=releases 100 /opt"]);
+        assert.deepEqual(problems([/^free=rel|^bin/, "free=releases 100 /opt", "binaries=present"]), []);
+    });
+
+    it("is less room where a member lives already: what it holds is etcd's to watch", () => {
+        const living = ["data=ours", "token=tools.prod", "entry=member"];
+        assert.deepEqual(problems([/^free=data/, "free=data 100 /var/lib", ...living]), []);
+        one(/31 MiB free, 32 MiB are wanted/, [/^free=data/, "free=data 31 /var/lib", ...living]);
+    });
+
+    it("is an address that is another host's", () => {
+        one(/10\.0\.0\.11 is not an address of it \(it has 10\.0\.0\.12\)/, [/^address=10/, "address=10.0.0.12"]);
+        assert.deepEqual(problems([/^address/]), [], "it could not tell its addresses");
+    });
+
+    it("is whoever listens on a port of the cluster's, by name, on the declared address or on all", () => {
+        const nginx = 'users:(("nginx",pid=812,fd=6))';
+        for (const at of ["10.0.0.11:2379", "*:2379", "0.0.0.0:2379", "[::]:2379", "[::ffff:10.0.0.11]%eth0:2379"]) {
+            assert.equal(problems([`listener=2379 ${at} ${nginx}`]).length, 1, at);
+        }
+        one(/port 2379 is taken by nginx \(process 812\), which listens on \*:2379/, [`listener=2379 *:2379 ${nginx}`]);
+        one(/port 2380 is taken by another process/, ["listener=2380 *:2380 "]);
+        assert.deepEqual(problems([`listener=2379 127.0.0.1:2379 ${nginx}`]), []);
+    });
+
+    it("is a port that another cluster of ours has there, once", () => {
+        one(/port 2379 belongs to the cluster "other"/, ["claim=2379 other"]);
+        one(/taken by etcd/, ["claim=2379 other", 'listener=2379 10.0.0.11:2379 users:(("etcd",pid=7,fd=3))']);
+    });
+
+    it("is data of another cluster, or of nobody that is known", () => {
+        one(/belongs to the cluster with the token "old\.prod", declared is "tools\.prod"/, [
+            "token=old.prod",
+            "mark=old.prod",
+            "data=ours",
+            "entry=member",
+        ]);
+        one(/with the token "old\.prod"/, ["mark=old.prod"]);
+        one(/holds etcd data, and nothing on the host says/, ["entry=member"]);
+        one(/holds etcd data/, ["entry=member", "mark=tools.prod"]);
+        one(/holds index\.html, wanted is an empty directory/, ["entry=index.html"]);
+        assert.deepEqual(problems(["entry=lost+found"]), [], "a file system of its own");
+        assert.deepEqual(problems(["entry=member", "data=ours", "token=tools.prod", "mark=tools.prod"]), []);
+    });
+
+    it("is a file of somebody else's where ours would lie", () => {
+        one(/etcd-tools\.service is there and was not made by pulumi-etcd/, [
+            "foreign=/etc/systemd/system/etcd-tools.service",
+        ]);
+    });
+
+    it("is all of it at once", () => {
+        assert.equal(problems([/^clock|=nft$/, "clock=1", "foreign=/x", "entry=member"]).length, 4);
+    });
+});
