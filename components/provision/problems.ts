@@ -101,8 +101,8 @@ function portProblems({ address }: ProvisionHost, { listeners, claims }: Facts):
 function concerns({ at }: Listener, address: string): boolean {
     const host = at
         .replace(/:\d+$/, "")
+        .replace(/%[^\]]*$/, "")
         .replace(/^\[|\]$/g, "")
-        .replace(/%.*$/, "")
         .replace(/^::ffff:/, "");
     return host === "*" || host === "0.0.0.0" || host === "::" || host === address;
 }
