@@ -62,7 +62,7 @@ export function parsePeers(text: string): readonly string[] {
     return words.filter((word) => isAddress(word)).sort();
 }
 
-/** The unit that loads the table at boot, before there is a network. */
+/** The unit that loads the table at boot, before there is a network. Nobody has to stop it to change the table: it is reloaded. */
 export function renderFirewallUnit({ paths, cluster }: HostSettings): string {
     return `${HEADER}
 [Unit]
@@ -71,10 +71,8 @@ DefaultDependencies=no
 Wants=network-pre.target
 Before=network-pre.target shutdown.target ${paths.unit}.service
 Conflicts=shutdown.target
-# Debian's nftables.service begins with "flush ruleset", which takes our table away as well.
 After=local-fs.target nftables.service
-PartOf=nftables.service
-ReloadPropagatedFrom=nftables.service
+StartLimitIntervalSec=0
 
 [Service]
 Type=oneshot
@@ -87,6 +85,20 @@ ExecStop=-/usr/sbin/nft delete table inet ${paths.firewallTable}
 
 [Install]
 WantedBy=sysinit.target
+`;
+}
+
+/**
+ * What the host's own firewall service has to do besides: Debian's flushes all tables, ours as well, whenever it is started, reloaded or
+ * stopped. The file may be gone, then nothing happens.
+ */
+export function renderFirewallDropIn({ paths }: HostSettings): string {
+    const load = `-/usr/sbin/nft -f ${paths.firewall}`;
+    return `${HEADER}
+[Service]
+ExecStartPost=${load}
+ExecReload=${load}
+ExecStopPost=${load}
 `;
 }
 

@@ -6,6 +6,8 @@ export interface HostPaths {
     readonly firewallUnit: string;
     readonly unitFile: string;
     readonly firewallUnitFile: string;
+    /** Brings the table back whenever the host's own `nftables.service` has flushed all tables. */
+    readonly firewallDropIn: string;
     /** Root of everything below; root:etcd 0750. */
     readonly root: string;
     /** Says that `root` is ours, and which cluster's: the host's. */
@@ -42,6 +44,7 @@ export function hostPaths(cluster: string, dataDir = `/var/lib/etcd/${cluster}`)
         firewallUnit: `${unit}-firewall`,
         unitFile: `/etc/systemd/system/${unit}.service`,
         firewallUnitFile: `/etc/systemd/system/${unit}-firewall.service`,
+        firewallDropIn: `/etc/systemd/system/nftables.service.d/${unit}.conf`,
         root,
         mark: `${root}/managed`,
         generations: `${root}/generations`,

@@ -1,5 +1,5 @@
 import { shellQuote } from "../quote";
-import { renderFirewall, renderFirewallUnit, renderNoFirewall, renderPeers } from "./firewall";
+import { renderFirewall, renderFirewallDropIn, renderFirewallUnit, renderNoFirewall, renderPeers } from "./firewall";
 import { renderGeneration } from "./generation";
 import { ETCD_USER, HEADER, type HostCertificates, type HostSettings } from "./settings";
 import { STAGE_FUNCTIONS } from "./stageFunctions";
@@ -42,6 +42,7 @@ export function renderStage(settings: HostSettings, certificates: HostCertificat
             unit_file: paths.unitFile,
             firewall_unit: paths.firewallUnit,
             firewall_unit_file: paths.firewallUnitFile,
+            firewall_drop_in: paths.firewallDropIn,
             firewall_table: paths.firewallTable,
             digest,
         }),
@@ -70,7 +71,8 @@ function firewall(settings: HostSettings): readonly string[] {
     if (!settings.firewall) return [call("open_firewall", paths.firewall, renderNoFirewall(settings))];
     return [
         call("put_once", paths.peers, "0640", `root:${ETCD_USER}`, renderPeers([])),
-        call("load_firewall", paths.firewall, renderFirewall(settings), renderFirewallUnit(settings)),
+        call("put_units", renderFirewallUnit(settings), renderFirewallDropIn(settings)),
+        call("load_firewall", paths.firewall, renderFirewall(settings)),
     ];
 }
 

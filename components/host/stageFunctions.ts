@@ -30,7 +30,7 @@ is_ours() {
 }
 
 check_ours() {
-    for file in "$unit_file" "$firewall_unit_file"; do
+    for file in "$unit_file" "$firewall_unit_file" "$firewall_drop_in"; do
         if [ -e "$file" ] || [ -L "$file" ]; then
             [ -f "$file" ] && is_ours "$file" || fail "$file exists and is not pulumi-etcd's: remove it, or give the cluster another name"
         fi
@@ -110,7 +110,16 @@ drop_old_generations() {
     done
 }
 
-# load_firewall FILE TABLE UNIT: the new table is tried before it replaces the old one.
+# put_units FIREWALL DROP-IN
+put_units() {
+    [ -d "\${firewall_drop_in%/*}" ] || install -d -m 0755 "\${firewall_drop_in%/*}"
+    put "$firewall_unit_file" 0644 root:root "$1"
+    units_changed=$changed
+    put "$firewall_drop_in" 0644 root:root "$2"
+    if [ -n "$units_changed$changed" ]; then systemctl daemon-reload; fi
+}
+
+# load_firewall FILE TABLE: the new table is tried before it replaces the old one.
 load_firewall() {
     if ! [ -f "$1" ] || ! printf '%s' "$2" | cmp -s - "$1"; then
         try=/run/$firewall_unit.try
@@ -119,13 +128,10 @@ load_firewall() {
         rm -f "$try"
     fi
     put "$1" 0640 "root:$etcd" "$2"
-    table_changed=$changed
-    put "$firewall_unit_file" 0644 root:root "$3"
-    if [ -n "$changed" ]; then systemctl daemon-reload; fi
     systemctl is-enabled --quiet "$firewall_unit" || systemctl --quiet enable "$firewall_unit"
     if ! systemctl is-active --quiet "$firewall_unit"; then
         systemctl start "$firewall_unit" || fail "the firewall can't be loaded: see journalctl -u $firewall_unit on the host"
-    elif [ -n "$table_changed" ] || ! /usr/sbin/nft list table inet "$firewall_table" >/dev/null 2>&1; then
+    elif [ -n "$changed" ] || ! /usr/sbin/nft list table inet "$firewall_table" >/dev/null 2>&1; then
         systemctl reload "$firewall_unit" || fail "the firewall can't be loaded: see journalctl -u $firewall_unit on the host"
     fi
 }

@@ -363,16 +363,17 @@ describe("staging", function () {
             const pid = () => a.output("systemctl show --value --property MainPID etcd-tools");
             const before = await pid();
             await stageOn(a, { ...settings, clientAddresses: [b.address] }, await certificatesOnHost(a));
-            for (const command of [
-                "reload etcd-tools-firewall",
-                "restart etcd-tools-firewall",
-                "restart nftables",
-                "reload nftables",
-            ]) {
+            const services = ["etcd-tools-firewall", "nftables"];
+            const commands = ["reload etcd-tools-firewall", "restart etcd-tools-firewall"];
+            // Debian's own service flushes all tables, each time.
+            for (const action of ["stop", "start", "reload", "restart", "stop", "restart"])
+                commands.push(`${action} nftables`);
+            for (const command of commands) {
                 await a.output(`systemctl ${command}`);
                 assert.match(await a.output("nft list table inet etcd_tools"), /reject with tcp reset/, command);
                 assert.deepEqual(await reached(), [false, true], command);
             }
+            assert.equal(await a.output(`systemctl is-active ${services.join(" ")}`), "active\nactive\n");
             assert.equal(await pid(), before);
         });
 
