@@ -5,6 +5,9 @@ import type { SshTarget } from "./target";
 
 export type { SshConnection } from "./ssh";
 
+/** A failure that came sooner has kept nobody waiting. */
+const QUICK_MS = 1000;
+
 /** One live connection for each way to reach a host, shared by all who ask at the same time or later. */
 export class ConnectionPool {
     readonly #connections = new Map<string, Promise<SshConnection>>();
@@ -36,12 +39,21 @@ export class ConnectionPool {
         }
     }
 
-    /** Callers that ask at the same time share a failure too; a later one tries again. */
+    /**
+     * Callers that ask at the same time share a failure too; a later one tries again. A host that kept us waiting is not asked again for
+     * as long as that was: of callers that come in turn, only the first one waits.
+     */
     #make(key: string, target: SshTarget): Promise<SshConnection> {
+        const beganMs = performance.now();
         const made = this.#open(target);
         this.#connections.set(key, made);
         made.catch(() => {
-            if (this.#connections.get(key) === made) this.#connections.delete(key);
+            const forget = (): void => {
+                if (this.#connections.get(key) === made) this.#connections.delete(key);
+            };
+            const waitedMs = performance.now() - beganMs;
+            if (waitedMs < QUICK_MS) forget();
+            else setTimeout(forget, waitedMs).unref();
         });
         return made;
     }

@@ -29,7 +29,9 @@ export class HostLock {
     readonly #connection: SshConnection;
     readonly #channel: ScriptChannel;
     readonly #beat: NodeJS.Timeout;
-    #heardAt = Date.now();
+    /** When the last beat was sent that the host has answered: it lets go so long after that at the earliest. */
+    #answeredBeat = Date.now();
+    readonly #openBeats: number[] = [];
     #isReleased = false;
     #lost: RemoteError | undefined;
 
@@ -37,42 +39,43 @@ export class HostLock {
     static async take(connection: SshConnection, options: HostLockOptions): Promise<HostLock> {
         const { host } = connection;
         const { waitSeconds, onWait } = options;
-        let onLine: (line: string) => void = () => {};
-        const channel = await connection.open(
-            lockScript(options),
-            eachLine((line) => onLine(line)),
-        );
-        const locked = new Promise<HostLock>((resolve, reject) => {
-            let held: LockHeldError | undefined;
-            let lock: HostLock | undefined;
-            onLine = (line) => {
-                if (lock !== undefined) return lock.#heard();
-                if (line === "locked") return resolve((lock = new HostLock(connection, channel)));
-                held = heldError(host, options.cluster, line);
-                if (waitSeconds > 0) onWait?.(held);
-            };
-            channel.exited.then(({ code, stderr }) => {
-                reject(code === HELD && held !== undefined ? held : lockFailed(host, stderr, code));
-            }, reject);
+        let held: LockHeldError | undefined;
+        let onLocked = (): void => {};
+        let onHeard = (): void => {};
+        const locked = new Promise<void>((resolve) => (onLocked = resolve));
+        const onLine = (line: string): void => {
+            if (line === "locked") return onLocked();
+            if (line === "heard") return onHeard();
+            held = heldError(host, options.cluster, line);
+            if (waitSeconds > 0) onWait?.(held);
+        };
+        const channel = await connection.open(lockScript(options), eachLine(onLine));
+        const ended = channel.exited.then(({ code, stderr }) => {
+            throw code === HELD && held !== undefined ? held : lockFailed(host, stderr, code);
         });
         try {
-            return await within(waitSeconds + ANSWER_SECONDS, locked, () => lockFailed(host, "no answer", undefined));
+            const late = (): RemoteError => lockFailed(host, "no answer", undefined);
+            await within(waitSeconds + ANSWER_SECONDS, Promise.race([locked, ended]), late);
         } catch (error) {
             channel.close();
             throw error;
         }
+        const lock = new HostLock(connection, channel);
+        onHeard = () => lock.#heard();
+        return lock;
     }
 
     private constructor(connection: SshConnection, channel: ScriptChannel) {
         this.#connection = connection;
         this.#channel = channel;
         this.#beat = setInterval(() => this.#sendBeat(), BEAT_MS).unref();
+        this.#sendBeat();
         void channel.exited.catch(() => {}).then(() => this.#ended());
     }
 
     /** @throws RemoteError lock-lost, if the host may have let go */
     assertHeld(): void {
-        if (this.#lost === undefined && Date.now() - this.#heardAt > LOST_AFTER_MS) this.#loseIt();
+        if (this.#lost === undefined && this.#isSilent()) this.#loseIt();
         if (this.#lost !== undefined) throw this.#lost;
     }
 
@@ -86,12 +89,17 @@ export class HostLock {
     }
 
     #sendBeat(): void {
-        if (Date.now() - this.#heardAt > LOST_AFTER_MS) return this.#loseIt();
+        if (this.#isSilent()) return this.#loseIt();
+        this.#openBeats.push(Date.now());
         void this.#channel.write("\n");
     }
 
     #heard(): void {
-        this.#heardAt = Date.now();
+        this.#answeredBeat = this.#openBeats.shift() ?? this.#answeredBeat;
+    }
+
+    #isSilent(): boolean {
+        return Date.now() - this.#answeredBeat > LOST_AFTER_MS;
     }
 
     #ended(): void {

@@ -1,0 +1,109 @@
+import assert from "node:assert/strict";
+
+import { ConnectionPool } from "../../components/remote/connectionPool";
+import type { EtcdClient } from "../../components/remote/etcdClient";
+import type { Lab, LabHost } from "../../lab";
+import { EtcdHosts } from "./etcdHosts";
+import { etcdFailure, openHosts } from "./hosts";
+import { until } from "./until";
+
+describe("A client of etcd", () => {
+    const pool = new ConnectionPool();
+    let lab: Lab;
+    let a: LabHost;
+    let b: LabHost;
+    let etcd: EtcdHosts;
+    let client: EtcdClient;
+    let learner: string;
+
+    before(async () => {
+        lab = await openHosts();
+        [a, b] = [lab.host("a"), lab.host("b")];
+        etcd = await EtcdHosts.open(lab, pool, "3.6");
+        client = await etcd.bootstrap(a);
+        learner = (await client.memberAdd(etcd.peerUrl(b), true)).id;
+        await etcd.start(b, [a, b], "existing");
+        await until("the leader sees the learner", 60, async () => (await client.activePeers()).has(learner));
+    });
+    after(async () => {
+        client.close();
+        pool.closeAll();
+        await openHosts();
+        await Promise.all(lab.hosts.map((host) => host.run("systemctl stop etcd-remote")));
+    });
+
+    /** What a status call with other settings fails with. */
+    const statusWith = async (changes: Parameters<EtcdHosts["client"]>[1]): Promise<unknown> => {
+        const other = await etcd.client(a, changes);
+        return other.status().finally(() => other.close());
+    };
+
+    it("says that TLS fails, and why: wrong name, wrong authority, wrong or expired certificate of its own", async () => {
+        await assert.rejects(statusWith({ serverName: "zebra" }), etcdFailure("unavailable", "TLS", "zebra"));
+        const otherCa = await etcd.pem("peer-ca.crt");
+        await assert.rejects(statusWith({ ca: otherCa }), etcdFailure("unavailable", "TLS", "certificate"));
+        const [cert, key] = await Promise.all([etcd.pem("a-peer.crt"), etcd.pem("a-peer.key")]);
+        await assert.rejects(statusWith({ cert, key }), etcdFailure("unavailable", "TLS", "unknown ca"));
+        const [oldCert, oldKey] = await Promise.all([etcd.pem("expired.crt"), etcd.pem("expired.key")]);
+        await assert.rejects(statusWith({ cert: oldCert, key: oldKey }), etcdFailure("unavailable", "TLS", "expired"));
+    });
+
+    it("says that nothing listens on the port", async () => {
+        const says = [`root@${a.address}: status`, `${a.address} port 4`, "Connection refused"];
+        await assert.rejects(statusWith({ clientPort: 4 }), etcdFailure("unavailable", ...says));
+    });
+
+    it("is answered by a learner about itself, and refused a read", async () => {
+        const second = await etcd.client(b);
+        await until("the learner answers", 60, async () =>
+            second.status().then(
+                () => true,
+                () => false,
+            ),
+        );
+        const status = await second.status();
+        assert.deepEqual({ id: status.memberId, isLearner: status.isLearner }, { id: learner, isLearner: true });
+        assert.equal(await second.isHealthy(), false);
+        await assert.rejects(second.get("x"), etcdFailure("learner-refuses"));
+        await assert.rejects(client.moveLeader(learner), etcdFailure("bad-transferee"));
+        second.close();
+    });
+
+    it("knows at once which peer died, and soon which one was cut off", async () => {
+        await b.output("systemctl kill --signal KILL etcd-remote; systemctl reset-failed etcd-remote");
+        await until("the dead learner is gone", 5, async () => !(await client.activePeers()).has(learner));
+    });
+
+    it("gives a call up after its time, when the member is frozen, and can't tell whether it was done", async () => {
+        const quick = await etcd.client(a, { timeoutSeconds: 1 });
+        await quick.status();
+        await a.freezeProcess("etcd");
+        try {
+            await assert.rejects(
+                quick.put("x", "y"),
+                etcdFailure("timeout", "put x", "no answer in time", "may have been done"),
+            );
+            await assert.rejects(quick.activePeers(), etcdFailure("timeout", "no answer in time"));
+            assert.equal(await quick.isHealthy(), false);
+        } finally {
+            await a.thawProcess("etcd");
+        }
+        await until("the member answers again", 30, () => quick.isHealthy());
+        quick.close();
+    });
+
+    it("says so when etcd stops, and works on when it is back", async () => {
+        await a.output("systemctl kill --signal STOP etcd-remote");
+        const asked = assert.rejects(client.put("x", "y"), etcdFailure("unavailable"));
+        await a.output("systemctl kill --signal KILL etcd-remote");
+        await asked;
+        await assert.rejects(client.status(), etcdFailure("unavailable", "Connection refused"));
+    });
+
+    it("says so when the SSH connection is gone", async () => {
+        await a.cut();
+        const asked = assert.rejects(client.status(), etcdFailure("unavailable"));
+        await asked;
+        await a.heal();
+    });
+});

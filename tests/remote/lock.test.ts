@@ -1,0 +1,165 @@
+import assert from "node:assert/strict";
+
+import { LockHeldError } from "../../components/remote/errors";
+import { acquireLock, type LockOptions } from "../../components/remote/lock";
+import type { SshTarget } from "../../components/remote/ssh";
+import { LAB_USERS, type Lab } from "../../lab";
+import { failure, openHosts, targetOf, withPool } from "./hosts";
+import { Program } from "./program";
+import { until } from "./until";
+
+describe("A cluster's lock", () => {
+    const options: LockOptions = { cluster: "one", holder: "ada@desk, process 1, stack tools", waitSeconds: 0 };
+    let lab: Lab;
+    beforeEach(async () => {
+        lab = await openHosts();
+    });
+    after(() => openHosts());
+
+    const targets = (changes: Partial<SshTarget> = {}): SshTarget[] =>
+        lab.hosts.map((host) => targetOf(lab, host, changes));
+
+    /** Takes the lock in this process, with connections of its own, and gives it back after `use`. */
+    const holding = async <T>(where: readonly SshTarget[], how: LockOptions, use: () => Promise<T>): Promise<T> =>
+        withPool(async (pool) => {
+            const lock = await acquireLock(await Promise.all(where.map((target) => pool.connect(target))), how);
+            try {
+                return await use();
+            } finally {
+                await lock.release();
+            }
+        });
+    const isFree = async (): Promise<boolean> => holding(targets(), options, () => Promise.resolve(true));
+
+    /** Another process that holds the lock. */
+    const otherHolder = async (
+        where: readonly SshTarget[],
+        holder = "bob@lap, process 2, stack tools",
+    ): Promise<Program> => {
+        const program = new Program("lockProgram.ts", { ...options, targets: where, holder });
+        await program.says("has the lock");
+        return program;
+    };
+
+    it("is refused while somebody has it, by who that is and since when", async () => {
+        await holding(targets(), options, async () => {
+            await assert.rejects(
+                holding(targets(), { ...options, holder: "bob" }, () => Promise.resolve()),
+                (error) => {
+                    assert.ok(error instanceof LockHeldError);
+                    assert.equal(error.holder, options.holder);
+                    assert.ok(Math.abs(Date.parse(error.since ?? "") - Date.now()) < 60_000, error.since);
+                    return failure(
+                        "lock-held",
+                        `root@${lab.host("a").address}`,
+                        options.holder,
+                        `cluster "one"`,
+                    )(error);
+                },
+            );
+        });
+        assert.ok(await isFree());
+    });
+
+    it("of one cluster is none of another's business", async () => {
+        const other = { ...options, cluster: "one-more" };
+        assert.equal(
+            await holding(targets(), options, () => holding(targets(), other, () => Promise.resolve("both"))),
+            "both",
+        );
+    });
+
+    it("is waited for, and it is told for whom", async () => {
+        const heard: (string | undefined)[] = [];
+        const order: string[] = [];
+        const waiting = {
+            ...options,
+            holder: "bob",
+            waitSeconds: 30,
+            onWait: (held: LockHeldError) => heard.push(held.holder),
+        };
+        let second = Promise.resolve();
+        await holding(targets(), options, async () => {
+            second = holding(targets(), waiting, () => Promise.resolve(void order.push("second")));
+            await until("the second one waits", 20, () => heard.length > 0);
+            order.push("first");
+        });
+        await second;
+        assert.deepEqual({ order, heard }, { order: ["first", "second"], heard: [options.holder] });
+    });
+
+    for (const who of ["root", "admin", "operator"] as const) {
+        it(`is free soon after its holder was killed (as ${who})`, async () => {
+            const sudoPassword = who === "operator" ? { sudoPassword: LAB_USERS.operator.password } : {};
+            const program = await otherHolder(targets({ user: who, ...sudoPassword }));
+            await program.end("SIGKILL");
+            assert.ok(await holding(targets(), { ...options, waitSeconds: 5 }, () => Promise.resolve(true)));
+        });
+    }
+
+    it("is free some seconds after its holder froze, who then knows that it is lost", async () => {
+        const program = await otherHolder(targets());
+        program.child.kill("SIGSTOP");
+        assert.ok(await holding(targets(), { ...options, waitSeconds: 30 }, () => Promise.resolve(true)));
+        program.child.kill("SIGCONT");
+        await program.says("lost the lock: lock-lost");
+        assert.equal(await program.exited, 0);
+    });
+
+    it("is known as lost before the host lets go, when the network between is cut", async () => {
+        const [host] = lab.hosts;
+        assert.ok(host);
+        const program = await otherHolder([targetOf(lab, host)]);
+        await host.cut();
+        const isHeldThere = async (): Promise<boolean> =>
+            (await host.run("flock -n /run/pulumi-etcd-membership-one.lock true")).code !== 0;
+        assert.ok(await isHeldThere());
+        await program.says("lost the lock: lock-lost");
+        assert.ok(await isHeldThere(), "the host must not let go before its holder knows");
+        await until("the host lets go", 15, async () => !(await isHeldThere()));
+        await program.exited;
+    });
+
+    it("is known as lost at once when a host goes down", async () => {
+        const program = await otherHolder(targets());
+        await lab.host("b").kill();
+        await program.says("lost the lock: lock-lost");
+        await program.exited;
+        await lab.host("b").start();
+        assert.ok(await isFree());
+    });
+
+    it("is never had by two, and nobody waits for ever, whatever the order in which hosts are named", async () => {
+        const ROUNDS = 5;
+        let [inside, most, turns] = [0, 0, 0];
+        const takeTurns = async (where: readonly SshTarget[], holder: string): Promise<void> => {
+            for (let round = 0; round < ROUNDS; round++) {
+                await holding(where, { ...options, holder, waitSeconds: 60 }, async () => {
+                    inside += 1;
+                    most = Math.max(most, inside);
+                    turns += 1;
+                    await new Promise(setImmediate);
+                    inside -= 1;
+                });
+            }
+        };
+        const all = targets();
+        await Promise.all([
+            takeTurns(all, "ada"),
+            takeTurns([...all].reverse(), "bob"),
+            takeTurns(all.slice(1), "cy"), // One host was out of reach for this one.
+        ]);
+        assert.deepEqual({ most, turns }, { most: 1, turns: 3 * ROUNDS });
+    });
+
+    it("on a connection that is named twice is taken once", async () => {
+        const [target] = targets();
+        assert.ok(target);
+        assert.equal(await holding([target, target], options, () => Promise.resolve("fine")), "fine");
+    });
+
+    it("leaves nobody's name behind", async () => {
+        await holding(targets(), options, () => Promise.resolve());
+        assert.equal(await lab.host("a").readFile("/run/pulumi-etcd-membership-one.lock"), "");
+    });
+});
