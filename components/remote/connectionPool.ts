@@ -13,6 +13,12 @@ export class ConnectionPool {
     readonly #connections = new Map<string, Promise<SshConnection>>();
 
     /**
+     * @param options.remembersSilence a host that kept us waiting in vain is not asked again for as long as that was: of callers that
+     * come in turn, only the first one waits @default false
+     */
+    constructor(private readonly options: { readonly remembersSilence?: boolean } = {}) {}
+
+    /**
      * @returns the open connection to the target, or a new one if there is none or it is dead. Callers don't close it.
      * @throws RemoteError as `SshConnection.connect`
      */
@@ -39,10 +45,7 @@ export class ConnectionPool {
         }
     }
 
-    /**
-     * Callers that ask at the same time share a failure too; a later one tries again. A host that kept us waiting is not asked again for
-     * as long as that was: of callers that come in turn, only the first one waits.
-     */
+    /** Callers that ask at the same time share a failure too; a later one tries again. */
     #make(key: string, target: SshTarget): Promise<SshConnection> {
         const beganMs = performance.now();
         const made = this.#open(target);
@@ -52,8 +55,8 @@ export class ConnectionPool {
                 if (this.#connections.get(key) === made) this.#connections.delete(key);
             };
             const waitedMs = performance.now() - beganMs;
-            if (waitedMs < QUICK_MS) forget();
-            else setTimeout(forget, waitedMs).unref();
+            if (this.options.remembersSilence && waitedMs > QUICK_MS) setTimeout(forget, waitedMs).unref();
+            else forget();
         });
         return made;
     }
@@ -65,7 +68,7 @@ export class ConnectionPool {
 }
 
 /** The process's connections. Whoever needs a host gets it from here, so that there is one connection to each. */
-export const pool = new ConnectionPool();
+export const pool = new ConnectionPool({ remembersSilence: true });
 
 /** What makes two targets the same connection: everything, credentials included, but in no readable form. */
 function identity(target: SshTarget): string {
