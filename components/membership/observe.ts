@@ -69,9 +69,12 @@ export class Observer {
         }
     }
 
-    /** A member's own answers, if it gives any. */
+    /**
+     * A member's own answers, if it gives any. One that has not said that it is ready is not asked: its client port takes connections
+     * from the first moment and lets them hang until then.
+     */
     private async ask(host: WantedHost, seen: HostSeen): Promise<HostSeen> {
-        const status = isUp(seen) && this.credentials ? await this.status(host) : undefined;
+        const status = seen.unit === "active" && this.credentials ? await this.status(host) : undefined;
         return { ...seen, status, servesPeers: status !== undefined };
     }
 
