@@ -5,7 +5,7 @@ import type { Input } from "@pulumi/pulumi";
  * resources exist. Secrets and what other resources produce may be late-known inputs.
  */
 export interface EtcdClusterArgs {
-    /** The etcd version that every member shall run, as `etcd --version` prints it.
+    /** The etcd version that every member shall run, as `etcd --version` prints it: 3.4.4 or later, up to 3.7.
      * @example "3.6.16" */
     readonly version: string;
 
@@ -34,7 +34,7 @@ export interface EtcdClusterArgs {
      * @default 2380 */
     readonly peerPort?: number;
 
-    /** The directory that holds a member's data on its host.
+    /** The directory that holds a member's data on its host: two levels deep or more, and not below /home, /root, /run, /tmp or /usr.
      * @default "/var/lib/etcd/<name>" */
     readonly dataDir?: string;
 
@@ -115,7 +115,10 @@ export interface SshArgs {
     /** The password that `sudo` asks a user who is not root for.
      * @default sudo asks for none */
     readonly sudoPassword?: Input<string>;
-    /** Host keys, by host name: `{ a: "ssh-ed25519 AAAA…" }`. */
+    /**
+     * Host keys, by host name: `{ a: "ssh-ed25519 AAAA…" }`. Give all keys of a host that has several: `@pulumi/command` asks for ECDSA
+     * before RSA before Ed25519, and checks what it gets against one key only.
+     */
     readonly hostKeys?: Readonly<Record<string, string | readonly string[]>>;
     /** The text of an OpenSSH `known_hosts` file, looked up by address and by name. */
     readonly knownHosts?: string;

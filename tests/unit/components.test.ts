@@ -194,6 +194,33 @@ describe("EtcdHost", () => {
         assert.equal(unwrapSecret(of("Command")[0]!.inputs.connection).hostKey, "ssh-ed25519 AAAA");
     });
 
+    it("checks the key that the plugin asks for first, where a host has several", async () => {
+        const { commandConnection } = await import("../../components/connection");
+        const hostKeys = ["ssh-ed25519 AAAA1", "ssh-rsa AAAA2", "ecdsa-sha2-nistp256 AAAA3"];
+        assert.equal(commandConnection({ ...ssh, hostKeys }).hostKey, "ecdsa-sha2-nistp256 AAAA3");
+        assert.equal(commandConnection({ ...ssh, hostKeys, insecureSkipHostKeyCheck: true }).hostKey, undefined);
+    });
+
+    it("is reached through the bastion by the plugin and by our own connections alike", async () => {
+        const { commandConnection, sshTarget } = await import("../../components/connection");
+        const { sudoPassword: password, ...bastion } = {
+            ...ssh,
+            address: "10.0.0.1",
+            user: "jump",
+            sudo: false,
+            hostKeys: ["ssh-rsa AAAA"],
+        };
+        assert.equal(password, "hunter2");
+        const through = { ...ssh, privateKey: pulumi.secret("private key"), bastion };
+        const { proxy } = commandConnection(through) as unknown as { proxy: Record<string, unknown> };
+        assert.deepEqual([proxy["host"], proxy["user"], proxy["hostKey"]], ["10.0.0.1", "jump", "ssh-rsa AAAA"]);
+
+        const { value, isSecret } = await valueOf(sshTarget(through));
+        assert.equal(isSecret, true);
+        assert.equal(value.privateKey, "private key");
+        assert.equal(value.bastion?.user, "jump");
+    });
+
     it("tells the staged generation's digest, which is no secret", async () => {
         const { renderGeneration } = await import("../../components/host/generation");
         const { value, isSecret } = await valueOf((await host()).generation);
