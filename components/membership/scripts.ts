@@ -136,16 +136,16 @@ if [ -f ${shellQuote(paths.firewallUnitFile)} ]; then
     systemctl disable --quiet --now ${paths.firewallUnit}.service 2>/dev/null || true
 fi
 /usr/sbin/nft delete table inet ${paths.firewallTable} 2>/dev/null || true
-rm -f ${shellQuote(paths.unitFile)} ${shellQuote(paths.firewallUnitFile)} ${unitDir}/multi-user.target.wants/${paths.unit}.service
+rm -f ${shellQuote(paths.unitFile)} ${shellQuote(paths.firewallUnitFile)} ${shellQuote(paths.firewallDropIn)} ${unitDir}/multi-user.target.wants/${paths.unit}.service
 rm -rf ${shellQuote(paths.root)} ${shellQuote(paths.runtime)}
 rmdir "$(dirname ${shellQuote(paths.root)})" 2>/dev/null || true
 ${deleteData ? `[ ! -d ${data} ] || find ${data} -mindepth 1 -delete` : ":"}
 rmdir ${data} 2>/dev/null || true
 for release in ${paths.releases}/*/; do
     [ -e "$release/etcd" ] || continue
-    grep -qs "ExecStart=$\{release%/}/" ${unitDir}/etcd-*.service || rm -rf "$release"
+    grep -qs "ExecStart=$\{release%/}/" ${unitDir}/etcd-*.service /etc/etcd/*/generations/*/etcd.service || rm -rf "$release"
 done
-rmdir ${paths.releases} 2>/dev/null || true
+rmdir ${paths.releases} "$(dirname ${shellQuote(paths.firewallDropIn)})" 2>/dev/null || true
 systemctl daemon-reload
 systemctl reset-failed ${paths.unit}.service ${paths.firewallUnit}.service 2>/dev/null || true`;
 }
