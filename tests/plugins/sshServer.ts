@@ -26,8 +26,9 @@ export interface SshServer {
     readonly passphrase: string;
     /** The server's public key, as in `known_hosts`. */
     readonly hostKey: string;
-    /** A public key of the same type that is not the server's. */
+    /** A public key of the same type that is not the server's, and the private key to it, which nobody lets in. */
     readonly foreignKey: string;
+    readonly strangerKey: string;
     /** An empty directory for what commands write. */
     readonly scratch: string;
     /** How many connections were accepted for login so far. */
@@ -61,6 +62,7 @@ export async function startSshServer(): Promise<SshServer> {
         passphrase,
         hostKey: publicKey(host),
         foreignKey: publicKey(foreign),
+        strangerKey: readFileSync(foreign, "utf8"),
         scratch,
         logins: () => readFileSync(log, "utf8").split("Accepted publickey").length - 1,
         stop: async () => {

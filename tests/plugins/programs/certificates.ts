@@ -1,3 +1,4 @@
+import type * as pulumi from "@pulumi/pulumi";
 import * as tls from "@pulumi/tls";
 
 type Keyless<T> = Omit<T, "privateKeyPem">;
@@ -5,10 +6,14 @@ type Keyless<T> = Omit<T, "privateKeyPem">;
 /** Certificates and what they are made of, each named by its key; they refer to each other by name. */
 export interface CertificatesProgram {
     readonly keys: Readonly<Record<string, tls.PrivateKeyArgs>>;
-    readonly authorities?: Readonly<
-        Record<string, { readonly key: string; readonly args: Keyless<tls.SelfSignedCertArgs> }>
-    >;
+    readonly authorities?: Readonly<Record<string, Authority>>;
     readonly leaves?: Readonly<Record<string, Leaf>>;
+}
+
+export interface Authority {
+    /** Without it, the arguments' own `privateKeyPem`, if any. */
+    readonly key?: string;
+    readonly args: tls.SelfSignedCertArgs;
 }
 
 export interface Leaf {
@@ -24,12 +29,12 @@ const program = JSON.parse(process.env.PROGRAM ?? "{}") as CertificatesProgram;
 
 const keys = new Map(Object.entries(program.keys).map(([name, args]) => [name, new tls.PrivateKey(name, args)]));
 
-const pemOf = (key: string) => found(keys, key).privateKeyPem;
+const pemOf = (key: string): pulumi.Output<string> => found(keys, key).privateKeyPem;
 
 const authorities = new Map(
     Object.entries(program.authorities ?? {}).map(([name, { key, args }]) => [
         name,
-        new tls.SelfSignedCert(name, { ...args, privateKeyPem: pemOf(key) }),
+        new tls.SelfSignedCert(name, key === undefined ? args : { ...args, privateKeyPem: pemOf(key) }),
     ]),
 );
 

@@ -27,7 +27,7 @@ const command = new remote.Command("command", {
     stdin: certificate.certPem,
     logging: "none",
 });
-command.stdout.apply((text) => appendFileSync(program.seen, `${text.trim()}\n`));
+command.stdout.apply((text) => appendFileSync(program.seen, `${JSON.stringify(text)}\n`));
 
 export const stdout = command.stdout;
 export const certPem = certificate.certPem;
