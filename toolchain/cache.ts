@@ -33,7 +33,7 @@ export async function artefact(name: string, version: string, build: Build): Pro
     if (existsSync(directory)) return directory;
     const running = underWay.get(directory);
     if (running) return running;
-    const title = `${name} ${version.replace(digestSuffix, "")}`;
+    const title = `${name} ${version.replace(digestSuffix, "")}`.trimEnd();
     const made = withLock(join(cacheDirectory(), "locks", key), `makes ${title}`, () =>
         buildUnlessThere(directory, title, build),
     ).finally(() => underWay.delete(directory));

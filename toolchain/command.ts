@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import { closeSync, openSync, readFileSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
+import { constants } from "node:os";
 import { basename, dirname } from "node:path";
 
 const shownLines = 25;
@@ -33,7 +34,7 @@ function run(command: string, args: readonly string[], options: CommandOptions, 
         });
         const stop = (signal: NodeJS.Signals): void => {
             child.kill(signal);
-            process.exit(130);
+            process.exit(128 + constants.signals[signal]);
         };
         process.on("SIGTERM", stop).on("SIGINT", stop);
         const forget = (): void => void process.off("SIGTERM", stop).off("SIGINT", stop);
