@@ -32,7 +32,7 @@ const pure = [
 const effects = ["ssh2", "etcd3", "@grpc/*", "node:fs*", "fs", "node:net", "node:child_process", "child_process"];
 
 export default tseslint.config(
-    { ignores: ["node_modules/**", ".lab/**", "toolchain/plugins/**"] },
+    { ignores: ["node_modules/**", ".lab/**", "dist/**", "toolchain/plugins/**"] },
     js.configs.recommended,
     ...tseslint.configs.recommended,
     {
@@ -47,7 +47,7 @@ export default tseslint.config(
             "@typescript-eslint/no-explicit-any": "error",
             "@typescript-eslint/consistent-type-imports": "error",
             "@typescript-eslint/switch-exhaustiveness-check": ["error", { considerDefaultExhaustiveForUnions: true }],
-            "@typescript-eslint/no-unused-vars": ["error", { argsIgnorePattern: "^_" }],
+            "@typescript-eslint/no-unused-vars": ["error", { argsIgnorePattern: "^_", varsIgnorePattern: "^_" }],
             "import-x/no-restricted-paths": ["error", { zones: boundaries }],
             "import-x/no-cycle": "error",
             eqeqeq: "error",

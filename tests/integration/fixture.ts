@@ -84,6 +84,7 @@ export async function eventually(what: string, seconds: number, check: () => Pro
             if (Date.now() > deadline)
                 throw new Error(
                     `${what} did not come true within ${seconds} s: ${error instanceof Error ? error.message : String(error)}`,
+                    { cause: error },
                 );
         }
         await new Promise((resolve) => setTimeout(resolve, 200));
