@@ -33,4 +33,4 @@ const what = JSON.parse(process.env.PROGRAM ?? '""') as Unserved;
 const result: unknown = what && unserved[what]();
 
 // Awaited, so that a function's refusal fails the program.
-export const made = pulumi.output(result).apply(String);
+export const made = Promise.resolve(result).then(() => what);
