@@ -1,5 +1,5 @@
 /** A user's Pulumi project in a directory of its own, run by the real engine. */
-import { spawn, type ChildProcess } from "node:child_process";
+import { spawn, spawnSync, type ChildProcess } from "node:child_process";
 import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -41,6 +41,12 @@ export interface Running {
     readonly finished: Promise<Run>;
     /** Ends the engine and all that it started, at once, as a power cut of the operator's machine would. */
     readonly kill: () => void;
+    /** Ends the engine alone, with no warning: its plugins are left to themselves. */
+    readonly killEngine: () => void;
+    /** Ctrl-C: the engine alone hears it, since its plugins are in process groups of their own. */
+    readonly interrupt: () => void;
+    /** The command lines of what it has started and what still runs. */
+    readonly left: () => readonly string[];
 }
 
 export class Project {
@@ -69,7 +75,9 @@ export class Project {
             `{ "compilerOptions": { "target": "ES2022", "module": "CommonJS", "esModuleInterop": true }, "ts-node": { "swc": true } }\n`,
         );
         writeFileSync(join(directory, "Pulumi.yaml"), "name: user-program\nruntime: nodejs\nmain: index.ts\n");
-        const project = new Project(directory, pulumi, { ...env, PULUMI_BACKEND_URL: `file://${backend}` });
+        // Beside each file, the backend writes one of attributes in place: a killed engine may leave it empty, and no run can then read the stack.
+        const url = `file://${backend}?metadata=skip`;
+        const project = new Project(directory, pulumi, { ...env, PULUMI_BACKEND_URL: url });
         project.declare({});
         const stack = options.stack ?? "test";
         await project.mustRun(["stack", "select", "--create", stack]);
@@ -102,6 +110,19 @@ export class Project {
 
     destroy(...flags: readonly string[]): Promise<Run> {
         return this.start(["destroy", "--yes", "--skip-preview", ...flags]).finished;
+    }
+
+    /** What a user does after a run that was killed: gives back the lock that it left on the stack. */
+    async cancel(): Promise<void> {
+        await this.mustRun(["cancel", "--yes"]);
+    }
+
+    /** Takes over another project's state, as a copy of its stack's file would. */
+    async copyState(from: Project): Promise<void> {
+        const file = join(this.directory, "state.json");
+        await from.mustRun(["stack", "export", "--show-secrets", "--file", file]);
+        await this.mustRun(["stack", "import", "--file", file]);
+        rmSync(file);
     }
 
     async mustRun(command: readonly string[]): Promise<Run> {
@@ -142,17 +163,39 @@ export class Project {
                 resolve({ code: code ?? 255, text, seconds: (performance.now() - began) / 1000 }),
             );
         });
-        return { process: child, printed: () => text, finished, kill: () => killGroup(child.pid) };
+        return {
+            process: child,
+            printed: () => text,
+            finished,
+            kill: () => killSession(child.pid),
+            killEngine: () => child.kill("SIGKILL"),
+            interrupt: () => child.kill("SIGINT"),
+            left: () => sessionOf(child.pid).map(({ command }) => command),
+        };
     }
 }
 
-function killGroup(pid: number | undefined): void {
-    if (pid === undefined) return;
-    try {
-        process.kill(-pid, "SIGKILL");
-    } catch {
-        // It has ended by itself.
+/** The engine's plugins are in process groups of their own, and in its session. */
+function killSession(pid: number | undefined): void {
+    for (let left = sessionOf(pid); left.length > 0; left = sessionOf(pid)) {
+        for (const one of left) {
+            try {
+                process.kill(one.pid, "SIGKILL");
+            } catch {
+                // It has ended by itself.
+            }
+        }
     }
+}
+
+/** Its processes, without those that have ended and wait to be fetched. */
+function sessionOf(pid: number | undefined): readonly { readonly pid: number; readonly command: string }[] {
+    if (pid === undefined) return [];
+    const { stdout } = spawnSync("ps", ["--sid", String(pid), "-o", "pid=,stat=,args="], { encoding: "utf8" });
+    return stdout.split("\n").flatMap((line) => {
+        const [, one, state = "", command = ""] = /^\s*(\d+)\s+(\S+)\s+(.*)$/.exec(line) ?? [];
+        return one === undefined || state.startsWith("Z") ? [] : [{ pid: Number(one), command }];
+    });
 }
 
 function succeeded(run: Run): Run {
