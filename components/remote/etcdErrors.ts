@@ -50,9 +50,10 @@ export function toEtcdError(host: string, what: string, error: unknown, behind?:
 
 /** gRPC's account of a failed call, without its numbers and repetitions. */
 function plain(text: string): string {
+    if (/deadline exceeded/i.test(text)) return "no answer in time";
     const line = text.replace(/^\d+ /, "").split("\n")[0] ?? "";
-    const tls =
-        /SSL routines:\w*:([^:]+):/.exec(line)?.[1] ?? /ERR_TLS_\w+\]: (.*?)\.? Resolution note/.exec(line)?.[1];
-    if (tls !== undefined) return `TLS could not be set up (${tls})`;
-    return /deadline exceeded/i.test(line) ? "no answer in time" : line;
+    const last = /Last error: (?:Error(?: \[\w+\])?: )?(.*?)(?:\. Resolution note.*)?$/.exec(line)?.[1];
+    if (last === undefined) return line;
+    if (/\bE[A-Z]{4,}\b/.test(last)) return `no connection (${last})`;
+    return `TLS could not be set up (${/SSL routines:\w*:([^:]+):/.exec(last)?.[1] ?? last})`;
 }

@@ -1,6 +1,7 @@
-import { get } from "node:https";
+import { Agent, get } from "node:https";
+import { setTimeout as pause } from "node:timers/promises";
 
-/** What the request needs of a client's access to etcd. */
+/** What the requests need of a client's access to etcd. */
 interface Access {
     readonly ca: string;
     readonly cert: string;
@@ -8,31 +9,63 @@ interface Access {
     readonly serverName: string;
 }
 
-/** The peers with which a member's raft streams stand, by its metrics. */
-export async function activePeers(
-    localPort: number,
-    access: Access,
-    timeoutSeconds: number,
-): Promise<ReadonlySet<string>> {
-    return parseActivePeers(await fetchMetrics(localPort, access, timeoutSeconds));
+/** What a member's metrics say about one other member. */
+export interface PeerTraffic {
+    /** Its streams stand. That stays so for minutes after a network was cut, but not after the peer's process died. */
+    readonly isConnected: boolean;
+    /** How much the member has ever received from it. */
+    readonly receivedBytes: number;
 }
 
-/** etcd v3.4 to v3.7 server/etcdserver/api/rafthttp/metrics.go: a gauge for each peer, 1 while it is active. */
-export function parseActivePeers(metrics: string): ReadonlySet<string> {
-    const found = new Set<string>();
-    for (const [, labels = "", value] of metrics.matchAll(/^etcd_network_active_peers\{([^}]*)\} (\S+)$/gm)) {
-        const id = /Remote="([0-9a-f]+)"/.exec(labels)?.[1];
-        if (id !== undefined && Number(value) > 0) found.add(id);
+/** A peer that is alive answers the leader's heartbeats, which come every 0.1 s, or every second where somebody has tuned them. */
+const PATIENCE_MS = 1500;
+const PAUSE_MS = 20;
+/** What came since a look so short ago counts as now. */
+const RECENT_MS = 500;
+
+/** Reads a member's metrics through a port of this machine. */
+export class EtcdMetrics {
+    readonly #agent: Agent;
+    #last: { readonly at: number; readonly peers: ReadonlyMap<string, PeerTraffic> } | undefined;
+
+    constructor(
+        private readonly localPort: number,
+        { ca, cert, key, serverName: servername }: Access,
+        private readonly timeoutSeconds: number,
+    ) {
+        this.#agent = new Agent({ keepAlive: true, maxSockets: 1, ca, cert, key, servername });
     }
-    return found;
-}
 
-async function fetchMetrics(localPort: number, access: Access, timeoutSeconds: number): Promise<string> {
-    const { ca, cert, key, serverName: servername } = access;
-    return new Promise((resolve, reject) => {
-        const request = get(
-            { host: "127.0.0.1", port: localPort, path: "/metrics", agent: false, ca, cert, key, servername },
-            (response) => {
+    /** The peers from which something came while we looked, or since we looked a moment ago. */
+    async activePeers(): Promise<ReadonlySet<string>> {
+        const began = Date.now();
+        const first =
+            this.#last !== undefined && began - this.#last.at < PATIENCE_MS ? this.#last.peers : await this.#look();
+        for (;;) {
+            const now = await this.#look();
+            const connected = [...now].filter(([, peer]) => peer.isConnected);
+            const heard = connected.filter(([id, peer]) => peer.receivedBytes > (first.get(id)?.receivedBytes ?? 0));
+            if (heard.length === connected.length || Date.now() - began > PATIENCE_MS) {
+                return new Set(heard.map(([id]) => id));
+            }
+            await pause(PAUSE_MS);
+        }
+    }
+
+    close(): void {
+        this.#agent.destroy();
+    }
+
+    async #look(): Promise<ReadonlyMap<string, PeerTraffic>> {
+        const peers = parsePeerTraffic(await this.#fetch());
+        this.#last = { at: Date.now(), peers };
+        return peers;
+    }
+
+    #fetch(): Promise<string> {
+        return new Promise((resolve, reject) => {
+            const where = { host: "127.0.0.1", port: this.localPort, path: "/metrics", agent: this.#agent };
+            const request = get(where, (response) => {
                 const chunks: Buffer[] = [];
                 response.on("data", (chunk: Buffer) => chunks.push(chunk));
                 response.on("error", reject);
@@ -40,9 +73,23 @@ async function fetchMetrics(localPort: number, access: Access, timeoutSeconds: n
                     if (response.statusCode === 200) resolve(Buffer.concat(chunks).toString());
                     else reject(new Error(`GET /metrics answers ${response.statusCode}`));
                 });
-            },
-        );
-        request.on("error", (error) => reject(new Error(`UNAVAILABLE: ${error.message}`, { cause: error })));
-        request.setTimeout(timeoutSeconds * 1000, () => request.destroy(new Error("deadline exceeded")));
-    });
+            });
+            request.on("error", (error) => reject(new Error(`UNAVAILABLE: ${error.message}`, { cause: error })));
+            request.setTimeout(this.timeoutSeconds * 1000, () => request.destroy(new Error("deadline exceeded")));
+        });
+    }
+}
+
+/** By id. The names are those of etcd v3.4 to v3.7 server/etcdserver/api/rafthttp/metrics.go. */
+export function parsePeerTraffic(metrics: string): ReadonlyMap<string, PeerTraffic> {
+    const received = new Map(samples(metrics, "peer_received_bytes_total", "From"));
+    const connected = samples(metrics, "active_peers", "Remote");
+    return new Map(
+        connected.map(([id, count]) => [id, { isConnected: count > 0, receivedBytes: received.get(id) ?? 0 }]),
+    );
+}
+
+function samples(metrics: string, name: string, label: string): [id: string, value: number][] {
+    const line = new RegExp(`^etcd_network_${name}\\{[^}]*\\b${label}="([0-9a-f]+)"[^}]*\\} (\\S+)$`, "gm");
+    return [...metrics.matchAll(line)].map(([, id = "", value]) => [id, Number(value)]);
 }
