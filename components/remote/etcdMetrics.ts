@@ -39,8 +39,8 @@ export class EtcdMetrics {
     /** The peers from which something came while we looked, or since we looked a moment ago. */
     async activePeers(): Promise<ReadonlySet<string>> {
         const began = Date.now();
-        const first =
-            this.#last !== undefined && began - this.#last.at < PATIENCE_MS ? this.#last.peers : await this.#look();
+        const recent = this.#last !== undefined && began - this.#last.at < RECENT_MS ? this.#last.peers : undefined;
+        const first = recent ?? (await this.#look());
         for (;;) {
             const now = await this.#look();
             const connected = [...now].filter(([, peer]) => peer.isConnected);
