@@ -1,27 +1,26 @@
 /** The resource of the protocol. The only file of this folder that knows the engine. */
-import * as pulumi from "@pulumi/pulumi";
+import type * as pulumi from "@pulumi/pulumi";
 
+import { DynamicResource } from "../dynamicResource";
 import type { LateInputs } from "../late";
-import { forwardTo } from "../trampoline";
 import type { MemberRow, MembershipInputs } from "./inputs";
 
 /**
  * The only thing that starts, stops, adds, promotes, removes or restarts a member of one cluster: observes, plans, acts one step, and
  * observes again, until the cluster is as declared.
  */
-export class EtcdMembership extends pulumi.dynamic.Resource {
+export class EtcdMembership extends DynamicResource {
     declare readonly clusterId: pulumi.Output<string>;
     declare readonly initialClusterState: pulumi.Output<"existing">;
     declare readonly members: pulumi.Output<readonly MemberRow[]>;
 
     constructor(name: string, args: LateInputs<MembershipInputs>, opts?: pulumi.CustomResourceOptions) {
         super(
-            forwardTo("membership/handler"),
+            "Membership",
+            "membership/handler",
             name,
             { clusterId: undefined, initialClusterState: undefined, members: undefined, ...args },
             { ...opts, additionalSecretOutputs: ["credentials", "hosts", "retired"] },
-            "etcd",
-            "Membership",
         );
     }
 }

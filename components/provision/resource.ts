@@ -1,26 +1,25 @@
 /** The resource that checks hosts and gives them etcd's binaries. The only file of this folder that knows the engine. */
 import * as pulumi from "@pulumi/pulumi";
 
+import { DynamicResource } from "../dynamicResource";
 import type { LateInputs } from "../late";
-import { forwardTo } from "../trampoline";
 import type { ProvisionInputs } from "./inputs";
 
 /**
  * Comes before everything else of a cluster: looks at all its hosts, and only if nothing speaks against any of them puts etcd's binaries
  * there. When it is destroyed, last of all, it clears what a first run that failed half-way may have left.
  */
-export class EtcdProvision extends pulumi.dynamic.Resource {
+export class EtcdProvision extends DynamicResource {
     /** By host name: a mark that a host loses with its disk, so that a host which was rebuilt gets its files again. */
     declare readonly incarnations: pulumi.Output<Readonly<Record<string, string>>>;
 
     constructor(name: string, args: LateInputs<ProvisionInputs>, opts?: pulumi.CustomResourceOptions) {
         super(
-            forwardTo("provision/handler"),
+            "Provision",
+            "provision/handler",
             name,
             { incarnations: undefined, isPreview: pulumi.runtime.isDryRun(), ...args },
             { ...opts, additionalSecretOutputs: ["hosts"] },
-            "etcd",
-            "Provision",
         );
     }
 }
