@@ -43,7 +43,7 @@ function variables(source: InstallSource, version: string): readonly string[] {
 
 const FUNCTIONS = `set -eu
 umask 022
-fail() { printf '%s\\n' "$1" >&2; exit 1; }
+fail() { printf '%s\\n' "$1" >&2; rmdir "\${directory%/*}" 2>/dev/null || :; exit 1; }
 
 take_lock() {
     command -v flock >/dev/null || fail "the program flock is missing on this host: install util-linux"

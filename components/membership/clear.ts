@@ -3,7 +3,7 @@ import { hostPaths } from "../host/paths";
 import { pool } from "../remote/connectionPool";
 import type { SshTarget } from "../remote/ssh";
 import { messageOf } from "./errors";
-import { removeFiles, setAside, stop } from "./scripts";
+import { removeFiles, removeReleases, setAside, stop } from "./scripts";
 
 /** Which cluster's things go. */
 export interface Cleared {
@@ -27,7 +27,8 @@ export async function clearHosts(
     const paths = hostPaths(cluster, dataDir);
     const script = [
         "set -eu",
-        `[ -e '${paths.root}' ] || [ -e '${paths.unitFile}' ] || exit 0`,
+        // A first run may have come no further than to install, or to begin to.
+        `[ -e '${paths.root}' ] || [ -e '${paths.unitFile}' ] || {\n${removeReleases(paths)}\nexit 0\n}`,
         stop(paths),
         deleteDataOnDestroy ? "" : setAside(paths),
         removeFiles(paths, deleteDataOnDestroy),

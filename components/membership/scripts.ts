@@ -141,13 +141,25 @@ rm -rf ${shellQuote(paths.root)} ${shellQuote(paths.runtime)}
 rmdir "$(dirname ${shellQuote(paths.root)})" 2>/dev/null || true
 ${deleteData ? `[ ! -d ${data} ] || find ${data} -mindepth 1 -delete` : ":"}
 rmdir ${data} 2>/dev/null || true
-for release in ${paths.releases}/*/; do
-    [ -e "$release/etcd" ] || continue
-    grep -qs "ExecStart=$\{release%/}/" ${unitDir}/etcd-*.service /etc/etcd/*/generations/*/etcd.service || rm -rf "$release"
-done
-rmdir ${paths.releases} "$(dirname ${shellQuote(paths.firewallDropIn)})" 2>/dev/null || true
+rmdir "$(dirname ${shellQuote(paths.firewallDropIn)})" 2>/dev/null || true
+${removeReleases(paths)}
 systemctl daemon-reload
 systemctl reset-failed ${paths.unit}.service ${paths.firewallUnit}.service 2>/dev/null || true`;
+}
+
+/** Removes each release that no cluster's unit runs, nor would run after a step back. While somebody installs one, all are left. */
+export function removeReleases(paths: HostPaths): string {
+    return `
+(
+    exec 9>/run/pulumi-etcd-install.lock
+    flock -n 9 || exit 0
+    for release in ${paths.releases}/*/; do
+        [ -d "$release" ] || continue
+        grep -qsF "ExecStart=$\{release%/}/" /etc/systemd/system/etcd-*.service /etc/etcd/*/generations/*/etcd.service || rm -rf "$release"
+    done
+    rm -f ${paths.releases}/*.archive
+    rmdir ${paths.releases} 2>/dev/null || true
+)`;
 }
 
 /** How many snapshots taken before removals a host keeps. */

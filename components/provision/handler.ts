@@ -63,16 +63,11 @@ async function provision(id: string, inputs: ProvisionInputs): Promise<Provision
     const { hosts, problems } = await lookAtAll(inputs);
     if (problems.length > 0) throw new Error([...problems, "nothing was changed on any host"].join("\n"));
     const bare = hosts.filter(({ facts }) => facts?.isInstalled === false).map(({ host }) => host);
-    try {
-        await install(inputs, bare);
-    } catch (error) {
-        const message = error instanceof Error ? error.message : String(error);
-        // Not an Error: what the engine's dynamic provider knows as "made, but not as wanted". What was installed has to be cleared, too.
-        throw { id, properties: inputs, reasons: [message], message };
-    } finally {
-        forgetLooks();
-    }
-    return inputs;
+    const failures = await install(inputs, bare);
+    forgetLooks();
+    if (failures.length === 0) return inputs;
+    // Not an Error: what the engine's dynamic provider knows as "made, but not as wanted", so that `destroy` clears what was installed.
+    throw { id, properties: inputs, reasons: failures, message: failures.join("\n") };
 }
 
 async function lookIfKnown(inputs: ProvisionInputs): Promise<Looks | undefined> {

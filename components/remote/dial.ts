@@ -80,7 +80,10 @@ export async function logIn(
 
     try {
         return await within(timeoutSeconds, ready, () =>
-            unreachable(target, `its SSH server did not let us in within ${Math.ceil(timeoutSeconds)} s of the connection`),
+            unreachable(
+                target,
+                `its SSH server did not let us in within ${Math.ceil(timeoutSeconds)} s of the connection`,
+            ),
         );
     } catch (error) {
         client.destroy();

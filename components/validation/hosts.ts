@@ -88,12 +88,14 @@ function checkDistinctHosts(hosts: readonly EtcdHostArgs[]): Problems {
 function checkSize({ hosts, allowEvenSize }: EtcdClusterArgs): Problems {
     const size = hosts.length;
     if (size % 2 === 1 || allowEvenSize === true) return [];
-    return problem(
-        "hosts",
-        `${size} hosts`,
-        "an odd number",
-        `${size} members survive the loss of ${toleranceOf(size)}, no more than ${size - 1}: declare one more or one less, or set allowEvenSize`,
-    );
+    return [
+        {
+            property: "hosts",
+            found: `a list of ${size}`,
+            wanted: "an odd number of hosts",
+            remedy: `${size} members survive the loss of ${toleranceOf(size)}, no more than ${size - 1}: declare one more or one less, or set allowEvenSize`,
+        },
+    ];
 }
 
 /** How many members of a cluster may fall. */

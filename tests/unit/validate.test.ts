@@ -103,7 +103,7 @@ describe("a cluster's arguments", () => {
         [
             "an even number of hosts",
             { hosts: three.slice(0, 2) },
-            /hosts is "2 hosts", wanted is an odd number; 2 members survive the loss of 0, no more than 1/,
+            /hosts is a list of 2, wanted is an odd number of hosts; 2 members survive the loss of 0, no more than 1/,
         ],
         [
             "a port out of range",

@@ -1,0 +1,34 @@
+/** Whether anything was changed on hosts. */
+import assert from "node:assert/strict";
+
+import type { Lab, LabHost } from "../../lab";
+
+/**
+ * All that this package ever writes to or starts: files with their owner, mode, size, time and digest (units, and whether they are
+ * enabled, users and binaries are files, too), the firewall, and processes of etcd. Taken from within the host and without asking
+ * any of its services, so that it does not matter whether the host can be reached or is frozen.
+ */
+async function fingerprint(host: LabHost): Promise<readonly string[]> {
+    const text = await host.output(`
+        places=$(ls -d /etc /opt /usr/local /var/lib/etcd* /var/lib/pulumi* /usr/bin/etcd* /run/*etcd* /run/systemd/system* 2>/dev/null)
+        find $places -printf '%p %y %m %U:%G %s %T@ %l\\n' | sort
+        find $places -type f -exec sha256sum {} +
+        nft list ruleset 2>/dev/null
+        pgrep -a etcd
+        true`);
+    return text.split("\n");
+}
+
+/** Notes how all hosts are; what it returns fails, with what is otherwise, if one is otherwise by then. */
+export async function watchHosts(lab: Lab): Promise<() => Promise<void>> {
+    const look = () => Promise.all(lab.hosts.map((host) => fingerprint(host)));
+    const before = await look();
+    return async () => {
+        for (const [index, now] of (await look()).entries()) {
+            const then = before[index]!;
+            const gone = then.filter((line) => !now.includes(line)).map((line) => `- ${line}`);
+            const come = now.filter((line) => !then.includes(line)).map((line) => `+ ${line}`);
+            assert.deepEqual([...gone, ...come], [], `host "${lab.hosts[index]!.name}" was changed`);
+        }
+    };
+}
