@@ -8,7 +8,7 @@ import { acquireLock, type ClusterLock } from "../remote/lock";
 import { clearHosts } from "./clear";
 import { messageOf } from "./errors";
 import { isSame, isUnknown } from "../stateValues";
-import { desiredOf, retiredHosts, type MembershipInputs, type MembershipState } from "./inputs";
+import { desiredOf, retiredHosts, type MembershipArgs, type MembershipInputs, type MembershipState } from "./inputs";
 import { Observer } from "./observe";
 import { describe, wholePlan, type Plan } from "./plan";
 import { memberTable, reconcile, type Tell } from "./reconcile";
@@ -20,11 +20,15 @@ interface CheckResult {
     readonly inputs: MembershipInputs;
 }
 
+/** Clusters that a preview is under way for. The engine tells nobody but the program, which says so in an input that ends here. */
+const previewed = new Set<string>();
+
 /** A cluster that is not built yet has no diff: its plan is shown here, as far as it can be foreseen. */
-export async function check(olds: Partial<MembershipState>, news: MembershipInputs): Promise<CheckResult> {
-    const isPreviewOfCreate = olds.hosts === undefined && isUnknown(news.hosts);
-    if (isPreviewOfCreate) await foresee({}, news);
-    return { inputs: news };
+export async function check(olds: Partial<MembershipState>, news: MembershipArgs): Promise<CheckResult> {
+    const { isPreview, ...inputs } = news;
+    if (isPreview) previewed.add(inputs.cluster);
+    if (isPreview && olds.hosts === undefined) await foresee({}, inputs);
+    return { inputs };
 }
 
 /** Observes and plans. Changes nothing, and never fails: what can't be seen becomes a line. */
@@ -61,10 +65,10 @@ function teller(cluster: string): Tell {
     return (line) => console.log(`[${cluster}] ${line}`);
 }
 
-/** The plan, shown. Undefined when the world can't be seen, or nothing would come of it. */
+/** The plan, shown in a preview: `up` tells its steps as it takes them. Undefined when the world can't be seen, or nothing would come of it. */
 async function foresee(olds: Partial<MembershipState>, news: MembershipInputs): Promise<Plan | undefined> {
     if (isStopped(news.cluster)) return undefined;
-    const tell = teller(news.cluster);
+    const tell: Tell = previewed.has(news.cluster) ? teller(news.cluster) : () => undefined;
     if (isUnknown(news.hosts.map((host) => host.ssh))) {
         tell("the plan is not known yet: how to log in to the hosts is still to be made");
         return undefined;
@@ -97,8 +101,8 @@ function isDeclaredOtherwise(olds: MembershipState, news: MembershipInputs): boo
     });
 }
 
-function observerOf(wanted: Desired, { credentials }: MembershipInputs): Observer {
-    return new Observer(wanted, pool, isUnknown(credentials) ? undefined : credentials);
+function observerOf(wanted: Desired, { credentials, access }: MembershipInputs): Observer {
+    return new Observer(wanted, pool, isUnknown(credentials) ? undefined : credentials, access);
 }
 
 /** Create and update: from whatever is there to what is declared. A failure keeps what is needed to go on, or to destroy. */

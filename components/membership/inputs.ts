@@ -37,6 +37,12 @@ export interface MembershipInputs {
     readonly stack: string;
 }
 
+/** What the program says. */
+export interface MembershipArgs extends MembershipInputs {
+    /** Whether the engine is asked for a preview. Never kept. */
+    readonly isPreview: boolean;
+}
+
 /** What is kept beside the inputs. */
 export interface MembershipState extends MembershipInputs {
     /** Hosts that were managed and could not be retired yet. */

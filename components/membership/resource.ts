@@ -1,5 +1,5 @@
 /** The resource of the protocol. The only file of this folder that knows the engine. */
-import type * as pulumi from "@pulumi/pulumi";
+import * as pulumi from "@pulumi/pulumi";
 
 import { DynamicResource } from "../dynamicResource";
 import type { LateInputs } from "../late";
@@ -19,7 +19,13 @@ export class EtcdMembership extends DynamicResource {
             "Membership",
             "membership/handler",
             name,
-            { clusterId: undefined, initialClusterState: undefined, members: undefined, ...args },
+            {
+                clusterId: undefined,
+                initialClusterState: undefined,
+                members: undefined,
+                isPreview: pulumi.runtime.isDryRun(),
+                ...args,
+            },
             { ...opts, additionalSecretOutputs: ["credentials", "hosts", "retired"] },
         );
     }
