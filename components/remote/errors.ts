@@ -51,10 +51,11 @@ export class RemoteError extends Error {
         readonly kind: RemoteErrorKind,
         /** The host as an operator knows it: `root@10.0.0.1`. */
         readonly host: string,
-        message: string,
+        /** The message without the host. */
+        readonly reason: string,
         options?: ErrorOptions,
     ) {
-        super(`${host}: ${message}`, options);
+        super(`${host}: ${reason}`, options);
     }
 }
 

@@ -1,11 +1,11 @@
 import type { Etcd3 } from "etcd3";
 
 import { within } from "./deadline";
+import type { Way } from "./direct";
 import { isEtcdError } from "./errors";
 import { toEtcdError } from "./etcdErrors";
 import { decimalId, hexId } from "./etcdId";
 import { EtcdMetrics } from "./etcdMetrics";
-import type { SshConnection } from "./ssh";
 import { Tunnel } from "./tunnel";
 
 /** What a client needs to be let in by etcd, as PEM. */
@@ -54,11 +54,14 @@ export interface EtcdStatus {
     readonly errors: readonly string[];
 }
 
-/** Opens etcd's API on one member, through the SSH connection to its host. Nothing is asked yet. */
-export async function openEtcd(connection: SshConnection, access: EtcdAccess): Promise<EtcdClient> {
+/**
+ * Opens etcd's API on one member. Nothing is asked yet.
+ * @param way the SSH connection to its host, or `directWay`
+ */
+export async function openEtcd(way: Way, access: EtcdAccess): Promise<EtcdClient> {
     // Loading etcd3 takes longer than an answer of etcd; whoever asks nothing should not wait for it.
     const [{ Etcd3 }, { noop }] = await Promise.all([import("etcd3"), import("cockatiel")]);
-    const tunnel = await Tunnel.open(connection, access.address, access.clientPort);
+    const tunnel = await Tunnel.open(way, access.address, access.clientPort);
     const client = new Etcd3({
         hosts: `https://127.0.0.1:${tunnel.port}`,
         credentials: {
@@ -77,7 +80,7 @@ export async function openEtcd(connection: SshConnection, access: EtcdAccess): P
             "grpc.max_reconnect_backoff_ms": 1000,
         },
     });
-    return new EtcdClient(connection.host, access, client, tunnel);
+    return new EtcdClient(way.host, access, client, tunnel);
 }
 
 /** etcd's API on one member. Every call is tried once, within its time. All that it throws is an `EtcdError`. */

@@ -1,4 +1,4 @@
-import { EtcdError, type EtcdErrorCode } from "./errors";
+import { EtcdError, isRemoteError, type EtcdErrorCode } from "./errors";
 
 /** etcd's texts, from api/v3/v3rpc/rpctypes/error.go (v3.4 to v3.7), and gRPC's own. The first that fits counts. */
 const CODES: readonly (readonly [RegExp, EtcdErrorCode])[] = [
@@ -44,7 +44,8 @@ export function toEtcdError(host: string, what: string, error: unknown, behind?:
     const code = CODES.find(([pattern]) => pattern.test(text))?.[1] ?? "other";
     const own = /etcdserver: .*/.exec(text)?.[0];
     const remedy = REMEDIES[code] === undefined ? "" : `; ${REMEDIES[code]}`;
-    const found = own === undefined ? (behind?.message ?? plain(text)) : `etcd answers "${own}"`;
+    const inTheWay = isRemoteError(behind) ? behind.reason : behind?.message;
+    const found = own === undefined ? (inTheWay ?? plain(text)) : `etcd answers "${own}"`;
     return new EtcdError(code, host, own ?? text, `${what}: ${found}${remedy}`, { cause: error });
 }
 

@@ -69,7 +69,7 @@ export class SshConnection {
     ) {
         this.host = describeTarget(target);
         this.#hold = new ProcessHold(stream, bastion === undefined ? undefined : bastion.#hold);
-        const stopAsking = endWhenSilent(client);
+        const stopAsking = endWhenSilent(client, stream);
         client.on("error", () => {}); // What is under way on the connection fails by itself.
         client.once("close", () => {
             this.#isAlive = false;
@@ -100,7 +100,7 @@ export class SshConnection {
 
     /**
      * Runs a POSIX sh script. Its text goes over stdin, so it may hold secrets. Commands speak English (`LC_ALL=C`).
-     * An exit code other than 0 is no error here.
+     * An exit code other than 0 is no error here. What it leaves in the background must not hold its output open.
      * @throws RemoteError command-timeout, connection-lost, sudo-refused, sudo-wrong-password, session-refused
      */
     async run(script: string, options: RunOptions = {}): Promise<RunResult> {

@@ -1,9 +1,9 @@
 import { createServer, type AddressInfo, type Server, type Socket } from "node:net";
 
-import type { SshConnection } from "./ssh";
+import type { Way } from "./direct";
 
 /**
- * A port on this machine's loopback that leads, through an SSH connection, to a port behind a host.
+ * A port on this machine's loopback that leads to a port of a host, or behind it: through an SSH connection, or directly.
  * For clients that can't be given a stream. It keeps no process alive.
  */
 export class Tunnel {
@@ -12,19 +12,19 @@ export class Tunnel {
 
     private constructor(
         private readonly server: Server,
-        private readonly connection: SshConnection,
+        private readonly way: Way,
         private readonly address: string,
         private readonly remotePort: number,
     ) {
         server.on("connection", (socket) => void this.#lead(socket));
     }
 
-    static async open(connection: SshConnection, address: string, remotePort: number): Promise<Tunnel> {
+    static async open(way: Way, address: string, remotePort: number): Promise<Tunnel> {
         const server = createServer({ noDelay: true, allowHalfOpen: true }).unref();
         await new Promise<void>((resolve, reject) => {
             server.once("error", reject).listen(0, "127.0.0.1", resolve);
         });
-        return new Tunnel(server, connection, address, remotePort);
+        return new Tunnel(server, way, address, remotePort);
     }
 
     /** The port on 127.0.0.1. */
@@ -48,7 +48,7 @@ export class Tunnel {
         socket.once("close", () => this.#sockets.delete(socket));
         socket.on("error", () => socket.destroy());
         try {
-            const channel = await this.connection.forward(this.remotePort, this.address);
+            const channel = await this.way.forward(this.remotePort, this.address);
             this.#lastError = undefined;
             channel.on("error", () => socket.destroy());
             channel.once("close", () => socket.destroySoon());

@@ -4,7 +4,8 @@ import { ConnectionPool } from "../../components/remote/connectionPool";
 import type { EtcdClient } from "../../components/remote/etcdClient";
 import type { Lab, LabHost } from "../../lab";
 import { EtcdHosts } from "./etcdHosts";
-import { etcdFailure, openHosts } from "./hosts";
+import { etcdFailure, openHosts, targetOf } from "./hosts";
+import { Program } from "./program";
 import { until } from "./until";
 
 describe("A client of etcd", () => {
@@ -46,6 +47,14 @@ describe("A client of etcd", () => {
         await assert.rejects(statusWith({ cert, key }), etcdFailure("unavailable", "TLS", "unknown ca"));
         const [oldCert, oldKey] = await Promise.all([etcd.pem("expired.crt"), etcd.pem("expired.key")]);
         await assert.rejects(statusWith({ cert: oldCert, key: oldKey }), etcdFailure("unavailable", "TLS", "expired"));
+    });
+
+    it("keeps no process alive that has nothing more to ask", async () => {
+        const access = { address: a.address, clientPort: 2379, serverName: "a", ...etcd.credentials };
+        const program = new Program("idleProgram.ts", { target: targetOf(lab, a), etcd: access });
+        const code = await program.exited;
+        const { memberId } = await client.status();
+        assert.deepEqual({ code, output: program.output }, { code: 0, output: `ran\n${memberId}\n` });
     });
 
     it("says that nothing listens on the port", async () => {

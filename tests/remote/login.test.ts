@@ -163,6 +163,10 @@ describe("A login over SSH", () => {
         await assert.rejects(logIn({ user: "stranger" }), failure("sudo-refused", "can't become root"));
         assert.equal(await logIn({ user: "stranger", sudo: false }), "stranger\n");
 
+        await host.output('echo "Defaults:admin requiretty" > /etc/sudoers.d/tty');
+        await assert.rejects(logIn({ user: "admin" }), failure("sudo-refused", "sudo wants a terminal", "!requiretty"));
+        await host.output("rm /etc/sudoers.d/tty");
+
         await host.output("chmod 0 /usr/bin/sudo && mv /usr/bin/sudo /usr/bin/sudo.away");
         try {
             await assert.rejects(logIn({ user: "admin" }), failure("sudo-refused", "sudo is not installed"));
@@ -178,6 +182,16 @@ describe("A login over SSH", () => {
             refused,
             failure("session-refused", "This account is currently not available", "POSIX shell"),
         );
+    });
+
+    it("says so when the SSH server opens no session, or forwards nothing", async () => {
+        await withSshServer(host, 2222, ["MaxSessions=0", "AllowTcpForwarding=no"], async () => {
+            await assert.rejects(logIn({ port: 2222 }), failure("session-refused", "MaxSessions"));
+            const forward = withPool(async (pool) =>
+                (await pool.connect(targetOf(lab, host, { port: 2222 }))).forward(22),
+            );
+            await assert.rejects(forward, failure("forward-refused", `${host.address} port 22`, "AllowTcpForwarding"));
+        });
     });
 
     it("tells a closed port, a port where no SSH server answers, and a name without an address apart", async () => {

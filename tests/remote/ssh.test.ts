@@ -98,6 +98,24 @@ describe("An SSH connection", () => {
         assert.equal(seen.stdout, "operator\n");
     });
 
+    it("is not held up by a script that does not want its stdin", async () => {
+        await withPool(async (pool) => {
+            const connection = await pool.connect(targetOf(lab, host));
+            const seen = await connection.run("exit 7", { stdin: Buffer.alloc(10 << 20) });
+            assert.equal(seen.code, 7);
+        });
+    });
+
+    it("tells by which signal a script ended, and what the shell says of a script with an error", async () => {
+        await withPool(async (pool) => {
+            const connection = await pool.connect(targetOf(lab, host));
+            assert.equal((await connection.run("kill -KILL $$")).code, 128 + 9);
+            const { code, stderr } = await connection.run("echo begun\nif true; then");
+            assert.equal(code, 2);
+            assert.match(stderr, /Syntax error/);
+        });
+    });
+
     it("keeps a login shell's own talk out of a script's output", async () => {
         const talk = "echo shell says hello; echo and trouble >&2\n";
         await host.output("cp /home/admin/.bashrc /root/bashrc.kept");
@@ -155,7 +173,7 @@ describe("An SSH connection", () => {
     });
 
     it("keeps no process alive that has nothing more to do", async () => {
-        const program = new Program("idleProgram.ts", targetOf(lab, host));
+        const program = new Program("idleProgram.ts", { target: targetOf(lab, host) });
         const code = await program.exited;
         assert.deepEqual({ code, output: program.output }, { code: 0, output: "ran\n" });
     });
