@@ -3,6 +3,7 @@ import { hostPaths } from "../host/paths";
 import { act, type Outcome } from "./act";
 import { MembershipError, messageOf } from "./errors";
 import type { Observer } from "./observe";
+import { Patience } from "./patience";
 import { describe, nextStep, wholePlan } from "./plan";
 import { lastLogLines } from "./scripts";
 import type { Desired, Observation, Step, Verdict } from "./types";
@@ -12,9 +13,6 @@ import { memberOf } from "./world";
 export type Tell = (line: string) => void;
 
 type Wait = Extract<Verdict, { verdict: "wait" }>;
-
-/** Between two looks while waiting, in milliseconds: a look costs a few round trips. */
-const POLL_MS = 20;
 
 /** The same step this often without the world following is a defect, or somebody works against us. */
 const ATTEMPTS = 3;
@@ -77,12 +75,12 @@ class Run {
         this.countAttempt(name);
         this.taken += 1;
         const number = `${this.taken}/${Math.max(this.foreseen, this.taken)}`;
-        const deadline = Date.now() + patienceSeconds(this.wanted, step) * 1000;
         let outcome = await this.act(seen, step, name);
+        const patience = this.patience(patienceSeconds(this.wanted, step), () => `${name}: ${outcome.notYet ?? ""}`);
         while (outcome.notYet !== undefined) {
-            if (Date.now() > deadline)
+            if (patience.isOver)
                 throw new MembershipError(`${name}: etcd still refuses it: ${outcome.notYet}; run pulumi up again`);
-            await pause(POLL_MS);
+            await patience.pause();
             const now = await this.observer.refresh(seen, { hosts: [] });
             const verdict = nextStep(now, this.wanted);
             if (verdict.verdict !== "step" || describe(verdict.step) !== name) return now;
@@ -105,14 +103,14 @@ class Run {
 
     /** A condition with a deadline. What it waits for is looked at again and again, and nothing else. */
     private async wait(first: Observation, wait: Wait): Promise<Observation> {
-        const deadline = Date.now() + wait.deadlineSeconds * 1000;
+        const patience = this.patience(wait.deadlineSeconds, () => `until ${wait.until}`);
         let seen = first;
         for (;;) {
-            await pause(POLL_MS);
+            await patience.pause();
             seen = await this.observer.refresh(seen, { hosts: wait.hosts });
             const verdict = nextStep(seen, this.wanted);
             if (verdict.verdict !== "wait" || verdict.until !== wait.until) return seen;
-            if (Date.now() > deadline) return this.giveUp(seen, wait);
+            if (patience.isOver) return this.giveUp(seen, wait);
         }
     }
 
@@ -140,6 +138,10 @@ class Run {
         return told.join("");
     }
 
+    private patience(seconds: number, what: () => string): Patience {
+        return new Patience(seconds, () => this.accompany.tell(`waiting for up to ${seconds} s: ${what()}`));
+    }
+
     private countAttempt(name: string): void {
         const attempts = (this.attempts.get(name) ?? 0) + 1;
         this.attempts.set(name, attempts);
@@ -161,10 +163,6 @@ function patienceSeconds({ timeouts }: Desired, step: Step): number {
 function hostsOf(step: Step): readonly string[] {
     if ("host" in step) return [step.host];
     return "hosts" in step ? step.hosts.slice(0, 1) : [];
-}
-
-function pause(milliseconds: number): Promise<void> {
-    return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }
 
 /** The members of an observed cluster, in the declared order. */
