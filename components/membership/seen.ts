@@ -28,6 +28,7 @@ export function parseLook(name: string, text: string): Look {
         current: fields.get("current") || undefined,
         running: fields.get("running") || undefined,
         maxLearners: Number(fields.get("maxLearners")) || undefined,
+        hasLeft: hasLeft(fields),
         hasData: fields.get("hasData") === "yes",
         identity: identity(assignments(files.identity)),
         initialCluster: membership.get("ETCD_INITIAL_CLUSTER"),
@@ -47,6 +48,7 @@ export function unreachable(name: string, reason: string): HostSeen {
         current: undefined,
         running: undefined,
         maxLearners: undefined,
+        hasLeft: false,
         hasData: false,
         identity: undefined,
         initialCluster: undefined,
@@ -70,6 +72,15 @@ function identity(fields: ReadonlyMap<string, string>): Identity | undefined {
     const clusterToken = fields.get("token");
     if (clusterToken === undefined) return undefined;
     return { clusterToken, clusterId: fields.get("cluster"), memberId: fields.get("member") };
+}
+
+/**
+ * A member that is removed stops with exit code 0 (etcd server/etcdmain/etcd.go: osutil.Exit(0)); whoever stops it ends it by a signal. 1 is
+ * CLD_EXITED.
+ */
+function hasLeft(fields: ReadonlyMap<string, string>): boolean {
+    const isStopped = fields.get("ActiveState") === "inactive";
+    return isStopped && fields.get("ExecMainCode") === "1" && fields.get("ExecMainStatus") === "0";
 }
 
 function unitState(fields: ReadonlyMap<string, string>): HostSeen["unit"] {

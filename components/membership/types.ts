@@ -59,6 +59,8 @@ export interface HostSeen {
     readonly running: string | undefined;
     /** How many learners at once the running generation takes; undefined where the version has no such setting, or nothing of ours runs. */
     readonly maxLearners: number | undefined;
+    /** Its etcd ended by itself and without a fault, as it does when its member was removed: its data is of no more use. */
+    readonly hasLeft: boolean;
     /** There is a write-ahead log: what a start would go on from. */
     readonly hasData: boolean;
     /** What membership noted beside the data directory. */

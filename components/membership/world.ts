@@ -78,10 +78,10 @@ export function isAlive(world: World, member: Member): boolean {
     const host = hostOf(world, member);
     if (!host) return false;
     const seen = seenHost(world, host);
-    return isHealthy(world, member) || (isUp(seen) && seen.servesPeers);
+    return isHealthy(world, member) || isLeader(world, member) || (isUp(seen) && seen.servesPeers);
 }
 
-/** It was started and says nothing: neither its clients' nor its peers' port answers. */
+/** It was started, answers no clients, and no leader hears from it. */
 export function isSilent(host: HostSeen): boolean {
     return isUp(host) && !host.status && !host.servesPeers;
 }
@@ -89,6 +89,14 @@ export function isSilent(host: HostSeen): boolean {
 /** The next start would run another generation than the one that is wanted. */
 export function isStale(world: World, host: WantedHost): boolean {
     return host.generation !== undefined && seenHost(world, host).current !== host.generation;
+}
+
+/** It runs another generation than the one that is wanted. One that systemd starts again and again takes what is current by itself. */
+export function runsOther(world: World, host: WantedHost): boolean {
+    const { running } = seenHost(world, host);
+    return (
+        isStale(world, host) || (host.generation !== undefined && running !== undefined && running !== host.generation)
+    );
 }
 
 /** Membership told it to found the cluster, and has not seen the cluster answer yet. */
@@ -147,17 +155,19 @@ function raftIndex(world: World, host: WantedHost): number {
 
 /** Addresses that the peer port must be open to: every member's, and every host's that is about to be one. */
 export function peerAddresses(world: World): readonly string[] {
-    const addresses = knownHosts(world)
-        .filter((host) => world.wanted.hosts.includes(host) || memberOf(world, host))
-        .map((host) => host.address);
-    return [...new Set(addresses)].sort();
+    return [...new Set(peers(world).map((host) => host.address))].sort();
 }
 
 /** Hosts that hold a member or shall hold one, and can be reached. */
 export function peerHosts(world: World): readonly WantedHost[] {
-    return knownHosts(world).filter(
-        (host) => (world.wanted.hosts.includes(host) || memberOf(world, host)) && seenHost(world, host).reach.ok,
-    );
+    return peers(world).filter((host) => seenHost(world, host).reach.ok);
+}
+
+/** While the list can't be read, whoever has data may be in it. */
+function peers(world: World): readonly WantedHost[] {
+    const mayBeMember = (host: WantedHost): boolean =>
+        world.seen.cluster ? memberOf(world, host) !== undefined : seenHost(world, host).hasData;
+    return knownHosts(world).filter((host) => world.wanted.hosts.includes(host) || mayBeMember(host));
 }
 
 export function quoted(names: readonly string[]): string {

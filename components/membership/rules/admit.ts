@@ -4,6 +4,7 @@ import {
     hostOf,
     initialCluster,
     isAlive,
+    isHealthy,
     isSilent,
     isStale,
     isUp,
@@ -21,7 +22,7 @@ import {
 } from "../world";
 import { renew } from "./bootstrap";
 
-/** Invariant: a peer is let in everywhere before it is added anywhere. */
+/** Invariant: members reach each other, and a peer is let in everywhere before it is added anywhere. */
 export const letIn: Rule = (world) => {
     if (!world.wanted.firewall) return undefined;
     const addresses = peerAddresses(world);
@@ -30,10 +31,7 @@ export const letIn: Rule = (world) => {
         return addresses.some((address) => !open.includes(address));
     });
     if (shut.length === 0) return undefined;
-    return step(
-        { kind: "let-in", hosts: shut.map((host) => host.key), addresses },
-        "members must reach each other before one is added",
-    );
+    return step({ kind: "let-in", hosts: shut.map((host) => host.key), addresses }, "members must reach each other");
 };
 
 /** Invariant: who is about to start finds its generation in place, and nothing starts by that. */
@@ -42,7 +40,7 @@ export const activate: Rule = (world) => {
         const member = memberOf(world, host);
         const seen = seenHost(world, host);
         const isToStart = (!member || member.isLearner) && !isUp(seen) && !seen.hasData;
-        return isToStart && (isStale(world, host) || seen.current === undefined);
+        return isToStart && (isStale(world, host) || seen.current === undefined || seen.unit === "absent");
     });
     if (waiting.length === 0) return undefined;
     return step(
@@ -51,10 +49,16 @@ export const activate: Rule = (world) => {
     );
 };
 
-/** Invariant: who joins comes as a learner, with no data of another life, and all learners are listed before the first one starts. */
+/**
+ * Invariant: who joins comes as a learner, with no data of another life, and all learners are listed before the first one starts. Those
+ * that have started are promoted first: a list that changes under a member that reads it keeps it from starting, and an even number of
+ * voters is not waited with. They answer clients before more are added, so that what is wrong with them is wrong with no more.
+ */
 export const addLearner: Rule = (world) => {
     const next = world.wanted.hosts.find((host) => !memberOf(world, host));
     if (!next || learners(world).length >= learnerLimit(world)) return undefined;
+    if (declaredLearners(world).some(({ host }) => isUp(seenHost(world, host)))) return undefined;
+    if (voters(world).some((voter) => !isHealthy(world, voter))) return undefined;
     const seen = seenHost(world, next);
     if (seen.hasData || isUp(seen)) return leftBehind(world, next, seen);
     return step({ kind: "add-learner", host: next.key, peerUrl: next.peerUrl }, "it is declared and not a member yet");

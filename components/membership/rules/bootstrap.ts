@@ -13,8 +13,8 @@ export const bootstrap: Rule = (world) => {
         return step({ kind: "set-aside", host: rival.key }, "it was to found the cluster, and another host will");
     const host = born ?? wanted.hosts[0];
     if (!host) return undefined;
-    if (born && isUp(seenHost(world, host)) && !isStale(world, host))
-        return wait(`member "${host.name}" answers`, wanted.timeouts.healthSeconds, [host.key]);
+    if (born && isUp(seenHost(world, host)))
+        return renew(world, host) ?? wait(`member "${host.name}" answers`, wanted.timeouts.healthSeconds, [host.key]);
     return step(
         { kind: "bootstrap", host: host.key },
         born
@@ -34,11 +34,13 @@ export const restartStopped: Rule = (world) => {
     return stopped && start(world, stopped, "it is stopped, and the cluster does not answer");
 };
 
-/** Invariant: without a quorum, what is staged is tried on one silent member, and on the next only when the first one serves its peers. */
+/**
+ * Invariant: without a quorum, what is staged is tried on one member that does not answer. It can't be seen to be well before there is a
+ * quorum, so that the next one gets its turn when the wait for one has ended.
+ */
 export const renewSilent: Rule = (world) => {
     if (world.seen.cluster) return undefined;
-    const silent = withData(world).filter((host) => isSilent(seenHost(world, host)));
-    const [first, ...others] = silent.map((host) => renew(world, host));
+    const [first, ...others] = silentHosts(world).map((host) => renew(world, host));
     return others.includes(undefined) ? undefined : first;
 };
 
@@ -48,10 +50,12 @@ export const lostQuorum: Rule = (world) => {
     if (seen.cluster) return undefined;
     const hosts = withData(world);
     if (hosts.length === 0) return refuse(nothingLeft(world));
+    const [next] = silentHosts(world).flatMap((host) => renew(world, host) ?? []);
     return wait(
         `a quorum answers (data on ${quoted(hosts.map((host) => host.name))})`,
         wanted.timeouts.healthSeconds,
         hosts.map((host) => host.key),
+        next?.verdict === "step" ? next.step : undefined,
     );
 };
 
@@ -88,7 +92,11 @@ function nothingLeft(world: World): string {
 }
 
 function withData(world: World): readonly WantedHost[] {
-    return world.wanted.hosts.filter((host) => seenHost(world, host).hasData);
+    return world.wanted.hosts.filter((host) => seenHost(world, host).hasData && !seenHost(world, host).hasLeft);
+}
+
+function silentHosts(world: World): readonly WantedHost[] {
+    return withData(world).filter((host) => isSilent(seenHost(world, host)));
 }
 
 /** The host where an earlier run began: one that got as far as data before one that did not. */

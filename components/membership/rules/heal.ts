@@ -5,11 +5,11 @@ import {
     initialCluster,
     isAlive,
     isHealthy,
-    isStale,
     isUp,
     memberOf,
     quorum,
     quoted,
+    runsOther,
     seenHost,
     step,
     voters,
@@ -33,19 +33,28 @@ export const flip: Rule = (world) => {
     );
 };
 
-/** Invariant: a member is started only with its own data, and as it is; another generation comes when all are well, or when it stays ill. */
+/** Invariant: a member runs only on its own data. */
+export const formerData: Rule = (world) => {
+    for (const host of world.wanted.hosts) {
+        const member = memberOf(world, host);
+        const { unit, identity, hasData, hasLeft, status, servesPeers } = seenHost(world, host);
+        if (!member || !hasData || status || servesPeers) continue;
+        const isFormer = identity?.memberId !== undefined && identity.memberId !== member.id;
+        if (!isFormer && !hasLeft) continue;
+        return step(
+            { kind: "set-aside", host: host.key },
+            `it is ${unit} with the data of a member that was removed, which never rejoins as ${member.id}`,
+        );
+    }
+    return undefined;
+};
+
+/** Invariant: a stopped member is started as it is; another generation comes when all are well, or when it stays ill. */
 export const startStopped: Rule = (world) => {
     for (const host of world.wanted.hosts) {
         const member = memberOf(world, host);
         const seen = seenHost(world, host);
         if (!member || isUp(seen) || !seen.hasData) continue;
-        const formerId = seen.identity?.memberId;
-        if (formerId !== undefined && formerId !== member.id) {
-            return step(
-                { kind: "set-aside", host: host.key },
-                `its data is that of member ${formerId}, which was removed, and never rejoins as ${member.id}`,
-            );
-        }
         const verdict = start(world, host, `it is ${seen.unit}`);
         const isTold = seen.initialClusterState !== undefined;
         if (isTold || (verdict.verdict === "step" && verdict.step.kind === "activate")) return verdict;
@@ -74,17 +83,17 @@ export const lostData: Rule = (world) => {
  * voter only: who has it already, and is ill still, is waited for.
  */
 export const illVoter: Rule = (world) => {
-    const ill = declaredVoters(world).filter(
-        ({ host, member }) => !isHealthy(world, member) && (!isAlive(world, member) || isStale(world, host)),
-    );
+    const unwell = declaredVoters(world).filter(({ member }) => !isHealthy(world, member));
+    // A new voter that takes part, and runs what it shall, will open its client port: nobody waits for it here.
+    const ill = unwell.filter(({ host, member }) => !isAlive(world, member) || runsOther(world, host));
     const [first] = ill;
     if (!first) return undefined;
     const { healthSeconds } = world.wanted.timeouts;
-    const treated = ill.find(({ host }) => !isStale(world, host));
+    const treated = unwell.find(({ host }) => !runsOther(world, host));
     if (treated) return wait(`member "${treated.host.name}" is healthy`, healthSeconds, [treated.host.key]);
     const treatment = restart(world, first.host, "it is not healthy, and another generation is staged");
-    // One that takes part in the raft, such as a new voter whose client port opens late, may be what the quorum rests on.
-    const isNeeded = isAlive(world, first.member) && !isQuorumWithout(world, first.member);
+    // One that runs may be what the quorum rests on, even if nobody tells: a new voter, say, whose client port opens late.
+    const isNeeded = isUp(seenHost(world, first.host)) && !isQuorumWithout(world, first.member);
     if (!isNeeded || treatment.verdict !== "step") return treatment;
     return wait(`member "${first.host.name}" is healthy`, healthSeconds, [first.host.key], treatment.step);
 };

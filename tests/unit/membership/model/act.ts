@@ -1,0 +1,184 @@
+/** A step's effects on the model, one after the other: a run can die before each of them, and after the last. */
+import type { Desired, Identity, Observation, Step, WantedHost } from "../../../../components/membership/types";
+import { memberOf } from "../../../../components/membership/world";
+import { Endpoint, EtcdRefusal } from "./etcd";
+import { ScriptFailed, type Lab, type Machine } from "./lab";
+import { allHosts, machineAt } from "./observe";
+
+export type Effect = () => void;
+
+/** What a step does, and which hosts a run looks at again after it. */
+export interface Effects {
+    readonly effects: readonly Effect[];
+    readonly hosts: readonly string[];
+    /** A script that ends only when etcd says that it is ready. */
+    readonly awaits?: string;
+}
+
+/** The run's side of a step: what it saw decides whom it asks. */
+export class Actor {
+    constructor(
+        private readonly lab: Lab,
+        private readonly wanted: Desired,
+        private readonly seen: Observation,
+    ) {}
+
+    take(step: Step): Effects {
+        switch (step.kind) {
+            case "bootstrap": {
+                const { name, peerUrl } = this.host(step.host);
+                const identity = this.identity(undefined, undefined);
+                const file = { initialCluster: `${name}=${peerUrl}`, state: "new" as const };
+                return this.onHosts([step.host], (key) => [
+                    ...this.tell(key, file, identity),
+                    ...this.activate(key, this.generation(key)),
+                    ...this.start(key),
+                ]);
+            }
+            case "let-in":
+                return this.onHosts(step.hosts, (key) => [() => (this.reach(key).peers = step.addresses)]);
+            case "activate":
+                return this.onHosts(step.hosts, (key) => this.activate(key, this.generation(key)));
+            case "add-learner":
+                return this.onEtcd(() => this.anyVoter().addLearner(step.peerUrl));
+            case "join": {
+                const file = { initialCluster: step.initialCluster, state: "existing" as const };
+                const identity = this.identity(this.seen.cluster?.clusterId, step.memberId);
+                return this.onHosts([step.host], (key) => [...this.tell(key, file, identity), ...this.start(key)]);
+            }
+            case "start":
+                return this.onHosts([step.host], (key) => this.start(key));
+            case "promote":
+                return this.onEtcd(() => this.leader().promote(step.memberId));
+            case "move-leader":
+                return this.onEtcd(() => this.leader().moveLeader(step.toId));
+            case "remove": {
+                const gone = Object.keys(this.seen.hosts).filter((key) => this.memberId(key) === step.memberId);
+                const { snapshotOn } = step;
+                const snapshot =
+                    snapshotOn === undefined ? [] : [() => void new Endpoint(this.lab, this.reach(snapshotOn))];
+                const removal = (): void => this.anyVoter(step.memberId).remove(step.memberId);
+                return {
+                    effects: [...snapshot, removal],
+                    hosts: gone.filter((key) => this.seen.hosts[key]?.reach.ok),
+                };
+            }
+            case "set-aside":
+                return this.onHosts([step.host], (key) => this.clear(key));
+            case "retire":
+                return this.onHosts([step.host], (key) => [
+                    ...this.clear(key),
+                    () => (this.reach(key).hasUnit = false),
+                    () => Object.assign(this.reach(key), { staged: undefined, current: undefined, peers: undefined }),
+                ]);
+            case "record":
+                return this.onHosts(step.hosts, (key) => [
+                    ...this.tell(
+                        key,
+                        { initialCluster: step.initialCluster, state: "existing" },
+                        this.identity(this.seen.cluster?.clusterId, this.memberId(key)),
+                    ),
+                    () => this.enable(key),
+                ]);
+            case "restart":
+                return {
+                    ...this.onHosts([step.host], (key) => [
+                        ...this.activate(key, step.generation),
+                        () => this.lab.start(this.reach(key)),
+                    ]),
+                    awaits: step.host,
+                };
+        }
+    }
+
+    private onHosts(keys: readonly string[], effects: (key: string) => readonly Effect[]): Effects {
+        return { effects: keys.flatMap(effects), hosts: keys };
+    }
+
+    private onEtcd(call: Effect): Effects {
+        return { effects: [call], hosts: [] };
+    }
+
+    private host(key: string): WantedHost {
+        return allHosts(this.wanted).find((host) => host.key === key)!;
+    }
+
+    private memberId(key: string): string | undefined {
+        return memberOf({ seen: this.seen, wanted: this.wanted }, this.host(key))?.id;
+    }
+
+    private reach(key: string): Machine {
+        const machine = machineAt(this.lab, this.wanted, key);
+        if (!machine.isPowered || !machine.isReachable) throw new ScriptFailed(`${key}: no route to host`);
+        return machine;
+    }
+
+    private identity(clusterId: string | undefined, memberId: string | undefined): Identity {
+        return { clusterToken: this.wanted.clusterToken, clusterId, memberId };
+    }
+
+    private generation(key: string): string {
+        const { generation } = this.host(key);
+        if (generation === undefined) throw new ScriptFailed(`${key}: no generation is known`);
+        return generation;
+    }
+
+    private tell(key: string, file: NonNullable<Machine["told"]>, identity: Identity): readonly Effect[] {
+        return [() => (this.reach(key).told = file), () => (this.reach(key).identity = identity)];
+    }
+
+    private activate(key: string, generation: string): readonly Effect[] {
+        return [
+            () => {
+                const machine = this.reach(key);
+                if (machine.staged !== generation) throw new ScriptFailed(`${key}: ${generation} was not staged`);
+                machine.hasUnit = true;
+            },
+            () => (this.reach(key).current = generation),
+        ];
+    }
+
+    private enable(key: string): void {
+        const machine = this.reach(key);
+        if (!machine.hasUnit) throw new ScriptFailed(`${key}: unit not found`);
+        machine.isEnabled = true;
+    }
+
+    private start(key: string): readonly Effect[] {
+        return [
+            () => (this.reach(key).hasDirectory = true),
+            () => this.enable(key),
+            () => this.lab.start(this.reach(key)),
+        ];
+    }
+
+    private clear(key: string): readonly Effect[] {
+        return [
+            () => (this.reach(key).isEnabled = false),
+            () => Object.assign(this.reach(key), { service: undefined, isFrozen: false }),
+            () => Object.assign(this.reach(key), { data: undefined, hasDirectory: false }),
+            () => (this.reach(key).identity = undefined),
+            () => (this.reach(key).told = undefined),
+        ];
+    }
+
+    /** The leader's own API, as far as it was seen. */
+    private leader(): Endpoint {
+        const leaderId = this.seen.cluster?.leaderId;
+        const key = Object.keys(this.seen.hosts).find(
+            (candidate) => leaderId !== undefined && this.seen.hosts[candidate]?.status?.memberId === leaderId,
+        );
+        return key === undefined ? this.anyVoter() : new Endpoint(this.lab, this.reach(key));
+    }
+
+    /** A healthy voter's API: the leader's if there is a choice, and never that of the member which is to go. */
+    private anyVoter(except?: string): Endpoint {
+        const leaderId = this.seen.cluster?.leaderId;
+        const healthy = Object.entries(this.seen.hosts).filter(
+            ([, { status }]) => status?.isHealthy && status.memberId !== except,
+        );
+        const best = healthy.find(([, { status }]) => status?.memberId === leaderId) ?? healthy[0];
+        if (!best) throw new EtcdRefusal("unavailable", "no voter answers");
+        return new Endpoint(this.lab, this.reach(best[0]));
+    }
+}

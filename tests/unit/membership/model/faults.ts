@@ -1,0 +1,176 @@
+/** What happens to hosts and members that no run did. Never so much that no run could repair it: that is another test's concern. */
+import { Endpoint, EtcdRefusal } from "./etcd";
+import { quorum, voters, type ClusterModel, type Lab, type Machine } from "./lab";
+import type { Random } from "./random";
+
+export class Faults {
+    constructor(
+        private readonly lab: Lab,
+        private readonly random: Random,
+    ) {}
+
+    one(): void {
+        const kinds = [
+            this.cutPower,
+            this.freeze,
+            this.unplug,
+            this.stopUnit,
+            this.rebuild,
+            this.loseData,
+            this.shutPeerOut,
+            this.removeByHand,
+            this.addByHand,
+            this.addForeign,
+            this.passLead,
+            this.loseUnit,
+            this.disable,
+            this.raiseAlarm,
+        ];
+        const machine = this.random.pick(this.lab.machines);
+        this.happen(this.random.pick(kinds).call(this, machine), machine);
+    }
+
+    mendOne(): void {
+        const machine = this.random.pick(this.lab.machines);
+        this.happen(this.mend(machine) ? "is mended" : undefined, machine);
+    }
+
+    mendAll(): void {
+        for (const machine of this.lab.machines) this.mend(machine);
+        for (const cluster of this.lab.clusters) cluster.alarms = [];
+    }
+
+    private happen(what: string | undefined, machine: Machine): void {
+        if (what === undefined) return;
+        this.lab.faults += 1;
+        this.lab.tell(`! ${machine.name}@${machine.address} ${what}`);
+    }
+
+    private mend(machine: Machine): boolean {
+        const wasIll = !machine.isPowered || !machine.isReachable || machine.isFrozen;
+        machine.isReachable = true;
+        machine.isFrozen = false;
+        if (!machine.isPowered) this.lab.boot(machine);
+        return wasIll;
+    }
+
+    private cutPower(machine: Machine): string {
+        machine.isPowered = false;
+        machine.isFrozen = false;
+        machine.service = undefined;
+        return "loses power";
+    }
+
+    private freeze(machine: Machine): string | undefined {
+        if (!machine.service) return undefined;
+        machine.isFrozen = true;
+        return "freezes";
+    }
+
+    private unplug(machine: Machine): string {
+        machine.isReachable = false;
+        return "can't be reached";
+    }
+
+    private stopUnit(machine: Machine): string | undefined {
+        if (!machine.service) return undefined;
+        machine.service = undefined;
+        machine.isFrozen = false;
+        return "has its unit stopped";
+    }
+
+    private rebuild(machine: Machine): string | undefined {
+        if (!this.isSpared(machine)) return undefined;
+        machine.rebuild();
+        return "is rebuilt";
+    }
+
+    /** A new disk for the data alone, with the unit disabled while it was put in. */
+    private loseData(machine: Machine): string | undefined {
+        if (!machine.data || !this.isSpared(machine)) return undefined;
+        Object.assign(machine, { data: undefined, hasDirectory: false, service: undefined, isEnabled: false });
+        machine.isFrozen = false;
+        return "loses its data";
+    }
+
+    private shutPeerOut(machine: Machine): string | undefined {
+        const [first, ...rest] = this.random.shuffled(machine.peers ?? []);
+        if (first === undefined) return undefined;
+        machine.peers = rest;
+        return `shuts ${first} out`;
+    }
+
+    private removeByHand(machine: Machine): string | undefined {
+        const home = this.lab.memberOn(machine);
+        if (!home || voters(home.cluster).length < 3 || !this.isSpared(machine)) return undefined;
+        return this.byHand(home.cluster, "is removed by hand", (endpoint) => endpoint.remove(home.member.id));
+    }
+
+    private addByHand(machine: Machine): string | undefined {
+        const cluster = this.living();
+        if (!cluster || machine.data) return undefined;
+        return this.byHand(cluster, "is added by hand", (endpoint) => endpoint.addLearner(machine.peerUrl));
+    }
+
+    private addForeign(): string | undefined {
+        const cluster = this.living();
+        const what = "(or its neighbour) is told of a stranger";
+        return cluster && this.byHand(cluster, what, (endpoint) => endpoint.addLearner("https://10.9.9.9:2380"));
+    }
+
+    private passLead(): string | undefined {
+        const cluster = this.living();
+        if (!cluster) return undefined;
+        const next = this.random.pick(voters(cluster));
+        const machine = this.lab.machineOf(next);
+        const leader = this.lab.leads(cluster);
+        if (!leader || !machine || !this.lab.areConnected(leader, machine)) return undefined;
+        cluster.leaderId = next.id;
+        return `(or its neighbour) sees ${next.id} take the lead`;
+    }
+
+    private loseUnit(machine: Machine): string | undefined {
+        if (!machine.hasUnit) return undefined;
+        Object.assign(machine, { hasUnit: false, isEnabled: false, service: undefined });
+        return "loses its unit";
+    }
+
+    private disable(machine: Machine): string | undefined {
+        if (!machine.isEnabled) return undefined;
+        machine.isEnabled = false;
+        return "has its unit disabled";
+    }
+
+    private raiseAlarm(machine: Machine): string | undefined {
+        const home = this.lab.memberOn(machine);
+        if (!home || home.cluster.alarms.length > 0) return undefined;
+        home.cluster.alarms.push({ memberId: home.member.id, alarm: this.random.pick(["NOSPACE", "CORRUPT"]) });
+        return "raises an alarm";
+    }
+
+    /** Its data can go: the other voters' is a quorum, of what is listed now and of what a run may be about to list. */
+    private isSpared(machine: Machine): boolean {
+        const home = this.lab.memberOn(machine);
+        if (!home) return machine.data === undefined;
+        if (home.member.isLearner) return true;
+        const all = voters(home.cluster);
+        const others = all.filter((voter) => voter !== home.member && this.lab.machineOf(voter));
+        return others.length >= quorum(all.length + 1);
+    }
+
+    private living(): ClusterModel | undefined {
+        return this.lab.clusters.find((cluster) => this.lab.leads(cluster));
+    }
+
+    private byHand(cluster: ClusterModel, what: string, call: (endpoint: Endpoint) => void): string | undefined {
+        const leader = this.lab.leads(cluster);
+        if (!leader) return undefined;
+        try {
+            call(new Endpoint(this.lab, leader));
+            return what;
+        } catch (error) {
+            if (error instanceof EtcdRefusal) return undefined;
+            throw error;
+        }
+    }
+}

@@ -1,0 +1,63 @@
+/** What no step may do to the model, whatever was asked for. */
+import type { Desired, Observation, Step } from "../../../../components/membership/types";
+import { Violation, quorum, voters, type ClusterModel, type Lab } from "./lab";
+import { machineAt } from "./observe";
+
+/** Judges a step just before it is taken, by what the run saw. */
+export function judgeStep(lab: Lab, wanted: Desired, seen: Observation, step: Step): void {
+    if (step.kind === "remove") judgeRemoval(lab, seen, step);
+    if (step.kind === "restart") judgeRestart(lab, wanted, step.host);
+    if (step.kind === "set-aside" || step.kind === "retire") {
+        const machine = machineAt(lab, wanted, step.host);
+        if (lab.memberOn(machine) && lab.isAlive(machine))
+            throw new Violation(`${step.kind} takes the data of ${machine.name}, which is a member and runs`);
+    }
+}
+
+function judgeRemoval(lab: Lab, seen: Observation, step: Extract<Step, { kind: "remove" }>): void {
+    for (const cluster of lab.clusters) {
+        const member = cluster.members.find(({ id }) => id === step.memberId);
+        if (!member || member.isLearner) continue;
+        if (step.snapshotOn === undefined) throw new Violation(`voter ${member.id} is removed without a snapshot`);
+        const isSeen = Object.values(seen.hosts).some(
+            ({ status }) => status?.memberId === member.id && status.isHealthy,
+        );
+        if (cluster.leaderId === member.id && isSeen) throw new Violation(`${member.id} is removed while it leads`);
+    }
+}
+
+/** Nobody who is well is restarted while a generation keeps another voter from being well. */
+function judgeRestart(lab: Lab, wanted: Desired, key: string): void {
+    const target = machineAt(lab, wanted, key);
+    const home = lab.memberOn(target);
+    if (!home || !target.service?.isReady || target.isFrozen) return;
+    const broken = voters(home.cluster).find((voter) => {
+        const machine = lab.machineOf(voter);
+        if (!machine || machine === target || !machine.isPowered || !machine.service) return false;
+        return lab.revisionOf(machine.service.generation).health !== "fine";
+    });
+    if (broken) throw new Violation(`${target.name} is restarted while ${broken.id} is broken by its generation`);
+}
+
+const stopsOne: ReadonlySet<Step["kind"]> = new Set(["restart", "start", "bootstrap"]);
+
+/** The clusters that answered clients and lose their quorum by an effect. Two voters can't spare one for a restart, and one can't either. */
+export class QuorumWatch {
+    private readonly before: readonly ClusterModel[];
+
+    constructor(
+        private readonly lab: Lab,
+        private readonly step: Step,
+    ) {
+        this.before = lab.clusters.filter((cluster) => lab.answersClients(cluster));
+    }
+
+    check(): void {
+        for (const cluster of this.before) {
+            if (this.lab.hasQuorum(cluster)) continue;
+            const size = voters(cluster).length;
+            if (size <= 2 && stopsOne.has(this.step.kind)) continue;
+            throw new Violation(`${this.step.kind} cost ${cluster.id} its quorum of ${quorum(size)} of ${size}`);
+        }
+    }
+}

@@ -1,0 +1,366 @@
+/** Hosts and their etcd, as a plain model with a clock of its own: files, systemd, raft and the network, as far as membership goes. */
+import type { Id, Identity } from "../../../../components/membership/types";
+import type { Random } from "./random";
+
+/** How a generation's etcd behaves: as it should, never starting, or taking part without answering clients. */
+export type Health = "fine" | "crashing" | "deaf";
+
+export interface Revision {
+    readonly health: Health;
+    /** Undefined before etcd 3.6, which takes one learner. */
+    readonly maxLearners: number | undefined;
+}
+
+export interface Service {
+    readonly generation: string;
+    phase: "failing" | "joining" | "running";
+    /** When the phase goes on: the next try, the end of joining. */
+    dueAt: number;
+    serveAt: number;
+    readyAt: number;
+    isReady: boolean;
+}
+
+export interface MemberModel {
+    readonly id: Id;
+    readonly peerUrl: string;
+    name: string;
+    clientUrls: string[];
+    isLearner: boolean;
+    wasStarted: boolean;
+    aliveSince: number | undefined;
+}
+
+export interface ClusterModel {
+    readonly id: Id;
+    members: MemberModel[];
+    readonly removed: Set<Id>;
+    leaderId: Id | undefined;
+    electionAt: number;
+    committed: number;
+    alarms: { memberId: Id; alarm: string }[];
+}
+
+/** One machine. What is on its disk outlives a power cut; a rebuild takes all. */
+export class Machine {
+    isPowered = true;
+    isReachable = true;
+    isFrozen = false;
+    hasUnit = false;
+    isEnabled = false;
+    hasDirectory = false;
+    /** Its etcd ended by itself. */
+    hasLeft = false;
+    staged: string | undefined;
+    current: string | undefined;
+    told: { initialCluster: string; state: "new" | "existing" } | undefined;
+    identity: Identity | undefined;
+    peers: readonly string[] | undefined;
+    data: { clusterId: Id; memberId: Id; index: number } | undefined;
+    service: Service | undefined;
+
+    constructor(
+        readonly name: string,
+        readonly address: string,
+    ) {}
+
+    get peerUrl(): string {
+        return `https://${this.address}:2380`;
+    }
+
+    get clientUrl(): string {
+        return `https://${this.address}:2379`;
+    }
+
+    /** A new disk. */
+    rebuild(): void {
+        Object.assign(this, new Machine(this.name, this.address), {
+            isPowered: this.isPowered,
+            isReachable: this.isReachable,
+        });
+    }
+}
+
+/** Something that must never happen. */
+export class Violation extends Error {
+    override readonly name = "Violation";
+}
+
+/** A step's script failed on its host. */
+export class ScriptFailed extends Error {
+    override readonly name = "ScriptFailed";
+}
+
+export class Lab {
+    now = 0;
+    readonly clusters: ClusterModel[] = [];
+    readonly revisions: Revision[] = [];
+    /** How often something happened that no run did. */
+    faults = 0;
+    readonly story: string[] = [];
+    private memberCount = 0;
+
+    constructor(
+        readonly machines: readonly Machine[],
+        readonly random: Random,
+        /** The hosts that a run knows, for which nothing may be founded twice. */
+        public known: ReadonlySet<Machine> = new Set(),
+    ) {}
+
+    tell(line: string): void {
+        this.story.push(`${(this.now / 1000).toFixed(2)} ${line}`);
+    }
+
+    revisionOf(generation: string): Revision {
+        const revision = this.revisions[Number(generation.split("-r")[1])];
+        if (!revision) throw new Error(`there is no generation ${generation}`);
+        return revision;
+    }
+
+    machineOf(member: MemberModel): Machine | undefined {
+        return this.machines.find((machine) => machine.data?.memberId === member.id);
+    }
+
+    /** The cluster that a machine's data belongs to, while it is a member. */
+    memberOn(machine: Machine): { cluster: ClusterModel; member: MemberModel } | undefined {
+        const cluster = this.clusters.find(({ id }) => id === machine.data?.clusterId);
+        const member = cluster?.members.find(({ id }) => id === machine.data?.memberId);
+        return cluster && member && { cluster, member };
+    }
+
+    newMember(machine: Pick<Machine, "peerUrl" | "name">, isLearner: boolean): MemberModel {
+        this.memberCount += 1;
+        return {
+            id: `${machine.name}${this.memberCount}`,
+            peerUrl: machine.peerUrl,
+            name: "",
+            clientUrls: [],
+            isLearner,
+            wasStarted: false,
+            aliveSince: undefined,
+        };
+    }
+
+    /** Serves its peers. */
+    isAlive(machine: Machine): boolean {
+        const { service } = machine;
+        return machine.isPowered && !machine.isFrozen && service?.phase === "running" && this.now >= service.serveAt;
+    }
+
+    areConnected(one: Machine, other: Machine): boolean {
+        if (!this.isAlive(one) || !this.isAlive(other)) return false;
+        return one === other || (letsIn(one, other) && letsIn(other, one));
+    }
+
+    /** The voters that hear a machine, itself included. */
+    votersHearing(cluster: ClusterModel, machine: Machine): readonly MemberModel[] {
+        return voters(cluster).filter((voter) => {
+            const other = this.machineOf(voter);
+            return other && this.areConnected(machine, other);
+        });
+    }
+
+    hasQuorum(cluster: ClusterModel): boolean {
+        return voters(cluster).some((voter) => {
+            const machine = this.machineOf(voter);
+            return machine && this.votersHearing(cluster, machine).length >= quorum(voters(cluster).length);
+        });
+    }
+
+    /** Some client gets an answer that a quorum stands for. */
+    answersClients(cluster: ClusterModel): boolean {
+        const leader = this.leads(cluster);
+        return voters(cluster).some((voter) => {
+            const machine = this.machineOf(voter);
+            return leader && machine?.service?.isReady === true && this.areConnected(leader, machine);
+        });
+    }
+
+    /** `systemctl restart --no-block` */
+    start(machine: Machine): void {
+        if (!machine.hasUnit) throw new ScriptFailed(`${machine.name}: unit not found`);
+        machine.service = undefined;
+        machine.hasLeft = false;
+        if (!machine.told || !machine.isPowered) return;
+        this.attempt(machine);
+    }
+
+    boot(machine: Machine): void {
+        machine.isPowered = true;
+        if (machine.isEnabled && machine.hasUnit) this.start(machine);
+    }
+
+    advance(milliseconds: number): void {
+        this.now += milliseconds;
+        for (const machine of this.machines) this.progress(machine);
+        for (const cluster of this.clusters) this.raft(cluster, milliseconds);
+        for (const machine of this.machines) this.publish(machine);
+    }
+
+    private attempt(machine: Machine): void {
+        const generation = machine.current;
+        if (generation === undefined) throw new ScriptFailed(`${machine.name}: no environment file`);
+        const service: Service = {
+            generation,
+            phase: "running",
+            dueAt: this.now,
+            serveAt: this.now + 200,
+            readyAt: this.now + 300,
+            isReady: false,
+        };
+        machine.service = service;
+        if (this.revisionOf(generation).health === "crashing" || !machine.hasDirectory) return this.fail(service);
+        if (machine.data) return;
+        service.phase = "joining";
+        service.dueAt = this.now + 100;
+    }
+
+    /** systemd tries again in 2 s, for ever. */
+    private fail(service: Service): void {
+        service.phase = "failing";
+        service.dueAt = this.now + 2000;
+    }
+
+    private progress(machine: Machine): void {
+        const { service } = machine;
+        if (!service || machine.isFrozen || !machine.isPowered) return;
+        if (service.phase === "failing" && this.now >= service.dueAt) this.attempt(machine);
+        else if (service.phase === "joining" && this.now >= service.dueAt) this.join(machine, service);
+        else if (service.phase === "running" && this.isRemoved(machine)) this.leave(machine, service);
+    }
+
+    /** Measured with 3.6.16: it ends with code 0 when it is removed, and with 1 when it is started again, which systemd does for ever. */
+    private leave(machine: Machine, service: Service): void {
+        if (!service.isReady && this.random.chance(0.8)) return this.fail(service);
+        machine.service = undefined;
+        machine.hasLeft = true;
+    }
+
+    private isRemoved({ data }: Machine): boolean {
+        if (!data) return false;
+        const cluster = this.clusters.find(({ id }) => id === data.clusterId);
+        return cluster?.removed.has(data.memberId) === true;
+    }
+
+    /** A first start, on an empty data directory. */
+    private join(machine: Machine, service: Service): void {
+        const { told } = machine;
+        if (!told) return this.fail(service);
+        if (told.state === "new") return this.found(machine, service);
+        const urls = told.initialCluster.split(",").map((entry) => entry.split("=")[1]);
+        const cluster = this.clusters.find(({ members }) =>
+            members.some((member) => {
+                const peer = urls.includes(member.peerUrl) && this.machineOf(member);
+                return peer && this.isAlive(peer) && letsIn(peer, machine);
+            }),
+        );
+        if (!cluster) return this.fail(service);
+        const member = cluster.members.find(({ peerUrl }) => peerUrl === machine.peerUrl);
+        const isExact =
+            cluster.members.length === urls.length && cluster.members.every((m) => urls.includes(m.peerUrl));
+        const learners = cluster.members.filter(({ isLearner }) => isLearner).length;
+        const limit = this.revisionOf(service.generation).maxLearners ?? 1;
+        if (!member || !isExact || learners > limit) return this.fail(service);
+        if (member.wasStarted && !member.isLearner)
+            throw new Violation(`voter ${member.id} started empty under an identity that has voted`);
+        member.wasStarted = true;
+        machine.data = { clusterId: cluster.id, memberId: member.id, index: 0 };
+        service.phase = "running";
+        service.serveAt = this.now + 100;
+        // A publication that is lost is tried again after 7 s.
+        service.readyAt = this.now + (this.random.chance(0.3) ? 7000 : 200);
+    }
+
+    private found(machine: Machine, service: Service): void {
+        const rival = [...this.known].find((other) => other !== machine && other.data);
+        if (rival) throw new Violation(`${machine.name} founds a cluster, and ${rival.name} has data of one`);
+        const member = { ...this.newMember(machine, false), wasStarted: true };
+        const cluster: ClusterModel = {
+            id: `cluster-${this.clusters.length + 1}`,
+            members: [member],
+            removed: new Set(),
+            leaderId: undefined,
+            electionAt: this.now + 100,
+            committed: 1000,
+            alarms: [],
+        };
+        this.clusters.push(cluster);
+        machine.data = { clusterId: cluster.id, memberId: member.id, index: cluster.committed };
+        service.phase = "running";
+        service.serveAt = this.now + 100;
+        service.readyAt = this.now + 200;
+        this.tell(`${machine.name} founds ${cluster.id}`);
+    }
+
+    private raft(cluster: ClusterModel, elapsed: number): void {
+        for (const member of cluster.members) {
+            const machine = this.machineOf(member);
+            const isAlive = machine !== undefined && this.isAlive(machine);
+            if (!isAlive) member.aliveSince = undefined;
+            else member.aliveSince ??= this.now;
+        }
+        if (!this.leads(cluster)) this.elect(cluster);
+        const leader = this.leads(cluster);
+        if (!leader) return;
+        cluster.committed += elapsed;
+        for (const member of cluster.members) {
+            const machine = this.machineOf(member);
+            if (!machine?.data || !this.areConnected(leader, machine)) continue;
+            const reached = member.isLearner ? machine.data.index + 20 * elapsed : Infinity;
+            machine.data.index = Math.min(cluster.committed, reached);
+        }
+    }
+
+    /** The leader's machine, while it leads. */
+    leads(cluster: ClusterModel): Machine | undefined {
+        const leader = voters(cluster).find(({ id }) => id === cluster.leaderId);
+        const machine = leader && this.machineOf(leader);
+        if (!machine) return undefined;
+        return this.votersHearing(cluster, machine).length >= quorum(voters(cluster).length) ? machine : undefined;
+    }
+
+    private elect(cluster: ClusterModel): void {
+        if (cluster.leaderId !== undefined) {
+            cluster.leaderId = undefined;
+            cluster.electionAt = this.now + 1000 + this.random.below(1000);
+        }
+        if (this.now < cluster.electionAt) return;
+        const candidates = voters(cluster)
+            .map((voter) => ({ voter, machine: this.machineOf(voter) }))
+            .filter(
+                ({ machine }) =>
+                    machine && this.votersHearing(cluster, machine).length >= quorum(voters(cluster).length),
+            )
+            .sort((a, b) => b.machine!.data!.index - a.machine!.data!.index);
+        const [best] = candidates;
+        if (!best) return;
+        if (best.machine!.data!.index < cluster.committed)
+            throw new Violation(`${cluster.id} lost acknowledged writes`);
+        cluster.leaderId = best.voter.id;
+    }
+
+    /** A member makes its name known through the leader, and then says that it is ready. */
+    private publish(machine: Machine): void {
+        const { service } = machine;
+        if (!service || service.isReady || service.phase !== "running" || this.now < service.readyAt) return;
+        const { cluster, member } = this.memberOn(machine) ?? {};
+        const leader = cluster && this.leads(cluster);
+        if (!member || !leader || !this.areConnected(leader, machine)) return;
+        if (this.revisionOf(service.generation).health === "deaf") return;
+        member.name = machine.name;
+        member.clientUrls = [machine.clientUrl];
+        service.isReady = true;
+    }
+}
+
+export function voters({ members }: ClusterModel): readonly MemberModel[] {
+    return members.filter(({ isLearner }) => !isLearner);
+}
+
+export function quorum(size: number): number {
+    return Math.floor(size / 2) + 1;
+}
+
+function letsIn(host: Machine, peer: Machine): boolean {
+    return host.peers?.includes(peer.address) === true;
+}

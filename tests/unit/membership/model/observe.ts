@@ -1,0 +1,145 @@
+/** The model as a run sees it: by looks at hosts, and by what their etcd answers. */
+import type {
+    ClusterSeen,
+    Desired,
+    HostSeen,
+    Id,
+    MemberStatus,
+    Observation,
+    WantedHost,
+} from "../../../../components/membership/types";
+import { unreachable } from "../../../../components/membership/seen";
+import { isUp } from "../../../../components/membership/world";
+import type { Lab, Machine } from "./lab";
+
+export function observe(lab: Lab, wanted: Desired): Observation {
+    return refresh(
+        lab,
+        wanted,
+        { hosts: {}, cluster: undefined },
+        allHosts(wanted).map(({ key }) => key),
+    );
+}
+
+/** A new look at some hosts; the others are as they were seen before. etcd is asked anew in any case. */
+export function refresh(lab: Lab, wanted: Desired, before: Observation, keys: readonly string[]): Observation {
+    const looks = keys.map((key) => [key, look(machineAt(lab, wanted, key), key, lab)] as const);
+    const merged = { ...before.hosts, ...Object.fromEntries(looks) };
+    const hosts = Object.fromEntries(
+        Object.entries(merged).map(([key, seen]) => [key, ask(lab, machineAt(lab, wanted, key), seen)]),
+    );
+    const answering = cluster(lab, wanted, hosts);
+    return { hosts: withPeers(lab, wanted, hosts, answering?.leaderId), cluster: answering };
+}
+
+export function allHosts(wanted: Desired): readonly WantedHost[] {
+    return [...wanted.hosts, ...wanted.retired];
+}
+
+export function machineAt(lab: Lab, wanted: Desired, key: string): Machine {
+    const host = allHosts(wanted).find((candidate) => candidate.key === key);
+    const machine = lab.machines.find(({ address }) => address === host?.address);
+    if (!machine) throw new Error(`nothing is known of host ${key}`);
+    return machine;
+}
+
+function look(machine: Machine, key: string, lab: Lab): HostSeen {
+    if (!machine.isPowered || !machine.isReachable) return unreachable(key, "no route to host");
+    const { service, told } = machine;
+    const running = service && service.phase !== "failing" ? service.generation : undefined;
+    return {
+        name: machine.name,
+        reach: { ok: true },
+        unit: unitState(machine),
+        isEnabled: machine.isEnabled,
+        staged: machine.staged,
+        current: machine.current,
+        running,
+        maxLearners: running === undefined ? undefined : lab.revisionOf(running).maxLearners,
+        hasLeft: machine.hasLeft,
+        hasData: machine.data !== undefined,
+        identity: machine.identity,
+        initialCluster: told?.initialCluster,
+        initialClusterState: told?.state,
+        peersLetIn: [...(machine.peers ?? [])].sort(),
+        status: undefined,
+        servesPeers: false,
+    };
+}
+
+function unitState({ hasUnit, service }: Machine): HostSeen["unit"] {
+    if (!hasUnit) return "absent";
+    if (!service) return "inactive";
+    return service.isReady ? "active" : "activating";
+}
+
+/** Only a member that said it is ready is asked. */
+function ask(lab: Lab, machine: Machine, seen: HostSeen): HostSeen {
+    const answers = seen.unit === "active" && machine.isReachable && lab.isAlive(machine);
+    const answer = answers ? status(lab, machine) : undefined;
+    return { ...seen, status: answer, servesPeers: answer !== undefined };
+}
+
+/** Whoever is up and does not answer may take part all the same: the leader tells, if it answers itself. */
+function withPeers(
+    lab: Lab,
+    wanted: Desired,
+    hosts: Observation["hosts"],
+    leaderId: Id | undefined,
+): Observation["hosts"] {
+    const leaderKey = Object.keys(hosts).find(
+        (key) => leaderId !== undefined && hosts[key]?.status?.memberId === leaderId,
+    );
+    if (leaderKey === undefined) return hosts;
+    const leader = machineAt(lab, wanted, leaderKey);
+    const serving = Object.entries(hosts).map(([key, seen]) => {
+        const machine = machineAt(lab, wanted, key);
+        const isHeard = lab.memberOn(machine) !== undefined && lab.areConnected(leader, machine);
+        return [key, isUp(seen) && !seen.status ? { ...seen, servesPeers: isHeard } : seen];
+    });
+    return Object.fromEntries(serving);
+}
+
+function status(lab: Lab, machine: Machine): MemberStatus | undefined {
+    const { cluster, member } = lab.memberOn(machine) ?? {};
+    if (
+        !cluster ||
+        !member ||
+        !machine.service?.isReady ||
+        lab.revisionOf(machine.service.generation).health === "deaf"
+    )
+        return undefined;
+    const leader = lab.leads(cluster);
+    const hears = leader !== undefined && lab.areConnected(leader, machine);
+    return {
+        memberId: member.id,
+        clusterId: cluster.id,
+        leaderId: hears ? cluster.leaderId : undefined,
+        raftIndex: Math.floor(machine.data?.index ?? 0),
+        isLearner: member.isLearner,
+        version: "3.6.16",
+        dbSizeBytes: 20480,
+        isHealthy: hears && !member.isLearner,
+    };
+}
+
+function cluster(lab: Lab, wanted: Desired, hosts: Observation["hosts"]): ClusterSeen | undefined {
+    for (const { key } of allHosts(wanted)) {
+        const answer = hosts[key]?.status;
+        const found = answer?.isHealthy && lab.clusters.find(({ id }) => id === answer.clusterId);
+        if (!found) continue;
+        return {
+            clusterId: found.id,
+            leaderId: found.leaderId,
+            members: found.members.map(({ id, name, peerUrl, clientUrls, isLearner }) => ({
+                id,
+                name,
+                peerUrls: [peerUrl],
+                clientUrls: [...clientUrls],
+                isLearner,
+            })),
+            alarms: [...found.alarms],
+        };
+    }
+    return undefined;
+}

@@ -1,0 +1,259 @@
+/** One `pulumi up` against the model: stage, observe, plan, act, and what is kept in state at the end. */
+import {
+    desiredOf,
+    retiredHosts,
+    type MembershipInputs,
+    type MembershipState,
+} from "../../../../components/membership/inputs";
+import { describe, nextStep } from "../../../../components/membership/plan";
+import type { Desired, Observation, Step, Verdict } from "../../../../components/membership/types";
+import { Actor } from "./act";
+import { EtcdRefusal } from "./etcd";
+import { judgeStep, QuorumWatch } from "./guards";
+import { ScriptFailed, Violation, type Lab, type Machine } from "./lab";
+import { machineAt, observe, refresh } from "./observe";
+
+/** What a program declares. */
+export interface Program {
+    readonly machines: readonly Machine[];
+    /** Which of the lab's revisions every host is given. */
+    readonly revision: number;
+    readonly allowEvenSize: boolean;
+}
+
+export type State = Partial<MembershipState>;
+
+/** The process is gone, and nothing of what it knew. */
+export class Died extends Error {
+    override readonly name = "Died";
+}
+
+/** What else happens while a run works: called before every effect and every look. */
+export type Meanwhile = () => void;
+
+export interface Outcome {
+    readonly state: State;
+    /** Undefined when all is as declared. */
+    readonly error: string | undefined;
+    readonly steps: readonly Step[];
+}
+
+/** Called with each step that was taken, and what was seen before it. */
+export type OnStep = (seen: Observation, step: Step, wanted: Desired) => void;
+
+/** etcd's answers that time heals. */
+const passing: ReadonlySet<string> = new Set([
+    "unhealthy-cluster",
+    "not-enough-started",
+    "not-in-sync",
+    "no-leader",
+    "too-many-learners",
+]);
+
+/** Answers that mean that etcd was not in a state to answer. */
+const unanswered: ReadonlySet<string> = new Set(["timeout", "unavailable"]);
+
+const ATTEMPTS = 3;
+
+export function up(
+    lab: Lab,
+    program: Program,
+    state: State,
+    meanwhile: Meanwhile = () => {},
+    onStep?: OnStep,
+): Outcome {
+    const news = inputsOf(lab, program);
+    const wanted = desiredOf(state, news);
+    lab.known = new Set([...wanted.hosts, ...wanted.retired].map(({ key }) => machineAt(lab, wanted, key)));
+    const unstaged = stage(program);
+    if (unstaged) return { state, error: `${unstaged.name} can't be staged`, steps: [] };
+    const run = new Run(lab, wanted, state.clusterId, meanwhile, onStep);
+    try {
+        run.toTheEnd();
+        const { clusterId } = run;
+        return { state: { ...news, ...(clusterId && { clusterId }) }, error: undefined, steps: run.steps };
+    } catch (error) {
+        if (error instanceof Died) return { state, error: "died", steps: run.steps };
+        if (!(error instanceof Stopped || error instanceof ScriptFailed || error instanceof EtcdRefusal)) throw error;
+        const kept = {
+            ...news,
+            retired: retiredHosts(state, news),
+            ...(run.clusterId && { clusterId: run.clusterId }),
+        };
+        return { state: kept, error: error.message, steps: run.steps };
+    }
+}
+
+export function inputsOf(lab: Lab, { machines, revision, allowEvenSize }: Program): MembershipInputs {
+    return {
+        schemaVersion: 1,
+        cluster: "tools",
+        clusterToken: "tools.1",
+        version: "3.6.16",
+        dataDir: "/var/lib/etcd/tools",
+        releaseDir: "/opt/etcd/3.6.16",
+        hosts: machines.map(({ name, address }) => ({
+            name,
+            address,
+            peerPort: 2380,
+            clientPort: 2379,
+            ssh: { address, user: "root" },
+            generation: `${name}-r${revision}`,
+        })),
+        maxLearners: lab.revisions[revision]?.maxLearners ?? 1,
+        allowEvenSize,
+        firewall: true,
+        deleteDataOnDestroy: false,
+        access: "ssh",
+        timeouts: { healthSeconds: 30, syncSeconds: 120, changeSeconds: 60, lockSeconds: 60, commandSeconds: 60 },
+        credentials: { ca: "", cert: "", key: "" },
+        stack: "lab",
+    };
+}
+
+/** Lays generations down, as the hosts' own resources do before membership begins. */
+function stage({ machines, revision }: Program): Machine | undefined {
+    for (const machine of machines) {
+        const generation = `${machine.name}-r${revision}`;
+        if (machine.staged === generation) continue;
+        if (!machine.isPowered || !machine.isReachable) return machine;
+        machine.staged = generation;
+        machine.hasDirectory = true;
+        machine.peers ??= [];
+    }
+    return undefined;
+}
+
+/** The run ends with an error of its own. */
+class Stopped extends Error {}
+
+class Run {
+    readonly steps: Step[] = [];
+    private readonly attempts = new Map<string, number>();
+    private faultsSeen = 0;
+
+    constructor(
+        private readonly lab: Lab,
+        private readonly wanted: Desired,
+        public clusterId: string | undefined,
+        private readonly meanwhile: Meanwhile,
+        private readonly onStep: OnStep | undefined,
+    ) {}
+
+    toTheEnd(): void {
+        let seen = this.look(() => observe(this.lab, this.wanted));
+        for (;;) {
+            const verdict = nextStep(seen, this.wanted);
+            switch (verdict.verdict) {
+                case "done":
+                    return;
+                case "refuse":
+                    throw new Stopped(verdict.error);
+                case "step":
+                    seen = this.take(seen, verdict.step);
+                    break;
+                case "wait":
+                    seen = this.wait(seen, verdict);
+            }
+        }
+    }
+
+    private look(eye: () => Observation): Observation {
+        this.meanwhile();
+        this.faultsSeen = this.lab.faults;
+        this.lab.advance(20);
+        const seen = eye();
+        this.clusterId = seen.cluster?.clusterId ?? this.clusterId;
+        return seen;
+    }
+
+    private refresh(seen: Observation, hosts: readonly string[]): Observation {
+        return this.look(() => refresh(this.lab, this.wanted, seen, hosts));
+    }
+
+    private take(first: Observation, step: Step): Observation {
+        const name = describe(step);
+        const attempts = (this.attempts.get(name) ?? 0) + 1;
+        this.attempts.set(name, attempts);
+        if (attempts > ATTEMPTS) throw new Stopped(`"${name}" was done ${ATTEMPTS} times and did not last`);
+        const patience =
+            step.kind === "promote" ? this.wanted.timeouts.syncSeconds : this.wanted.timeouts.changeSeconds;
+        const deadline = this.lab.now + patience * 1000;
+        let seen = first;
+        for (;;) {
+            const hosts = this.act(seen, step);
+            if (hosts) {
+                this.lab.tell(name);
+                this.steps.push(step);
+                const after = this.refresh(seen, hosts);
+                this.onStep?.(seen, step, this.wanted);
+                return after;
+            }
+            if (this.lab.now > deadline) throw new Stopped(`${name}: etcd still refuses it`);
+            this.lab.advance(500);
+            seen = this.refresh(seen, []);
+            const verdict = nextStep(seen, this.wanted);
+            if (verdict.verdict !== "step" || describe(verdict.step) !== name) return seen;
+        }
+    }
+
+    /** @returns the hosts to look at again; undefined when etcd asks to come back later */
+    private act(seen: Observation, step: Step): readonly string[] | undefined {
+        this.guarded(() => judgeStep(this.lab, this.wanted, seen, step));
+        try {
+            const { effects, hosts, awaits } = new Actor(this.lab, this.wanted, seen).take(step);
+            for (const effect of effects) {
+                this.meanwhile();
+                const watch = new QuorumWatch(this.lab, step);
+                effect();
+                this.guarded(() => watch.check());
+            }
+            if (awaits !== undefined) this.untilReady(awaits);
+            this.meanwhile();
+            return hosts;
+        } catch (error) {
+            if (error instanceof Violation && this.lab.faults > this.faultsSeen) throw new Stopped(error.message);
+            if (!(error instanceof EtcdRefusal)) throw error;
+            if (passing.has(error.code)) return undefined;
+            if (!unanswered.has(error.code))
+                this.guarded(() => {
+                    throw new Violation(`etcd refuses for good: ${describe(step)}: ${error.message}`);
+                });
+            throw error;
+        }
+    }
+
+    /** A fault that came after the last look excuses what could not be known. */
+    private guarded(check: () => void): void {
+        try {
+            check();
+        } catch (error) {
+            if (error instanceof Violation && this.lab.faults > this.faultsSeen) return;
+            throw error;
+        }
+    }
+
+    private untilReady(key: string): void {
+        const machine = machineAt(this.lab, this.wanted, key);
+        const deadline = this.lab.now + this.wanted.timeouts.healthSeconds * 1000;
+        while (!machine.service?.isReady) {
+            if (this.lab.now > deadline) throw new ScriptFailed(`${key}: etcd is not ready`);
+            this.meanwhile();
+            this.lab.advance(250);
+        }
+    }
+
+    private wait(first: Observation, wait: Extract<Verdict, { verdict: "wait" }>): Observation {
+        const deadline = this.lab.now + wait.deadlineSeconds * 1000;
+        let seen = first;
+        for (let pause = 20; ; pause = Math.min(pause * 2, 1000)) {
+            this.lab.advance(pause);
+            seen = this.refresh(seen, wait.hosts);
+            const verdict = nextStep(seen, this.wanted);
+            if (verdict.verdict !== "wait" || verdict.until !== wait.until) return seen;
+            if (this.lab.now <= deadline) continue;
+            if (wait.otherwise) this.take(seen, wait.otherwise);
+            throw new Stopped(`waited ${wait.deadlineSeconds} s, but not until ${wait.until}`);
+        }
+    }
+}

@@ -1,0 +1,204 @@
+/** Random lives of a cluster: worlds, edits of its list, faults, and runs that die anywhere. A seed tells the whole story again. */
+import { isDeepStrictEqual } from "node:util";
+
+import { desiredOf } from "../../../components/membership/inputs";
+import { describe, nextStep, wholePlan } from "../../../components/membership/plan";
+import { Faults } from "./model/faults";
+import { Lab, Machine, Violation, voters } from "./model/lab";
+import { observe } from "./model/observe";
+import { Random } from "./model/random";
+import { Died, inputsOf, up, type Program, type State } from "./model/run";
+
+/** How a life went. */
+export interface Life {
+    readonly seed: number;
+    readonly story: readonly string[];
+    readonly runs: number;
+    readonly steps: number;
+    readonly faults: number;
+    readonly deaths: number;
+}
+
+/** A life that broke a promise, with all that happened in it. */
+export class BrokenPromise extends Error {
+    override readonly name = "BrokenPromise";
+
+    constructor(seed: number, reason: string, story: readonly string[]) {
+        super(`life ${seed}: ${reason}\n${story.join("\n")}`);
+    }
+}
+
+/** Runs that may fail, after the last fault, before all is as declared: each failure must have brought it nearer. */
+const LAST_RUNS = 6;
+
+/** @throws BrokenPromise */
+export function live(seed: number): Life {
+    const life = new LifeOf(seed);
+    try {
+        return life.live();
+    } catch (error) {
+        if (!(error instanceof Error)) throw error;
+        const reason = error instanceof Violation ? error.message : (error.stack ?? error.message);
+        throw new BrokenPromise(seed, reason, life.lab.story);
+    }
+}
+
+class LifeOf {
+    readonly lab: Lab;
+    private readonly random: Random;
+    private readonly faults: Faults;
+    private state: State = {};
+    private program: Program;
+    private runs = 0;
+    private steps = 0;
+    private deaths = 0;
+    private hasDied = false;
+
+    constructor(private readonly seed: number) {
+        this.random = new Random(seed);
+        const names = ["a", "b", "c", "d", "e", "f"];
+        const machines = names.map((name, index) => new Machine(name, `10.0.0.${index + 1}`));
+        // Two more that have another's name: a host that is replaced keeps its name and changes its address.
+        machines.push(new Machine("a", "10.0.0.7"), new Machine("b", "10.0.0.8"));
+        this.lab = new Lab(machines, this.random);
+        this.lab.revisions.push({ health: "fine", maxLearners: this.random.pick([undefined, 1, 2, 2, 3]) });
+        this.program = { machines: this.list(), revision: 0, allowEvenSize: true };
+        this.faults = new Faults(this.lab, this.random);
+    }
+
+    live(): Life {
+        const edits = 1 + this.random.below(4);
+        for (let edit = 0; edit < edits; edit += 1) {
+            if (edit > 0) this.edit();
+            const tries = 1 + this.random.below(3);
+            for (let run = 0; run < tries; run += 1) this.run();
+        }
+        this.end();
+        const { lab, runs, steps, deaths } = this;
+        return { seed: this.seed, story: lab.story, runs, steps, faults: lab.faults, deaths };
+    }
+
+    private list(): readonly Machine[] {
+        const size = this.random.pick([1, 1, 2, 3, 3, 3, 4, 5]);
+        const byName = new Map(this.random.shuffled(this.lab.machines).map((machine) => [machine.name, machine]));
+        return this.random.shuffled([...byName.values()]).slice(0, size);
+    }
+
+    /** Another list, another generation, or both. */
+    private edit(): void {
+        const kind = this.random.below(4);
+        if (kind < 3) this.relist();
+        if (kind > 1) this.revise(this.random.pick(["fine", "fine", "crashing", "deaf"] as const));
+    }
+
+    private relist(): void {
+        const before = this.program.machines;
+        const after = this.random.pick([
+            () => this.list(),
+            () => this.random.shuffled(before),
+            () => this.swapOne(before),
+        ])();
+        // What a run that died had begun is in no state: whoever edits the list then keeps the hosts that it was to have.
+        const kept = before.filter((host) => this.hasDied && !after.some(({ name }) => name === host.name));
+        const same = after.map((host) => (this.hasDied && before.find(({ name }) => name === host.name)) || host);
+        this.program = { ...this.program, machines: [...same, ...kept] };
+        this.lab.tell(`declares ${this.program.machines.map(({ name, address }) => `${name}@${address}`).join(" ")}`);
+    }
+
+    private swapOne(before: readonly Machine[]): readonly Machine[] {
+        const leaving = this.random.pick(before);
+        const staying = before.filter((machine) => machine !== leaving);
+        const free = this.lab.machines.filter((m) => m !== leaving && staying.every(({ name }) => name !== m.name));
+        if (free.length === 0) return before;
+        const coming = this.random.pick(free);
+        return before.map((machine) => (machine === leaving ? coming : machine));
+    }
+
+    private revise(health: "fine" | "crashing" | "deaf"): void {
+        const { maxLearners } = this.lab.revisions[0]!;
+        const limit = this.random.chance(0.3) ? this.random.pick([undefined, 1, 2, 3]) : maxLearners;
+        this.lab.revisions.push({ health, maxLearners: limit });
+        this.program = { ...this.program, revision: this.lab.revisions.length - 1 };
+        this.lab.tell(`revision ${this.program.revision}: ${health}, ${limit ?? "one"} learners`);
+    }
+
+    private run(): void {
+        const troubled = this.random.chance(0.8);
+        const faultRate = troubled ? this.random.pick([0, 0.005, 0.03]) : 0;
+        const deathRate = troubled ? this.random.pick([0, 0.02, 0.1]) : 0;
+        const meanwhile = (): void => {
+            if (this.random.chance(faultRate)) this.faults.one();
+            if (this.random.chance(faultRate / 2)) this.faults.mendOne();
+            if (!this.random.chance(deathRate)) return;
+            this.deaths += 1;
+            throw new Died();
+        };
+        this.up(meanwhile);
+        if (this.random.chance(0.3)) this.faults.one();
+        this.lab.advance(this.random.below(20_000));
+    }
+
+    private up(meanwhile?: () => void): string | undefined {
+        this.runs += 1;
+        this.lab.tell(`up ${this.runs}`);
+        const { state, error, steps } = up(this.lab, this.program, this.state, meanwhile);
+        this.state = state;
+        this.hasDied = error === "died";
+        this.steps += steps.length;
+        this.lab.tell(error === undefined ? "done" : `ended: ${error}`);
+        return error;
+    }
+
+    /** Faults end, what is dead for good is declared no more, and a generation that works is staged. */
+    private end(): void {
+        this.lab.tell("faults end");
+        this.faults.mendAll();
+        if (this.lab.revisions[this.program.revision]?.health !== "fine") this.revise("fine");
+        this.redeclare();
+        const errors: (string | undefined)[] = [];
+        for (let run = 0; run < LAST_RUNS; run += 1) {
+            this.lab.advance(10_000);
+            errors.push(this.up());
+            if (errors.at(-1) === undefined) return this.judge();
+        }
+        throw new Violation(`not as declared after ${LAST_RUNS} undisturbed runs: ${errors.join("; ")}`);
+    }
+
+    /** A cluster without a quorum is repaired on the hosts that it is on: they are declared as long as it takes. */
+    private redeclare(): void {
+        const cluster = this.lab.clusters.find(({ id }) => id === this.state.clusterId) ?? this.lab.clusters[0];
+        if (!cluster || this.lab.answersClients(cluster)) return;
+        const needed = voters(cluster).flatMap((voter) => this.lab.machineOf(voter) ?? []);
+        const others = this.program.machines.filter(({ name }) => !needed.some((machine) => machine.name === name));
+        this.program = { ...this.program, machines: [...needed, ...others] };
+        this.lab.tell(`declares ${this.program.machines.map(({ name, address }) => `${name}@${address}`).join(" ")}`);
+    }
+
+    private judge(): void {
+        const { lab, program } = this;
+        lab.advance(10_000);
+        const wanted = desiredOf(this.state, inputsOf(lab, program));
+        const seen = observe(lab, wanted);
+        const verdict = nextStep(seen, wanted);
+        const plan = wholePlan(seen, wanted);
+        if (verdict.verdict !== "done" || plan.steps.length > 0 || plan.refusal !== undefined)
+            throw new Violation(`a second plan is not empty: ${plan.steps.map(describe).join("; ")} ${plan.refusal}`);
+        const cluster = lab.clusters.find(({ id }) => id === this.state.clusterId);
+        if (!cluster || !lab.leads(cluster)) throw new Violation("the cluster does not answer at the end");
+        const listed = voters(cluster).map(({ peerUrl, name }) => `${name}=${peerUrl}`);
+        const declared = program.machines.map(({ peerUrl, name }) => `${name}=${peerUrl}`);
+        if (cluster.members.length !== listed.length || !isDeepStrictEqual(listed.sort(), declared.sort()))
+            throw new Violation(`members are ${listed.join(" ")}, and declared are ${declared.join(" ")}`);
+        for (const machine of program.machines) {
+            const { told, service, isEnabled, peers } = machine;
+            const addresses = program.machines.map(({ address }) => address).sort();
+            const isAsWanted =
+                told?.state === "existing" &&
+                told.initialCluster === [...declared].sort().join(",") &&
+                service?.generation === `${machine.name}-r${program.revision}` &&
+                isEnabled &&
+                isDeepStrictEqual([...(peers ?? [])].sort(), addresses);
+            if (!isAsWanted) throw new Violation(`${machine.name} is not as declared: ${JSON.stringify(machine)}`);
+        }
+    }
+}
