@@ -1,8 +1,10 @@
-/** The world → Observation. Looks at hosts over SSH, and asks etcd through the same connection. Changes nothing. */
+/** The world → Observation. Looks at hosts over SSH, and asks etcd through the same connection, or directly. Changes nothing. */
 import { hostPaths } from "../host/paths";
+import { directWay } from "../remote/direct";
 import type { EtcdClient, EtcdCredentials } from "../remote/etcdClient";
 import { openEtcd } from "../remote/etcdClient";
 import type { ConnectionPool, SshConnection } from "../remote/connectionPool";
+import { messageOf } from "./errors";
 import { isUp } from "./world";
 import { look } from "./scripts";
 import { parseLook, unreachable } from "./seen";
@@ -19,11 +21,14 @@ type HostsSeen = Readonly<Record<string, HostSeen>>;
 /** Sees one cluster's world. Keeps its connections to etcd for as long as they work. */
 export class Observer {
     private readonly clients = new Map<string, EtcdClient>();
+    private readonly silences = new Map<string, string>();
 
     constructor(
         private readonly wanted: Desired,
         private readonly pool: ConnectionPool,
         private readonly credentials: EtcdCredentials | undefined,
+        /** How etcd is asked. */
+        private readonly access: "ssh" | "direct",
     ) {}
 
     private get hosts(): readonly WantedHost[] {
@@ -95,15 +100,22 @@ export class Observer {
     }
 
     private async status(host: WantedHost): Promise<MemberStatus | undefined> {
+        this.silences.delete(host.key);
         try {
             const client = await this.client(host.key);
             const status = await client.status();
             const isHealthy = !status.isLearner && status.leaderId !== undefined && (await client.isHealthy());
             return { ...status, isHealthy };
-        } catch {
+        } catch (error) {
+            this.silences.set(host.key, messageOf(error));
             this.forget(host.key);
             return undefined;
         }
+    }
+
+    /** Why a member that is up gave no answer when it was asked last; undefined if it did. */
+    silence(key: string): string | undefined {
+        return this.silences.get(key);
     }
 
     /** The member list as a quorum knows it: from whoever answers first in the declared order. */
@@ -131,7 +143,8 @@ export class Observer {
         if (known) return known;
         if (!this.credentials) throw new Error("the operator's certificate is not known yet");
         const host = this.host(key);
-        const opened = await openEtcd(await this.pool.connect(host.ssh), {
+        const way = this.access === "direct" ? directWay(host.address) : await this.pool.connect(host.ssh);
+        const opened = await openEtcd(way, {
             address: host.address,
             clientPort: host.clientPort,
             serverName: host.name,

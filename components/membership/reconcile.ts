@@ -131,8 +131,10 @@ class Run {
                     .then((connection) => connection.run(lastLogLines(paths, 8)))
                     .then(({ stdout }) => stdout.trim())
                     .catch((error: unknown) => `its journal can't be read: ${messageOf(error)}`);
+                const silence = this.observer.silence(key);
+                const asked = silence === undefined ? "" : `\nwhen it was asked last: ${silence}`;
                 const next = `next: journalctl -u ${paths.unit} on ${name} (${address}), then pulumi up`;
-                return `\n${lines.replace(/^/gm, `  ${name}| `)}\n${next}`;
+                return `\n${lines.replace(/^/gm, `  ${name}| `)}${asked}\n${next}`;
             }),
         );
         return told.join("");

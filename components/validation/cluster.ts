@@ -39,11 +39,23 @@ export function checkScalars(args: EtcdClusterArgs): Problems {
         ...checkWhole("clientPort", args.clientPort, 1, 65535),
         ...checkWhole("peerPort", args.peerPort, 1, 65535),
         ...checkOneOf("logLevel", args.logLevel, ["debug", "info", "warn", "error"]),
-        ...checkOneOf("access", args.access, ["ssh", "direct"]),
+        ...checkAccess(args),
         ...checkToken(args.clusterToken),
         ...checkMaxLearners(args),
         ...checkDataDir(args.dataDir),
     ];
+}
+
+function checkAccess({ access, firewall, clients }: EtcdClusterArgs): Problems {
+    const isLetIn =
+        firewall === false || (Array.isArray(clients) && clients.some((client) => client.addresses?.length));
+    if (access !== "direct" || isLetIn) return checkOneOf("access", access, ["ssh", "direct"]);
+    return problem(
+        "access",
+        access,
+        '"ssh", or a client with the address of the machine that runs Pulumi',
+        "the firewall lets in the addresses of declared clients only",
+    );
 }
 
 function checkToken(token: unknown): Problems {
