@@ -195,7 +195,7 @@ export function lastLogLines(paths: HostPaths, lines: number): string {
 export function look(paths: HostPaths): string {
     const data = shellQuote(`${paths.dataDir}/member/wal`);
     return `
-systemctl show --property LoadState,ActiveState ${paths.unit}.service
+systemctl show --property LoadState,ActiveState,ExecMainCode,ExecMainStatus ${paths.unit}.service
 [ -L /etc/systemd/system/multi-user.target.wants/${paths.unit}.service ] && echo enabled=yes
 echo "current=$(basename "$(readlink ${shellQuote(paths.current)})" 2>/dev/null)"
 echo "staged=$(cat ${shellQuote(paths.staged)} 2>/dev/null)"
