@@ -242,16 +242,18 @@ export class SshConnection {
 
     /** A stream to a host behind this one. */
     async #reach(target: SshTarget, timeoutSeconds: number): Promise<Duplex> {
-        const late = (): RemoteError =>
-            unreachable(target, `no answer through ${this.host} within ${timeoutSeconds} s`);
+        const stream = this.forward(target.port ?? 22, target.address);
         try {
-            return await within(timeoutSeconds, this.forward(target.port ?? 22, target.address), late);
+            return await within(timeoutSeconds, stream, () => {
+                stream.then((opened) => opened.destroy()).catch(() => {});
+                return unreachable(target, `no answer through ${this.host} within ${timeoutSeconds} s`);
+            });
         } catch (error) {
             if (!isRemoteError(error, "port-closed")) throw error;
             throw new RemoteError(
                 "refused",
                 describeTarget(target),
-                `can't be reached through the bastion: ${error.message}`,
+                `can't be reached through the bastion ${this.host}: ${error.reason}`,
             );
         }
     }
