@@ -53,8 +53,8 @@ interface MemberList {
 }
 
 /** The names in etcd's own member list, voters only, sorted. */
-export async function voters(host: LabHost, cluster: string): Promise<readonly string[]> {
-    const list = JSON.parse(await etcdctl(host, cluster, "member list --write-out json")) as MemberList;
+export async function voters(host: LabHost, cluster: string, port = 2379): Promise<readonly string[]> {
+    const list = JSON.parse(await etcdctl(host, cluster, "member list --write-out json", port)) as MemberList;
     return list.members
         .filter((member) => !member.isLearner)
         .map((member) => member.name ?? "")
