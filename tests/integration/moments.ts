@@ -17,3 +17,14 @@ export async function hasPrinted(running: Running, pattern: RegExp): Promise<boo
 export function told(text: string, cluster: string): readonly string[] {
     return [...new Set(text.match(new RegExp(`(?<=\\[${cluster}\\] ).*`, "g")) ?? [])];
 }
+
+/** One of membership's steps, as it is told when it is done. */
+export function step(cluster: string, number: number): RegExp {
+    return new RegExp(`\\[${cluster}\\] ${number}/\\d+ `);
+}
+
+/** The last thing that membership has done. */
+export function lastStep(running: Running, cluster: string): string {
+    const done = told(running.printed(), cluster).filter((line) => /^\d+\/\d+ /.test(line));
+    return done.at(-1) ?? "before the first step";
+}

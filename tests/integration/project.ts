@@ -45,6 +45,8 @@ export interface Running {
     readonly killEngine: () => void;
     /** Ctrl-C: the engine alone hears it, since its plugins are in process groups of their own. */
     readonly interrupt: () => void;
+    /** To the engine and all that it started. */
+    readonly signal: (signal: NodeJS.Signals) => void;
     /** The command lines of what it has started and what still runs. */
     readonly left: () => readonly string[];
 }
@@ -170,6 +172,7 @@ export class Project {
             kill: () => killSession(child.pid),
             killEngine: () => child.kill("SIGKILL"),
             interrupt: () => child.kill("SIGINT"),
+            signal: (signal) => sessionOf(child.pid).forEach((one) => process.kill(one.pid, signal)),
             left: () => sessionOf(child.pid).map(({ command }) => command),
         };
     }
