@@ -54,10 +54,11 @@ take_lock() {
 # version_of BINARY: 3.6.16, or nothing if it does not run.
 version_of() { "$1" --version 2>/dev/null | sed -n 's/^etcd Version: *//p'; }
 
-# The mark is the last thing that an installation writes.
+# The mark is the last thing that an installation writes, after it has asked the binary; the directory's name has the version. The
+# distribution's binaries have no mark and are asked each time.
 present() {
-    [ -z "$complete" ] || [ -f "$complete" ] || return 1
-    [ -x "$directory/etcd" ] && [ -x "$directory/etcdctl" ] && [ "$(version_of "$directory/etcd")" = "$version" ]
+    [ -x "$directory/etcd" ] && [ -x "$directory/etcdctl" ] || return 1
+    if [ -n "$complete" ]; then [ -f "$complete" ]; else [ "$(version_of "$directory/etcd")" = "$version" ]; fi
 }
 
 clean() {
