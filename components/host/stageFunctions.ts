@@ -10,7 +10,7 @@ fail() { printf '%s\\n' "$1" >&2; exit 1; }
 # All that could stop us, before anything is changed.
 check_host() {
     [ -d /run/systemd/system ] || fail "systemd does not run on this host: pulumi-etcd needs a host that systemd has booted"
-    for tool in flock install cmp getent useradd groupadd systemctl; do
+    for tool in flock setpriv install cmp getent useradd groupadd systemctl; do
         command -v "$tool" >/dev/null || fail "the program $tool is missing on this host: install the package that has it"
     done
     if [ -n "$1" ] && ! [ -x /usr/sbin/nft ]; then
@@ -61,10 +61,15 @@ make_root() {
 
 make_directories() {
     install -d -m 0750 -o root -g "$etcd" "$generations" "$1"
-    if ! [ -e "$data" ]; then
-        ( umask 022; mkdir -p "\${data%/*}" )
+    ( umask 022; mkdir -p "\${data%/*}" )
+    # The user's home: Debian's package closes it to all but its owner whenever it is installed or updated.
+    [ "\${data%/*}" != /var/lib/etcd ] || chown "$etcd:$etcd" /var/lib/etcd
+    # What is empty may be a file system that was just mounted there.
+    if ! [ -e "$data" ] || [ -z "$(ls -A "$data" | grep -vx lost+found)" ]; then
         install -d -m 0700 -o "$etcd" -g "$etcd" "$data"
     fi
+    setpriv --reuid "$etcd" --regid "$etcd" --clear-groups test -d "$data" -a -w "$data" ||
+        fail "the user $etcd can't write to $data: let it enter \${data%/*}, and own $data, or choose another dataDir"
 }
 
 # put PATH MODE OWNER CONTENT: a file is there whole, with its owner, or as it was.

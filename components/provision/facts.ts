@@ -27,6 +27,8 @@ export interface Facts {
     readonly data: readonly string[];
     /** Files that stand in our way and that we did not make. */
     readonly foreignFiles: readonly string[];
+    /** Somebody runs an etcd of the distribution's. */
+    readonly runsDebiansEtcd: boolean;
     /** The binaries are there. */
     readonly isInstalled: boolean;
     /** Our files are there. */
@@ -107,6 +109,7 @@ for file in ${shellQuote(paths.unitFile)} ${shellQuote(paths.firewallUnitFile)};
     if [ -e "$file" ] && ! head -n 1 "$file" | grep -qF ${ours}; then echo "foreign=$file"; fi
 done
 [ -z "$(ls -A ${root} 2>/dev/null)" ] || [ -e ${mark} ] || [ -e ${mark}.new ] || echo foreign=${root}
+systemctl is-active --quiet etcd.service 2>/dev/null && echo etcd.service=active
 ( ${renderInstallCheck(inputs.install, inputs.version)} ) | sed 's/^/binaries=/'
 true`;
 }
@@ -137,6 +140,7 @@ export function parseFacts(answer: string): Facts {
         hasOurData: one("data") === "ours",
         data: all("entry"),
         foreignFiles: all("foreign"),
+        runsDebiansEtcd: one("etcd.service") === "active",
         isInstalled: one("binaries") === "present",
         isStaged: one("mark") !== undefined,
     };

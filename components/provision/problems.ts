@@ -107,8 +107,9 @@ function concerns({ at }: Listener, address: string): boolean {
     return host === "*" || host === "0.0.0.0" || host === "::" || host === address;
 }
 
-function ownershipProblems({ clusterToken, dataDir }: ProvisionInputs, facts: Facts): readonly string[] {
-    const { token, hasOurData, data, foreignFiles } = facts;
+function ownershipProblems(inputs: ProvisionInputs, facts: Facts): readonly string[] {
+    const { clusterToken, dataDir, install } = inputs;
+    const { token, hasOurData, data, foreignFiles, runsDebiansEtcd, isInstalled } = facts;
     const strange = data.filter((entry) => entry !== "lost+found");
     return [
         ...(token !== undefined && token !== clusterToken
@@ -124,6 +125,11 @@ function ownershipProblems({ clusterToken, dataDir }: ProvisionInputs, facts: Fa
         ...(!hasOurData && strange.length > 0 && !strange.includes("member")
             ? [
                   `${dataDir} holds ${strange.slice(0, 3).join(", ")}, wanted is an empty directory or none: empty it, or choose another dataDir`,
+              ]
+            : []),
+        ...(install.source === "debian" && !isInstalled && runsDebiansEtcd
+            ? [
+                  'etcd.service runs on it, and installing etcd\'s package would change that: stop it, or use install source "url" or "file"',
               ]
             : []),
         ...foreignFiles.map(

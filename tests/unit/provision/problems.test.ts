@@ -85,7 +85,10 @@ describe("what speaks against a host", () => {
         const url = { install: { source: "url", url: "https://x/y.tar.gz", sha256 } } as const;
         one(/curl and wget are missing/, [/=(curl|wget)$/], url);
         assert.deepEqual(problems([/=curl$/], url), []);
-        one(/it has no apt-get/, [/=apt-get$/], { install: { source: "debian" } });
+        const debian = { install: { source: "debian" } } as const;
+        one(/it has no apt-get/, [/=apt-get$/], debian);
+        one(/etcd\.service runs on it/, ["etcd.service=active"], debian);
+        assert.deepEqual(problems(["etcd.service=active"]), []);
     });
 
     it("is a clock that is off by more than a minute, either way", () => {

@@ -1,0 +1,154 @@
+import assert from "node:assert/strict";
+import { copyFileSync, readFileSync, rmSync } from "node:fs";
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
+
+import type { EtcdClusterArgs, InstallSource } from "../../components";
+import { diagnoseFailures } from "./diagnose";
+import { refusalOf } from "./diagnostics";
+import { openBed, voters, type Bed } from "./fixture";
+import { Project } from "./project";
+
+const cluster = "source";
+const network = "10.83.1";
+
+describe("etcd's binaries", () => {
+    let bed: Bed;
+    let project: Project;
+    let archive: { path: string; sha256: string };
+
+    before(async () => {
+        bed = await openBed("it-install", network, 3);
+        project = await Project.open();
+        const { install } = bed.declare(1);
+        if (install.source !== "file") throw new Error("the bed installs from a file");
+        archive = install;
+    });
+    after(async () => {
+        project.close();
+        await bed.lab.down();
+    });
+    afterEach(() => project.destroy());
+    diagnoseFailures(() => bed?.lab);
+
+    const host = (name: string) => bed.lab.host(name);
+    /** Nothing of etcd is left where this package puts things. */
+    async function assertBare(name: string): Promise<void> {
+        assert.equal(await host(name).output("ls -d /opt/* /etc/etcd /etc/systemd/system/etcd* 2>/dev/null; true"), "");
+    }
+
+    describe("from a URL", () => {
+        let server: Server;
+        let requests: (string | undefined)[];
+        /** How many bytes of an answer are sent before the connection breaks. */
+        let breaksAfter: number;
+
+        before(async () => {
+            const content = readFileSync(archive.path);
+            server = createServer((request, response) => {
+                const { range } = request.headers;
+                requests.push(range);
+                const from = Number(/bytes=(\d+)-/.exec(range ?? "")?.[1] ?? 0);
+                response.writeHead(from > 0 ? 206 : 200, {
+                    "content-length": content.length - from,
+                    ...(from > 0 && { "content-range": `bytes ${from}-${content.length - 1}/${content.length}` }),
+                });
+                if (from + breaksAfter >= content.length) response.end(content.subarray(from));
+                else response.write(content.subarray(from, from + breaksAfter), () => response.destroy());
+            });
+            // This machine's own address in the lab's network.
+            await new Promise<void>((resolve) => server.listen(0, `${network}.1`, resolve));
+        });
+        after(() => new Promise((resolve) => server.close(resolve)));
+        beforeEach(() => {
+            requests = [];
+            breaksAfter = Infinity;
+        });
+
+        const fromUrl = (sha256 = archive.sha256): InstallSource => {
+            const { address, port } = server.address() as AddressInfo;
+            return { source: "url", url: `http://${address}:${port}/etcd.tar.gz`, sha256 };
+        };
+        const declared = (hosts: number, install = fromUrl()): Record<string, EtcdClusterArgs> => ({
+            [cluster]: bed.declare(hosts, { install }),
+        });
+
+        it("are fetched by each host, once", async () => {
+            await project.mustUp(declared(3));
+            assert.equal(requests.length, 3);
+            assert.deepEqual(await voters(host("a"), cluster), ["a", "b", "c"]);
+            await project.mustUp(declared(3));
+            assert.equal(requests.length, 3);
+        });
+
+        it("are refused when they are others than the declared ones, and nothing of them is left", async () => {
+            const wrong = "0".repeat(64);
+            const run = await project.up(declared(3, fromUrl(wrong)));
+            const said = refusalOf(run);
+            assert.equal(said[0], "3 errors occurred:");
+            for (const [index, name] of ["a", "b", "c"].entries()) {
+                assert.match(
+                    said[index + 1]!,
+                    new RegExp(
+                        `^\\* host "${name}": etcd \\S+ was not installed: http://\\S+ has the sha256 ${archive.sha256}, wanted is ${wrong}`,
+                    ),
+                );
+                await assertBare(name);
+            }
+        });
+
+        it("are fetched from where an interrupted download ended", async () => {
+            breaksAfter = 100_000;
+            const run = await project.up(declared(1));
+            assert.match(refusalOf(run)[1]!, /^\* host "a": .*etcd\.tar\.gz can't be fetched from this host: curl: /);
+            breaksAfter = Infinity;
+            await project.mustUp(declared(1));
+            assert.match(requests.at(-1) ?? "", /^bytes=[1-9]\d*-$/);
+            assert.deepEqual(await voters(host("a"), cluster), ["a"]);
+        });
+
+        it("leave nothing behind when a destroy follows an interrupted download", async () => {
+            breaksAfter = 100_000;
+            await project.up(declared(1));
+            assert.match(await host("a").output("ls /opt/etcd"), /\.archive\n$/);
+            const gone = await project.destroy();
+            assert.equal(gone.code, 0, gone.text);
+            await assertBare("a");
+        });
+    });
+
+    describe("from a file", () => {
+        it("are not looked for again where they are: neither for a change, nor for another cluster", async () => {
+            const path = join(project.directory, "etcd.tar.gz");
+            copyFileSync(archive.path, path);
+            const install: InstallSource = { source: "file", path, sha256: archive.sha256 };
+            await project.mustUp({ [cluster]: bed.declare(1, { install }) });
+            rmSync(path);
+
+            const second = bed.declare(1, { install, clientPort: 12379, peerPort: 12380 });
+            await project.mustUp({ [cluster]: bed.declare(1, { install, logLevel: "warn" }), second });
+            assert.deepEqual(await voters(host("a"), cluster), ["a"]);
+            const [release] = (await host("a").output("ls /opt/etcd")).trim().split("\n");
+            const units = await host("a").output("grep -h ExecStart=/opt /etc/systemd/system/etcd-*.service");
+            assert.equal(units, `ExecStart=/opt/etcd/${release}/etcd\n`.repeat(2));
+
+            const run = await project.up({ [cluster]: bed.declare(3, { install }), second });
+            assert.match(
+                refusalOf(run)[0]!,
+                /^install\.path ".*etcd\.tar\.gz" can't be read \(there is no such file\)/,
+            );
+            assert.deepEqual(await voters(host("a"), cluster), ["a"]);
+        });
+
+        it("stay for one cluster on a host when another one goes", async () => {
+            const second = bed.declare(1, { clientPort: 12379, peerPort: 12380 });
+            await project.mustUp({ [cluster]: bed.declare(1), second });
+            await project.mustUp({ second });
+            assert.equal((await host("a").output("systemctl is-active etcd-second")).trim(), "active");
+            await host("a").output("systemctl restart etcd-second");
+            assert.equal((await project.destroy()).code, 0);
+            await assertBare("a");
+        });
+    });
+});
