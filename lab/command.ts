@@ -1,4 +1,5 @@
 import { spawn } from "node:child_process";
+import { constants } from "node:os";
 
 export interface CommandResult {
     readonly stdout: string;
@@ -24,13 +25,17 @@ export function execute(
 ): Promise<CommandResult> {
     const { stdin = "", timeoutSeconds = 60, environment = process.env, onOutput } = options;
     return new Promise((resolve, reject) => {
-        const child = spawn(program, args, { stdio: ["pipe", "pipe", "pipe"], env: environment, detached: true });
+        const child = spawn(program, args, {
+            stdio: ["pipe", "pipe", "pipe"],
+            env: environment,
+            detached: true,
+        });
         let stdout = "";
         let stderr = "";
-        let expired = false;
         const timer = setTimeout(() => {
-            expired = true;
             endGroup(child.pid);
+            for (const stream of child.stdio) stream?.destroy();
+            reject(new Error(`"${commandLine(program, args)}" did not end within ${timeoutSeconds} s\n${stderr}`));
         }, timeoutSeconds * 1000);
         child.stdout.setEncoding("utf8").on("data", (text: string) => {
             stdout += text;
@@ -49,11 +54,7 @@ export function execute(
         });
         child.on("close", (code, signal) => {
             clearTimeout(timer);
-            if (expired) {
-                reject(new Error(`"${commandLine(program, args)}" did not end within ${timeoutSeconds} s\n${stderr}`));
-                return;
-            }
-            resolve({ stdout, stderr, code: code ?? 128 + (signal === "SIGKILL" ? 9 : 15) });
+            resolve({ stdout, stderr, code: code ?? 128 + (signal === null ? 0 : constants.signals[signal]) });
         });
     });
 }

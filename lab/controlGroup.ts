@@ -37,11 +37,16 @@ export class ControlGroup {
         return this.readEvent("frozen") === "1";
     }
 
-    /** Ends every process in it at once. */
+    /** Ends every process in it at once, and those that join it before it is empty. */
     async kill(): Promise<void> {
         if (!existsSync(this.directory)) return;
-        writeFileSync(join(this.directory, "cgroup.kill"), "1");
-        await this.whenEmpty(10);
+        await until(
+            () => {
+                writeFileSync(join(this.directory, "cgroup.kill"), "1");
+                return !this.isPopulated();
+            },
+            { seconds: 30, everyMs: 5, message: () => `control group ${this.directory} cannot be emptied` },
+        );
     }
 
     async whenEmpty(seconds: number): Promise<void> {
@@ -66,7 +71,7 @@ export class ControlGroup {
         if (existsSync(this.directory)) removeTree(this.directory);
     }
 
-    /** The host's process 1, as a process id of this machine; undefined while the host is not up. */
+    /** The host's process 1, as a process id of this machine; undefined before systemd runs and in its last moments. */
     initProcess(): number | undefined {
         const file = join(this.directory, "machine/payload/init.scope/cgroup.procs");
         if (!existsSync(file)) return undefined;
@@ -83,9 +88,11 @@ export class ControlGroup {
     }
 }
 
+/** In the end another program becomes process 1, which ends all others and waits for what comes meanwhile. */
 function isInit(pid: number): boolean {
     try {
-        return /^NSpid:.*\t1$/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
+        const status = readFileSync(`/proc/${pid}/status`, "utf8");
+        return /^NSpid:.*\t1$/m.test(status) && /^Name:\tsystemd$/m.test(status);
     } catch {
         return false;
     }

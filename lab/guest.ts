@@ -10,6 +10,18 @@ export const GUEST_ENVIRONMENT = {
     LANG: "C.UTF-8",
 };
 
+/**
+ * Runs its arguments as a child of the host's process 1, and ends with their exit code. A host that shuts down waits long
+ * for processes whose parent is out here. So what this shell starts, the first in the host's process namespace, starts the
+ * command in the background and ends; the code comes through a pipe (descriptor 3), which is closed when the command ends,
+ * without a code if that was killed with all around it.
+ */
+const LEAVE = `
+exec 4<&0 5>&1
+code=$( ( ( "$@" <&4 3>&- 4<&- 5>&-; echo $? >&3 ) & ) 3>&1 >&5 )
+exit "\${code:-137}"
+`;
+
 /** The inside of a host: its programs, files and journal. None of this needs SSH or the network. */
 export abstract class Guest {
     constructor(readonly name: string) {}
@@ -28,10 +40,14 @@ export abstract class Guest {
         const rights = ["--bounding-set", "-sys_time,-sys_module,-sys_rawio,-sys_boot"];
         const inside = ["setpriv", ...rights, "/bin/sh", "-c", command];
         const target = ["--target", String(init), "--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup"];
-        return execute("nsenter", [...target, "--wdns=/root", "--", ...inside], {
-            ...options,
-            environment: GUEST_ENVIRONMENT,
-        });
+        return execute(
+            "nsenter",
+            [...target, "--no-fork", "--wdns=/root", "--", "/bin/sh", "-c", LEAVE, "sh", ...inside],
+            {
+                ...options,
+                environment: GUEST_ENVIRONMENT,
+            },
+        );
     }
 
     /** Like `run`, but an exit code other than 0 is an error. Returns the standard output. */

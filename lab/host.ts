@@ -191,8 +191,11 @@ export class LabHost extends Guest {
     }
 
     protected override async whenUp(): Promise<number> {
-        if (!this.isRunning()) throw new Error(`host "${this.name}" is down: start it first`);
-        return until(() => this.group.initProcess(), {
+        const initIfOn = () => {
+            if (this.isRunning()) return this.group.initProcess();
+            throw new Error(`host "${this.name}" is down: start it first`);
+        };
+        return until(initIfOn, {
             seconds: BOOT_SECONDS,
             everyMs: 5,
             message: () => `host "${this.name}" did not boot within ${BOOT_SECONDS} s${this.consoleTail()}`,

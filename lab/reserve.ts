@@ -19,7 +19,7 @@ export async function extendRecord(spec: LabSpec, image: string): Promise<Enviro
     if (existing && added.length === 0) return existing;
     const taken = takenAddresses(spec.environment);
     const gateway = existing?.gateway ?? freeGateway(allHosts(spec), new Set(taken.map(({ address }) => address)));
-    await refuseTakenAddresses(spec.environment, [gateway, ...added.map(({ address }) => address)], added);
+    await refuseTakenAddresses(spec.environment, [...added.map(({ address }) => address), gateway], added);
     const hosts: HostRecord[] = [...known, ...added.map((host) => ({ ...host, image, extraAddresses: [] }))];
     const bastion = existing?.bastion ?? spec.bastion?.name;
     return {
@@ -126,7 +126,8 @@ async function refuseTakenAddresses(
     addresses: readonly string[],
     hosts: readonly LabHostSpec[],
 ): Promise<void> {
-    const clash = takenAddresses(environment).find(({ address }) => addresses.includes(address));
+    const taken = takenAddresses(environment);
+    const clash = addresses.flatMap((address) => taken.find((other) => other.address === address) ?? [])[0];
     if (clash) {
         throw new Error(
             `${owner(clash.address, hosts)} ${clash.address} is taken by environment "${clash.environment}": bring that down, or use another`,

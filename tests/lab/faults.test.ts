@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { createHash, randomBytes } from "node:crypto";
 
 import { closeLab, openLab } from "../../lab";
 import type { Lab, LabHost } from "../../lab";
@@ -180,6 +181,10 @@ describe("lab: faults", () => {
         const bytes = Buffer.from([0, 255, 10, 13, 128]);
         await b.writeFile("/srv/bytes", bytes);
         assert.equal(await b.output("base64 /srv/bytes"), `${bytes.toString("base64")}\n`);
+        const large = randomBytes(30_000_000);
+        await b.writeFile("/srv/large", large);
+        const digest = createHash("sha256").update(large).digest("hex");
+        assert.equal(await b.output("sha256sum < /srv/large"), `${digest}  -\n`);
     });
 
     it("runs commands with their input, exit code and streams apart, and ends those that take too long", async () => {
