@@ -63,10 +63,10 @@ make_directories() {
     install -d -m 0750 -o root -g "$etcd" "$generations" "$1"
     ( umask 022; mkdir -p "\${data%/*}" )
     # The user's home: Debian's package closes it to all but its owner whenever it is installed or updated.
-    [ "\${data%/*}" != /var/lib/etcd ] || chown "$etcd:$etcd" /var/lib/etcd
+    if [ "\${data%/*}" = /var/lib/etcd ] && [ "$(stat -c %U /var/lib/etcd)" != "$etcd" ]; then chown "$etcd:$etcd" /var/lib/etcd; fi
     # What is empty may be a file system that was just mounted there.
     if ! [ -e "$data" ] || [ -z "$(ls -A "$data" | grep -vx lost+found)" ]; then
-        install -d -m 0700 -o "$etcd" -g "$etcd" "$data"
+        [ "$(stat -c '%a %U:%G' "$data" 2>/dev/null)" = "700 $etcd:$etcd" ] || install -d -m 0700 -o "$etcd" -g "$etcd" "$data"
     fi
     setpriv --reuid "$etcd" --regid "$etcd" --clear-groups test -d "$data" -a -w "$data" ||
         fail "the user $etcd can't write to $data: let it enter \${data%/*}, and own $data, or choose another dataDir"

@@ -76,6 +76,26 @@ describe("staging", function () {
             assert.match(await a.output("getent passwd etcd"), /:\/var\/lib\/etcd:\/usr\/sbin\/nologin$/m);
         });
 
+        it("takes a file system that was mounted for the data, and refuses a directory that etcd can't reach", async () => {
+            const mounted = settingsFor(a, "tools", { paths: hostPaths("tools", "/srv/etcd/tools") });
+            await a.output("mkdir -p /srv/etcd/tools/lost+found");
+            await stageOn(a, mounted, texts);
+            assert.equal(await a.output("stat -c '%a %U:%G' /srv/etcd/tools"), "700 etcd:etcd\n");
+
+            await a.output("mkdir -m 0700 /srv/closed");
+            const closed = settingsFor(a, "other", { paths: hostPaths("other", "/srv/closed/other") });
+            const { code, stderr } = await runStage(a, renderStage(closed, texts));
+            assert.equal(code, 1);
+            assert.match(stderr, /^the user etcd can't write to \/srv\/closed\/other: let it enter \/srv\/closed,/);
+        });
+
+        it("keeps the data within etcd's reach when Debian's package closes /var/lib/etcd", async () => {
+            await stageOn(a, settingsFor(a, "tools"), texts);
+            await a.output(
+                "chmod 700 /var/lib/etcd; setpriv --reuid etcd --regid etcd --clear-groups ls /var/lib/etcd/tools",
+            );
+        });
+
         it("does not start, enable or even install etcd's unit", async () => {
             await stageOn(a, settingsFor(a, "tools"), texts);
             assert.equal((await a.run("systemctl cat etcd-tools.service")).code, 1);
