@@ -34,8 +34,9 @@ export async function check(olds: Partial<MembershipState>, news: MembershipArgs
 /** Observes and plans. Changes nothing, and never fails: what can't be seen becomes a line. */
 export async function diff(_id: string, olds: MembershipState, news: MembershipInputs): Promise<{ changes: boolean }> {
     const plan = await foresee(olds, news);
-    const isPlanned = plan === undefined || plan.steps.length > 0 || plan.refusal !== undefined;
-    return { changes: isPlanned || isDeclaredOtherwise(olds, news) };
+    const isPlanned = plan === undefined || plan.steps.length > 0 || (plan.refusal ?? plan.waitsFor) !== undefined;
+    // A run that failed left no outputs: even if the cluster has healed by itself, the next one is to give them.
+    return { changes: isPlanned || olds.members === undefined || isDeclaredOtherwise(olds, news) };
 }
 
 export async function create(inputs: MembershipInputs): Promise<{ id: string; outs: MembershipState }> {
@@ -88,6 +89,7 @@ async function foresee(olds: Partial<MembershipState>, news: MembershipInputs): 
 }
 
 function show(plan: Plan, tell: Tell): void {
+    if (plan.waitsFor !== undefined) tell(`up will wait until ${plan.waitsFor}`);
     plan.steps.forEach((step, index) =>
         tell(`plan ${index + 1}/${plan.steps.length}: ${describe(step)}: ${step.because}`),
     );

@@ -74,6 +74,8 @@ export interface Plan {
     readonly steps: readonly Step[];
     /** Why the plan ends before all is as wanted. */
     readonly refusal: string | undefined;
+    /** What has to come true before the first step, or at all: something that is as declared, and does not answer. */
+    readonly waitsFor: string | undefined;
 }
 
 /** More steps than any plan needs; a plan that reaches it does not end, which is a defect. */
@@ -82,20 +84,22 @@ const STEP_LIMIT = 1000;
 /** The whole plan: each step's predicted outcome is what the next one starts from. Waits are taken to succeed, where what follows is known. */
 export function wholePlan(seen: Observation, wanted: Desired): Plan {
     const steps: Step[] = [];
+    let waitsFor: string | undefined;
     let now = seen;
     for (let rounds = 0; rounds < STEP_LIMIT; rounds += 1) {
         const verdict = nextStep(now, wanted);
         switch (verdict.verdict) {
             case "done":
-                return { steps, refusal: undefined };
+                return { steps, refusal: undefined, waitsFor };
             case "refuse":
-                return { steps, refusal: verdict.error };
+                return { steps, refusal: verdict.error, waitsFor };
             case "wait": {
                 const after = predict.waited(now, wanted, verdict.hosts);
                 if (!after) {
                     const refusal = `it waits ${verdict.deadlineSeconds} s at most until ${verdict.until}, and what follows is not known before`;
-                    return { steps, refusal };
+                    return { steps, refusal, waitsFor };
                 }
+                if (steps.length === 0) waitsFor ??= verdict.until;
                 now = after;
                 break;
             }
