@@ -7,7 +7,7 @@ import { parse, stringify } from "yaml";
 
 import { resolveToolchain, type Toolchain } from "../toolchain";
 import { openLab, type Lab, type LabHost } from ".";
-import { layOutReleases, releaseArchive } from "./release";
+import { layOutRelease, releaseArchive } from "./release";
 
 const checkout = join(__dirname, "..");
 const stack = "lab";
@@ -20,7 +20,7 @@ async function main(): Promise<void> {
     heading("Setting up: engine, etcd, three hosts");
     const toolchain = await resolveToolchain();
     const release = await releaseArchive("3.6");
-    await layOutReleases(checkout, [release]);
+    await layOutRelease(checkout, release);
     const lab = await openLab({ environment: stack, hosts });
     say(`hosts ${hosts.map(({ name, address }) => `${name} (${address})`).join(", ")} are up`);
 

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 
 import { findOnPath } from "../toolchain/findOnPath";
 import { succeed } from "./command";
@@ -44,6 +44,21 @@ export async function requireLabMachine(): Promise<void> {
         throw new Error("the lab needs root, to make namespaces, mounts and control groups: run it with sudo");
     }
     await requirePrograms(EVERY_RUN);
+    allowManyHosts();
+}
+
+/** How many inotify instances one user may have (Linux: 128). Each host's systemd and its services take about twenty. */
+const INOTIFY_INSTANCES = "/proc/sys/fs/inotify/max_user_instances";
+const WANTED_INSTANCES = 1024;
+
+/** Without it the seventh host does not boot, for want of files to watch. */
+function allowManyHosts(): void {
+    const found = Number(readFileSync(INOTIFY_INSTANCES, "utf8"));
+    if (found >= WANTED_INSTANCES) return;
+    writeFileSync(INOTIFY_INSTANCES, String(WANTED_INSTANCES));
+    console.error(
+        `lab: fs.inotify.max_user_instances raised from ${found} to ${WANTED_INSTANCES} until the next boot of this machine`,
+    );
 }
 
 /** Installs the packages of those programs that are missing. */

@@ -40,18 +40,17 @@ export async function releaseArchive(version: string): Promise<Release> {
     };
 }
 
-/** Lays releases where the committed stack files look for them: `.lab/releases`, with their `SHA256SUMS`. */
-export async function layOutReleases(checkout: string, releases: readonly Release[]): Promise<void> {
+/** Lays a release where the committed stack files look for it: in `.lab/releases`, with its line in `SHA256SUMS`. */
+export async function layOutRelease(checkout: string, { name, path, sha256: digest }: Release): Promise<void> {
     const directory = join(checkout, ".lab", "releases");
+    const sums = join(directory, "SHA256SUMS");
     await mkdir(directory, { recursive: true });
-    for (const { name, path } of releases) {
-        await rm(join(directory, name), { force: true });
-        await symlink(path, join(directory, name));
-    }
-    await writeFile(
-        join(directory, "SHA256SUMS"),
-        releases.map(({ sha256: digest, name }) => `${digest}  ${name}\n`).join(""),
-    );
+    await rm(join(directory, name), { force: true });
+    await symlink(path, join(directory, name));
+    const others = (await readFile(sums, "utf8").catch(() => ""))
+        .split("\n")
+        .filter((line) => line && !line.endsWith(`  ${name}`));
+    await writeFile(sums, [...others, `${digest}  ${name}`, ""].join("\n"));
 }
 
 async function sha256(path: string): Promise<string> {

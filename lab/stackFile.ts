@@ -80,3 +80,11 @@ function distinct(hosts: readonly LabHostSpec[]): readonly LabHostSpec[] {
             hosts.findIndex(({ name, address }) => name === host.name && address === host.address) === index,
     );
 }
+
+/** The etcd version that a stack's configuration declares, if it declares one. */
+export function declaredVersion(stack: string, file = stackFile(stack)): string | undefined {
+    if (!existsSync(file)) return undefined;
+    const { config } = (parse(readFileSync(file, "utf8")) ?? {}) as { config?: Record<string, unknown> };
+    const version = Object.entries(config ?? {}).find(([key]) => key.endsWith(":version"))?.[1];
+    return typeof version === "string" ? version : undefined;
+}

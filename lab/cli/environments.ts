@@ -1,10 +1,12 @@
 import { existsSync } from "node:fs";
+import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 
 import { closeLab, environmentStates, openLab } from "../lab";
+import { layOutRelease, releaseArchive } from "../release";
 import { LAB_IMAGES } from "../spec";
 import type { LabHostSpec, LabImage, LabSpec, LabStorage } from "../spec";
-import { readStackFile, stackFile, stackOfFile } from "../stackFile";
+import { declaredVersion, readStackFile, stackFile, stackOfFile } from "../stackFile";
 import { refuseRest } from "./command";
 import type { Command } from "./command";
 import { table } from "./table";
@@ -32,9 +34,19 @@ export const up: Command = {
         console.log(`\n"${spec.environment}" is up after ${((Date.now() - began) / 1000).toFixed(1)} s.`);
         console.log(`  npm run lab -- ssh ${spec.environment} ${lab.hosts[0]?.name}`);
         console.log(`  keys for the stack's configuration: .lab/${spec.environment}/id_ed25519, known_hosts`);
+        await offerRelease(spec.environment);
         return 0;
     },
 };
+
+/** The release archive that a committed stack file of that name installs. */
+async function offerRelease(stack: string): Promise<void> {
+    const version = declaredVersion(stack);
+    if (version === undefined) return;
+    const release = await releaseArchive(version);
+    await layOutRelease(resolve(__dirname, "..", ".."), release);
+    console.log(`  etcd for it: .lab/releases/${release.name}`);
+}
 
 export const down: Command = {
     usage: "[STACK… | --all]",
