@@ -54,7 +54,7 @@ export function execute(
         });
         child.on("close", (code, signal) => {
             clearTimeout(timer);
-            resolve({ stdout, stderr, code: code ?? 128 + (signal === null ? 0 : constants.signals[signal]) });
+            resolve({ stdout, stderr, code: exitCode(code, signal) });
         });
     });
 }
@@ -66,6 +66,23 @@ export async function succeed(program: string, args: readonly string[], options?
         throw new Error(`"${commandLine(program, args)}" failed with exit code ${code}: ${(stderr || stdout).trim()}`);
     }
     return stdout;
+}
+
+/** Gives this process's input and output to a program until it ends. Gives its exit code. */
+export function foreground(
+    program: string,
+    args: readonly string[],
+    environment: NodeJS.ProcessEnv = process.env,
+): Promise<number> {
+    return new Promise((resolve, reject) => {
+        const child = spawn(program, args, { stdio: "inherit", env: environment });
+        child.once("error", (error) => reject(new Error(`"${program}" cannot be started: ${error.message}`)));
+        child.once("exit", (code, signal) => resolve(exitCode(code, signal)));
+    });
+}
+
+function exitCode(code: number | null, signal: NodeJS.Signals | null): number {
+    return code ?? 128 + (signal === null ? 0 : constants.signals[signal]);
 }
 
 function commandLine(program: string, args: readonly string[]): string {

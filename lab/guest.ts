@@ -1,4 +1,4 @@
-import { execute } from "./command";
+import { execute, foreground } from "./command";
 import type { CommandOptions, CommandResult } from "./command";
 
 export type RunOptions = Pick<CommandOptions, "stdin" | "timeoutSeconds">;
@@ -22,6 +22,15 @@ code=$( ( ( "$@" <&4 3>&- 4<&- 5>&-; echo $? >&3 ) & ) 3>&1 >&5 )
 exit "\${code:-137}"
 `;
 
+/** Arguments of nsenter for a command in the host whose process 1 this is. */
+function enter(init: number, command: string): readonly string[] {
+    const target = ["--target", String(init), "--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup"];
+    // What nsenter starts has all of this machine's rights; the clock and the kernel are not the host's to change.
+    const rights = ["--bounding-set", "-sys_time,-sys_module,-sys_rawio,-sys_boot"];
+    const inside = ["setpriv", ...rights, "/bin/sh", "-c", command];
+    return [...target, "--no-fork", "--wdns=/root", "--", "/bin/sh", "-c", LEAVE, "sh", ...inside];
+}
+
 /** The inside of a host: its programs, files and journal. None of this needs SSH or the network. */
 export abstract class Guest {
     constructor(readonly name: string) {}
@@ -35,19 +44,13 @@ export abstract class Guest {
      * @throws when the host is down, or the command outlives its time (60 s by default)
      */
     async run(command: string, options: RunOptions = {}): Promise<CommandResult> {
-        const init = await this.whenUp();
-        // What nsenter starts has all of this machine's rights; the clock and the kernel are not the host's to change.
-        const rights = ["--bounding-set", "-sys_time,-sys_module,-sys_rawio,-sys_boot"];
-        const inside = ["setpriv", ...rights, "/bin/sh", "-c", command];
-        const target = ["--target", String(init), "--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup"];
-        return execute(
-            "nsenter",
-            [...target, "--no-fork", "--wdns=/root", "--", "/bin/sh", "-c", LEAVE, "sh", ...inside],
-            {
-                ...options,
-                environment: GUEST_ENVIRONMENT,
-            },
-        );
+        const args = enter(await this.whenUp(), command);
+        return execute("nsenter", args, { ...options, environment: GUEST_ENVIRONMENT });
+    }
+
+    /** Like `run`, with this process's own input and output, and no end in time. Gives the exit code. */
+    async runInForeground(command: string): Promise<number> {
+        return foreground("nsenter", enter(await this.whenUp(), command), GUEST_ENVIRONMENT);
     }
 
     /** Like `run`, but an exit code other than 0 is an error. Returns the standard output. */

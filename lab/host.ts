@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { closeSync, existsSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-import { succeed } from "./command";
+import { execute, succeed } from "./command";
 import { ControlGroup } from "./controlGroup";
 import { Guest, GUEST_ENVIRONMENT } from "./guest";
 import { takesLogins } from "./logins";
@@ -180,7 +180,7 @@ export class LabHost extends Guest {
 
     /** Text for a human: its console's end, failed units, firewall, etcd's files, journal. */
     async diagnosis(): Promise<string> {
-        if (!this.isRunning()) return `down${this.consoleTail()}\n`;
+        if (!this.isRunning()) return `down${this.consoleTail()}\n\n${await this.journalOnDisk()}`;
         const commands = ["systemctl --failed", "nft list ruleset", "ls -lR /etc/etcd /var/lib/etcd", "journalctl"];
         const texts = commands.map(async (command) => {
             const shown = this.run(`${command} 2>&1`, { timeoutSeconds: 15 });
@@ -258,6 +258,13 @@ export class LabHost extends Guest {
         this.copyScripts();
         const inSwitch = [`--net=${switchFile(this.environment)}`];
         await succeed("nsenter", [...inSwitch, "sh", this.file("cable.sh"), this.directory]);
+    }
+
+    /** What a host that is down wrote until then. */
+    private async journalOnDisk(): Promise<string> {
+        const { storage } = this.environmentRecord();
+        const directory = join(storageDirectory(this.environment, this.name, storage), "upper/var/log/journal");
+        return (await execute("journalctl", ["--no-pager", "--directory", directory])).stdout;
     }
 
     private networkFault(): NetworkFault | undefined {

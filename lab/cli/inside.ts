@@ -1,6 +1,6 @@
-import { spawn } from "node:child_process";
 import { parseArgs } from "node:util";
 
+import { foreground } from "../command";
 import { attachLab, LAB_USERS } from "../lab";
 import { refuseRest, takeWords } from "./command";
 import type { Command } from "./command";
@@ -23,13 +23,7 @@ export const exec: Command = {
     summary: "runs a shell command as root, without SSH or network",
     run: async (args) => {
         const { stack, host: name, rest } = takeWords(args, "stack", "host", "command");
-        const host = (await attachLab(stack)).host(name);
-        const command = [args[2], ...rest].join(" ");
-        const stdin = process.stdin.isTTY ? "" : await readAll();
-        const { stdout, stderr, code } = await host.run(command, { stdin, timeoutSeconds: 24 * 3600 });
-        process.stdout.write(stdout);
-        process.stderr.write(stderr);
-        return code;
+        return (await attachLab(stack)).host(name).runInForeground([args[2], ...rest].join(" "));
     },
 };
 
@@ -74,19 +68,4 @@ function leadingOptions(args: readonly string[]): {
 
 function isOptionValue(before: string | undefined): boolean {
     return before !== undefined && before.startsWith("--") && !before.includes("=");
-}
-
-async function readAll(): Promise<Buffer> {
-    const pieces: Buffer[] = [];
-    for await (const piece of process.stdin) pieces.push(piece as Buffer);
-    return Buffer.concat(pieces);
-}
-
-/** Gives the terminal to a program until it ends. */
-function foreground(program: string, args: readonly string[]): Promise<number> {
-    return new Promise((resolve, reject) => {
-        const child = spawn(program, args, { stdio: "inherit" });
-        child.once("error", reject);
-        child.once("exit", (code) => resolve(code ?? 1));
-    });
 }

@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -10,6 +12,7 @@ import { tracesOf } from "./traces";
 
 const environment = "labtest-cli";
 const checkout = join(__dirname, "../..");
+const program = ["--require", join(checkout, "toolchain/register.js"), join(checkout, "lab/cli.ts")];
 
 describe("lab: the command line", () => {
     const directory = mkdtempSync(join(tmpdir(), "lab-cli-"));
@@ -72,6 +75,16 @@ describe("lab: the command line", () => {
         assert.deepEqual([result.stdout, result.code], ["inputetcd-2\n", 5]);
     });
 
+    it("exec ends with its command though its own input stays open", async () => {
+        const child = spawn(process.execPath, [...program, "exec", environment, "etcd-2", "hostname"], {
+            cwd: checkout,
+        });
+        let stdout = "";
+        child.stdout.on("data", (data: Buffer) => (stdout += data.toString()));
+        const [code] = (await once(child, "exit")) as [number];
+        assert.deepEqual([stdout, code], ["etcd-2\n", 0]);
+    });
+
     it("logs shows a unit's journal", async () => {
         assert.match((await lab("logs", environment, "etcd-1", "ssh")).stdout, /Server listening on/);
     });
@@ -93,11 +106,13 @@ describe("lab: the command line", () => {
         assert.equal((await lab("exec", environment, "etcd-1", "test -e /srv/old")).code, 1);
     });
 
-    it("diagnose writes a file for each host", async () => {
+    it("diagnose writes a file for each host, one that is down included", async () => {
+        await lab("kill", environment, "etcd-2");
         assert.equal((await lab("diagnose", environment, directory)).code, 0);
         const text = readFileSync(join(directory, "etcd-1.txt"), "utf8");
         for (const part of ["systemctl --failed", "nft list ruleset", "Server listening on"])
             assert.ok(text.includes(part));
+        assert.match(readFileSync(join(directory, "etcd-2.txt"), "utf8"), /^down;[^]*Server listening on/);
     });
 
     const mistakes: readonly (readonly [string, readonly string[], RegExp])[] = [
@@ -153,6 +168,5 @@ describe("lab: the command line", () => {
 const lab = Object.assign(run(""), { with: run });
 
 function run(stdin: string): (...args: readonly string[]) => Promise<CommandResult> {
-    const program = ["--require", join(checkout, "toolchain/register.js"), join(checkout, "lab/cli.ts")];
     return (...args) => execute(process.execPath, [...program, ...args], { stdin, timeoutSeconds: 300 });
 }
