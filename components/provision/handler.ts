@@ -30,11 +30,17 @@ export async function check(
 
 export async function diff(_id: string, olds: ProvisionState, news: ProvisionInputs): Promise<{ changes: boolean }> {
     const looks = await lookIfKnown(news);
+    setImmediate(loadMembership);
     const isMissing = looks?.hosts.some(({ facts }) => facts?.isInstalled === false) ?? true;
     const isDeclaredOtherwise = Object.entries(news).some(
         ([key, value]) => !isSame(value, olds[key as keyof ProvisionState]),
     );
     return { changes: isMissing || isDeclaredOtherwise || looks === undefined || looks.problems.length > 0 };
+}
+
+/** It is asked next. What it needs is loaded while the engine is busy with certificates; if that fails, it will say so itself. */
+function loadMembership(): void {
+    Promise.all([import("../membership/handler"), import("etcd3"), import("cockatiel")]).catch(() => undefined);
 }
 
 export async function create(inputs: ProvisionInputs): Promise<{ id: string; outs: ProvisionState }> {
