@@ -197,7 +197,7 @@ export interface TimeoutArgs {
     readonly commandSeconds?: number;
 }
 
-/** How certificates are made. */
+/** How certificates are made. The cluster's authorities stay as they were made first; what is declared later is for the others. */
 export interface CertificateArgs {
     /** @default "ECDSA-P256" */
     readonly algorithm?: "ECDSA-P256" | "ECDSA-P384" | "RSA-2048" | "RSA-4096" | "ED25519";

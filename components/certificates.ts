@@ -85,8 +85,9 @@ export class ClusterCertificates extends pulumi.ComponentResource {
         this.registerOutputs({ clientCa: this.clientCa, peerCa: this.peerCa });
     }
 
+    /** Stays as it was made, whatever is declared later: members that run trust this one and no other. */
     private authority(part: string, commonName: string): Authority {
-        const key = this.key(part);
+        const key = this.key(part, { ignoreChanges: ["algorithm", "ecdsaCurve", "rsaBits"] });
         const cert = new tls.SelfSignedCert(
             `${this.label}-${part}`,
             {
@@ -96,7 +97,7 @@ export class ClusterCertificates extends pulumi.ComponentResource {
                 allowedUses: AUTHORITY_USES,
                 validityPeriodHours: this.args.caValidityHours ?? 87600,
             },
-            { parent: this },
+            { parent: this, ignoreChanges: ["validityPeriodHours"] },
         );
         return { key, cert };
     }
@@ -146,9 +147,10 @@ export class ClusterCertificates extends pulumi.ComponentResource {
         );
     }
 
-    private key(part: string): tls.PrivateKey {
+    private key(part: string, opts: pulumi.CustomResourceOptions = {}): tls.PrivateKey {
         return new tls.PrivateKey(`${this.label}-${part}`, ALGORITHMS[this.args.algorithm ?? "ECDSA-P256"], {
             parent: this,
+            ...opts,
         });
     }
 }

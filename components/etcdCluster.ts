@@ -112,6 +112,7 @@ export class EtcdCluster extends pulumi.ComponentResource {
                         settings: hostSettings(cluster, host),
                         ssh: resolveSsh(cluster.args.ssh, host),
                         certificates: certificates.hosts[host.name]!,
+                        owner: provision.owner,
                         triggers: [provision.incarnations.apply((all) => all[host.name] ?? "")],
                     },
                     { parent: this, dependsOn: provision },

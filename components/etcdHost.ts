@@ -14,6 +14,8 @@ export interface EtcdHostInputs {
     readonly ssh: ResolvedSsh;
     /** PEM texts. */
     readonly certificates: { readonly [Part in keyof HostCertificates]: pulumi.Input<string> };
+    /** Which stack's state this is for; noted on the host. */
+    readonly owner: pulumi.Input<string>;
     /** How long the host may take to lay down its files, in seconds. @default 180 */
     readonly stageTimeoutSeconds?: number;
     /** The files are laid down again when one of these values changes. @default none */
@@ -64,9 +66,10 @@ function stageCommand(ssh: ResolvedSsh, limitSeconds: number): string {
     return readerCommand({ user, address, sudo, sudoPassword }, true, limitSeconds);
 }
 
-function stageInput({ settings, ssh, certificates }: EtcdHostInputs): pulumi.Output<string> {
-    const input = pulumi.all([pulumi.output(certificates), ssh.sudoPassword]).apply(([pems, sudoPassword]) => {
-        const framed = frameScript(renderStage(settings, pems).script).toString("utf8");
+function stageInput({ settings, ssh, certificates, owner }: EtcdHostInputs): pulumi.Output<string> {
+    const late = pulumi.all([pulumi.output(certificates), ssh.sudoPassword, owner]);
+    const input = late.apply(([pems, sudoPassword, by]) => {
+        const framed = frameScript(renderStage(settings, pems, by).script).toString("utf8");
         return ssh.sudo && sudoPassword !== undefined ? `${sudoPassword}\n${framed}` : framed;
     });
     return pulumi.secret(input);

@@ -16,8 +16,9 @@ export interface Stage {
  * The script that puts a member's files on its host: user, directories, certificates, the generation, the firewall. It is
  * idempotent, can be cut off anywhere, changes nothing that belongs to somebody else, and neither starts nor stops etcd. On failure it
  * says why in one sentence on stderr and ends with code 1.
+ * @param owner what tells the state of the stack that this is for from others
  */
-export function renderStage(settings: HostSettings, certificates: HostCertificates): Stage {
+export function renderStage(settings: HostSettings, certificates: HostCertificates, owner = ""): Stage {
     const { paths } = settings;
     const { digest, files } = renderGeneration(settings, certificates);
     const leaves = {
@@ -26,7 +27,7 @@ export function renderStage(settings: HostSettings, certificates: HostCertificat
         "peer.crt": certificates.peerCert,
         "peer.key": certificates.peerKey,
     };
-    const mark = `${HEADER}\n${settings.clusterToken}\n`;
+    const mark = `${HEADER}\n${settings.clusterToken}\n${owner}\n`;
     const script = [
         STAGE_FUNCTIONS,
         ...variables({

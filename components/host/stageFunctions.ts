@@ -80,7 +80,7 @@ put() {
         [ "$(stat -c '0%a %U:%G' "$1")" = "$2 $3" ] || { chown "$3" "$1"; chmod "$2" "$1"; }
         return 0
     fi
-    printf '%s' "$4" >"$1.new"
+    printf '%s' "$4" >"$1.new" || { rm -f "$1.new"; fail "$1 can't be written: see above, and whether its disk is full"; }
     chown "$3" "$1.new"
     chmod "$2" "$1.new"
     sync "$1.new"

@@ -22,6 +22,8 @@ export interface Facts {
     readonly claims: readonly Claim[];
     /** The token of the cluster that has files of ours here. */
     readonly token: string | undefined;
+    /** Which stack's state gave them, if it said so. */
+    readonly owner: string | undefined;
     readonly hasOurData: boolean;
     /** What lies in the data directory, of whomever; some of it, if it is much. */
     readonly data: readonly string[];
@@ -104,7 +106,7 @@ done
 [ -f ${identity} ] && echo data=ours
 ls -A ${data} 2>/dev/null | head -n 20 | sed 's/^/entry=/'
 sed -n 's/^token=/token=/p' ${identity} 2>/dev/null
-sed -n '2s/^/mark=/p' ${mark} 2>/dev/null
+sed -n '2s/^/mark=/p; 3s/^/owner=/p' ${mark} 2>/dev/null
 for file in ${shellQuote(paths.unitFile)} ${shellQuote(paths.firewallUnitFile)}; do
     if [ -e "$file" ] && ! head -n 1 "$file" | grep -qF ${ours}; then echo "foreign=$file"; fi
 done
@@ -137,6 +139,7 @@ export function parseFacts(answer: string): Facts {
             return { port, cluster };
         }),
         token: one("token") ?? one("mark"),
+        owner: one("owner") || undefined,
         hasOurData: one("data") === "ours",
         data: all("entry"),
         foreignFiles: all("foreign"),

@@ -1,4 +1,6 @@
 /** check, diff, create, read, update, remove: what the engine asks of `EtcdProvision`. */
+import { randomUUID } from "node:crypto";
+
 import { endWithEngine } from "../engineLife";
 import { clearHosts } from "../membership/clear";
 import { isSame, isUnknown } from "../stateValues";
@@ -11,12 +13,13 @@ endWithEngine();
 
 /**
  * Shows what speaks against hosts in the preview already; only `up` fails on it, and before it has changed anything. The incarnations
- * are settled here, as an input, so that a preview knows them.
+ * and the owner are settled here, as inputs, so that a preview knows them.
  */
 export async function check(
     olds: Partial<ProvisionState>,
-    { isPreview, ...news }: ProvisionArgs,
+    { isPreview, ...declared }: ProvisionArgs,
 ): Promise<{ inputs: ProvisionInputs }> {
+    const news = { ...declared, owner: olds.owner ?? randomUUID() };
     const before = olds.incarnations ?? {};
     const incarnations = Object.fromEntries(news.hosts.map(({ name }) => [name, before[name] ?? "1"]));
     const looks = await lookIfKnown(news);

@@ -23,6 +23,8 @@ export interface ProvisionInputs {
     readonly hosts: readonly ProvisionHost[];
     /** By host name: goes up when a host has lost the files that it was given. Settled by check. */
     readonly incarnations?: Readonly<Record<string, string>>;
+    /** Made at random with the resource: by it hosts tell this stack's state from another's. Settled by check. */
+    readonly owner?: string;
 }
 
 /** What the program hands over. */

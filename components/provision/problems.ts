@@ -109,12 +109,17 @@ function concerns({ at }: Listener, address: string): boolean {
 
 function ownershipProblems(inputs: ProvisionInputs, facts: Facts): readonly string[] {
     const { clusterToken, dataDir, install } = inputs;
-    const { token, hasOurData, data, foreignFiles, runsDebiansEtcd, isInstalled } = facts;
+    const { token, owner, hasOurData, data, foreignFiles, runsDebiansEtcd, isInstalled } = facts;
     const strange = data.filter((entry) => entry !== "lost+found");
     return [
         ...(token !== undefined && token !== clusterToken
             ? [
                   `it belongs to the cluster with the token "${token}", declared is "${clusterToken}", and a token is for life: set clusterToken to "${token}", or give this cluster another name`,
+              ]
+            : []),
+        ...(token === clusterToken && owner !== undefined && owner !== inputs.owner
+            ? [
+                  "it belongs to a cluster of this name that the state of this stack does not know, built by another stack, or by this one before its state was lost: use that stack, bring the state back, or give this cluster another name",
               ]
             : []),
         ...(!hasOurData && strange.includes("member")

@@ -12,13 +12,15 @@ import type { ProvisionInputs } from "./inputs";
 export class EtcdProvision extends DynamicResource {
     /** By host name: a mark that a host loses with its disk, so that a host which was rebuilt gets its files again. */
     declare readonly incarnations: pulumi.Output<Readonly<Record<string, string>>>;
+    /** Of this state of this stack alone. */
+    declare readonly owner: pulumi.Output<string>;
 
     constructor(name: string, args: LateInputs<ProvisionInputs>, opts?: pulumi.CustomResourceOptions) {
         super(
             "Provision",
             "provision/handler",
             name,
-            { incarnations: undefined, isPreview: pulumi.runtime.isDryRun(), ...args },
+            { incarnations: undefined, owner: undefined, isPreview: pulumi.runtime.isDryRun(), ...args },
             { ...opts, additionalSecretOutputs: ["hosts"] },
         );
     }

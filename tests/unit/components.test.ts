@@ -166,7 +166,15 @@ describe("EtcdHost", () => {
 
     async function host() {
         const { EtcdHost } = await import("../../components/etcdHost");
-        return withEngine(() => new EtcdHost("tools-a", { settings: settingsOf(), ssh, certificates: certificates() }));
+        return withEngine(
+            () =>
+                new EtcdHost("tools-a", {
+                    settings: settingsOf(),
+                    ssh,
+                    certificates: certificates(),
+                    owner: "state-1",
+                }),
+        );
     }
 
     it("stages with one command that is a constant without secrets", async () => {

@@ -1,0 +1,74 @@
+import assert from "node:assert/strict";
+
+import type { EtcdClusterArgs } from "../../components";
+import { diagnoseFailures } from "./diagnose";
+import { etcdctl, openBed, startTimes, type Bed } from "./fixture";
+import { Project } from "./project";
+
+const cluster = "owned";
+
+describe("a cluster that another state of a stack of the same name built", () => {
+    let bed: Bed;
+    let project: Project;
+    /** As after a state that was lost: the same program and stack, and nothing known of what it built. */
+    let stranger: Project;
+
+    function declared(changes: Partial<EtcdClusterArgs> = {}): Record<string, EtcdClusterArgs> {
+        return { [cluster]: bed.declare(1, changes) };
+    }
+
+    before(async () => {
+        bed = await openBed("it-owned", "10.84.4", 1);
+        project = await Project.open();
+        stranger = await Project.open();
+        await project.mustUp(declared());
+        await etcdctl(bed.lab.host("a"), cluster, "put greeting hello");
+    });
+
+    after(async () => {
+        project?.close();
+        stranger?.close();
+        await bed?.lab.down();
+    });
+
+    diagnoseFailures(() => bed?.lab);
+
+    async function assertUntouched(act: () => Promise<void>): Promise<void> {
+        const look = async (): Promise<readonly string[]> => [
+            ...(await startTimes(bed.lab, ["a"], cluster)),
+            await bed.lab.host("a").output(`find /etc/etcd/${cluster} -type f -exec sha256sum {} + | sort`),
+        ];
+        const before = await look();
+        await act();
+        assert.deepEqual(await look(), before);
+        assert.match(await etcdctl(bed.lab.host("a"), cluster, "get greeting"), /hello/);
+    }
+
+    it("is not touched by an up, whose new certificates its members would not know", async () => {
+        await assertUntouched(async () => {
+            const run = await stranger.up(declared());
+            assert.notEqual(run.code, 0);
+            assert.match(
+                run.text,
+                /host "a" \(10\.84\.4\.11\): it belongs to a cluster of this name that the state of this stack does not know/,
+            );
+            assert.match(run.text, /nothing was changed on any host/);
+        });
+    });
+
+    it("is not touched by that stack's destroy", async () => {
+        await assertUntouched(async () => {
+            const run = await stranger.destroy();
+            assert.equal(run.code, 0, run.text);
+        });
+    });
+
+    it("keeps its authorities when another algorithm and validity are declared, and its clients", async () => {
+        const before = (await project.outputs())[cluster]!;
+        await project.mustUp(declared({ certificates: { algorithm: "RSA-2048", caValidityHours: 99999 } }));
+        const after = (await project.outputs())[cluster]!;
+        assert.equal(after.ca, before.ca);
+        assert.notEqual(after.operator.key, before.operator.key);
+        assert.match(await etcdctl(bed.lab.host("a"), cluster, "get greeting"), /hello/);
+    });
+});
