@@ -22,7 +22,7 @@ const CLEAR_SECONDS = 180;
  */
 export async function clearHosts(
     { cluster, dataDir, deleteDataOnDestroy }: Cleared,
-    hosts: readonly { readonly name: string; readonly address: string; readonly ssh: SshTarget }[],
+    hosts: readonly { readonly name: string; readonly ssh: SshTarget }[],
 ): Promise<void> {
     const paths = hostPaths(cluster, dataDir);
     const script = [
@@ -35,9 +35,9 @@ export async function clearHosts(
     ].join("\n");
     const failures: string[] = [];
     await Promise.all(
-        hosts.map(async ({ name, address, ssh }) => {
+        hosts.map(async ({ name, ssh }) => {
             const connection = await pool.connect(ssh).catch((error: unknown) => {
-                console.log(
+                tellOnce(
                     `[${cluster}] host "${name}" was not cleared: ${messageOf(error)}; should it come back, its etcd is still enabled`,
                 );
             });
@@ -45,12 +45,37 @@ export async function clearHosts(
             const done = await connection
                 .runOrThrow("remove etcd", script, { timeoutSeconds: CLEAR_SECONDS })
                 .catch((error: unknown) => {
-                    failures.push(`host "${name}" (${address}): ${messageOf(error)}`);
+                    failures.push(`host "${name}": ${messageOf(error)}`);
                     return "";
                 });
             if (done.trim()) console.log(`[${cluster}] "${name}": ${done.trim()}`);
         }),
     );
-    if (failures.length > 0)
-        throw new Error(`etcd was not removed everywhere; run pulumi destroy again\n${failures.join("\n")}`);
+    if (failures.length > 0) throw new ClearError(cluster, failures);
+}
+
+/** A cluster's resources are cleared one after the other, and meet the same host. */
+const told = new Set<string>();
+
+function tellOnce(line: string): void {
+    if (told.has(line)) return;
+    told.add(line);
+    console.log(line);
+}
+
+/** The engine's dynamic provider tells the message, and prints the error as text with its stack besides. */
+class ClearError extends Error {
+    override readonly name = "ClearError";
+    override readonly stack = "see the resource's own error";
+
+    constructor(
+        private readonly cluster: string,
+        failures: readonly string[],
+    ) {
+        super(`etcd was not removed everywhere; run pulumi destroy again\n${failures.join("\n")}`);
+    }
+
+    override toString(): string {
+        return `[${this.cluster}] not everything was removed`;
+    }
 }

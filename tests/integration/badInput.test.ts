@@ -345,6 +345,25 @@ describe("bad input", () => {
             await neighbour.mustUp(theirs());
             assert.deepEqual(await startTimes(bed.lab, ["b"], cluster), before);
         });
+
+        it("is told by a destroy that can't remove everything, which then goes on where it ended", async () => {
+            await host("b").output(`mount --bind /etc/etcd/${cluster}/pki /etc/etcd/${cluster}/pki`);
+            const said = refusalOf(await neighbour.destroy());
+            for (const line of [
+                /^etcd was not removed everywhere; run pulumi destroy again$/,
+                /^host "b": root@\S+: remove etcd: failed with exit code 1: rm: cannot remove .*busy$/,
+                /^\[bad\] not everything was removed: see the resource's own error$/,
+            ])
+                assert.ok(
+                    said.some((one) => line.test(one)),
+                    `${String(line)} is not in:\n${said.join("\n")}`,
+                );
+            await host("b").output(`umount /etc/etcd/${cluster}/pki`);
+            const gone = await neighbour.destroy();
+            assert.equal(gone.code, 0, gone.text);
+            for (const name of ["b", "g"])
+                assert.equal(await host(name).output("ls -d /etc/etcd /opt/etcd 2>/dev/null; pgrep -a etcd; true"), "");
+        });
     });
 
     /** Runs etcd without this package, in the place that the cluster is to have, and stops it. */
