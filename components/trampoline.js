@@ -6,9 +6,7 @@ function provider(moduleName) {
         const { createRequire } = require("module");
         const program = createRequire(process.cwd() + "/");
         const file = program.resolve("pulumi-etcd/components/" + moduleName);
-        if (file.endsWith(".ts") && !require.extensions[".ts"]) {
-            createRequire(file)("ts-node").register({ transpileOnly: true, skipProject: true, swc: true });
-        }
+        if (file.endsWith(".ts")) createRequire(file)("pulumi-etcd/load-typescript");
         return program(file)[method](...args);
     };
     return {
