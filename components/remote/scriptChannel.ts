@@ -34,7 +34,6 @@ export class ScriptChannel {
         const out = new AfterMark(onStdout);
         const errChunks: Buffer[] = [];
         const err = new AfterMark((chunk) => errChunks.push(chunk));
-        let code: number | undefined;
 
         this.started = new Promise((resolve, reject) => {
             channel.on("data", (chunk: Buffer) => {
@@ -49,17 +48,15 @@ export class ScriptChannel {
                     this.close();
                 }
             });
-            channel.once("close", () => {
-                if (!out.found) reject(this.#notStarted(err.before, out.before, code));
+            channel.once("close", (...end: End) => {
+                if (!out.found) reject(this.#notStarted(err.before, out.before, exitCode(...end)));
             });
         });
         this.exited = new Promise((resolve, reject) => {
-            channel.on("exit", (status: number | null, signal?: string) => {
-                code = status ?? 128 + signalNumber(signal);
-            });
-            channel.once("close", () => {
+            channel.once("close", (...end: End) => {
                 this.#isOver = true;
                 if (!out.found) return; // `started` tells.
+                const code = exitCode(...end);
                 if (code === undefined) return reject(connectionLost(this.#host));
                 resolve({ code, stderr: Buffer.concat(errChunks).toString() });
             });
@@ -163,6 +160,17 @@ function sudoReason(stderr: string, target: SshTarget): string | undefined {
         return `sudo does not allow it to the user; let "${target.user}" run /bin/sh as root`;
     }
     return /^sudo:/m.test(stderr) ? "sudo fails" : undefined;
+}
+
+/**
+ * How a channel ended: nothing if the connection broke. It comes with "close" as well as with "exit", which a command that ends at once
+ * may have sent before anybody could listen.
+ */
+type End = [status?: number | null, signal?: string];
+
+/** The exit code, or 128 + n for signal n. */
+function exitCode(...[status, signal]: End): number | undefined {
+    return status === null ? 128 + signalNumber(signal) : status;
 }
 
 function signalNumber(signal: string | undefined): number {
