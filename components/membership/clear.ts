@@ -64,7 +64,7 @@ function tellOnce(line: string): void {
 }
 
 /** The engine's dynamic provider tells the message, and prints the error as text with its stack besides. */
-class ClearError extends Error {
+export class ClearError extends Error {
     override readonly name = "ClearError";
     override readonly stack = "see the resource's own error";
 

@@ -1,14 +1,13 @@
 /** check, diff, create, read, update, remove: what the engine asks of `EtcdMembership`. Create and update are one function. */
-import { hostname, userInfo } from "node:os";
-
 import { endWithEngine } from "../engineLife";
 import { isStopped } from "../provision/stops";
 import { pool } from "../remote/connectionPool";
-import { acquireLock, type ClusterLock } from "../remote/lock";
-import { clearHosts } from "./clear";
+import { isRemoteError } from "../remote/errors";
+import { ClearError, clearHosts } from "./clear";
 import { messageOf } from "./errors";
 import { isSame, isUnknown } from "../stateValues";
 import { desiredOf, retiredHosts, type MembershipArgs, type MembershipInputs, type MembershipState } from "./inputs";
+import { locked, type LockedWork } from "./locked";
 import { Observer } from "./observe";
 import { describe, wholePlan, type Plan } from "./plan";
 import { memberTable, reconcile, type Tell } from "./reconcile";
@@ -58,7 +57,14 @@ export async function read(id: string, props: MembershipState): Promise<{ id: st
 
 /** Stops etcd everywhere and removes what we placed. */
 export async function remove(_id: string, props: MembershipState): Promise<void> {
-    await clearHosts(props, [...props.hosts, ...(props.retired ?? [])]);
+    const hosts = [...props.hosts, ...(props.retired ?? [])];
+    await locked(lockedWork(props, hosts), () => clearHosts(props, hosts)).catch((error: unknown) => {
+        throw isRemoteError(error, "lock-held") ? new ClearError(props.cluster, [error.message]) : error;
+    });
+}
+
+function lockedWork({ cluster, stack, timeouts }: MembershipInputs, hosts: LockedWork["hosts"]): LockedWork {
+    return { cluster, stack, hosts, waitSeconds: timeouts.lockSeconds, tell: teller(cluster) };
 }
 
 /** Each line stands alone: the engine shows it without saying which resource it came from. */
@@ -113,7 +119,8 @@ async function converge(id: string, olds: Partial<MembershipState>, news: Member
     const observer = observerOf(wanted, news);
     let clusterId = olds.clusterId;
     try {
-        const seen = await locked(observer, wanted, news.stack, async (lock) => {
+        const hosts = [...wanted.hosts, ...wanted.retired];
+        const seen = await locked(lockedWork(news, hosts), async (lock) => {
             const first = await observer.observe();
             clusterId = first.cluster?.clusterId ?? clusterId;
             return reconcile(observer, wanted, first, {
@@ -142,30 +149,6 @@ async function converge(id: string, olds: Partial<MembershipState>, news: Member
         throw { id, properties, reasons: [message], message };
     } finally {
         observer.close();
-    }
-}
-
-async function locked<T>(
-    observer: Observer,
-    wanted: Desired,
-    stack: string,
-    work: (lock: ClusterLock) => Promise<T>,
-): Promise<T> {
-    const hosts = [...wanted.hosts, ...wanted.retired];
-    const connections = await Promise.all(hosts.map((host) => observer.connection(host.key).catch(() => undefined)));
-    const lock = await acquireLock(
-        connections.filter((connection) => connection !== undefined),
-        {
-            cluster: wanted.cluster,
-            holder: `${userInfo().username}@${hostname()}, process ${process.pid}, stack ${stack}`,
-            waitSeconds: wanted.timeouts.lockSeconds,
-            onWait: (held) => teller(wanted.cluster)(`waiting: ${held.message}`),
-        },
-    );
-    try {
-        return await work(lock);
-    } finally {
-        await lock.release();
     }
 }
 

@@ -50,6 +50,9 @@ describe("two runs on one cluster, from two copies of its stack", () => {
             /the lock of cluster "lock" is held by (.*), since (\S+);/.exec(other.text) ?? [];
         assert.match(holder, /^root@\S+, process \d+, stack user-program\/test$/);
         assert.ok(Math.abs(Date.parse(since) - started) < 60_000, since);
+        const end = await second.destroy();
+        assert.notEqual(end.code, 0);
+        assert.match(end.text, /the lock of cluster "lock" is held by/);
 
         await bed.lab.host("c").heal();
         const run = await busy.finished;
