@@ -227,7 +227,9 @@ export class SshConnection {
             return channel;
         } catch (error) {
             release();
-            throw error;
+            // A request that is open when the connection breaks looks refused.
+            const isBroken = !this.#isAlive && isRemoteError(error, "session-refused");
+            throw isBroken ? connectionLost(this.host, error) : error;
         }
     }
 
