@@ -42,7 +42,7 @@ function pattern(text: string): RegExp {
 
 describe("pulumi destroy", () => {
     before(async () => {
-        bed = await openBed("it-destroy", "10.86.1", 3);
+        bed = await openBed("it-destroy", "10.86.2", 3);
         project = await Project.open();
     });
 
@@ -80,13 +80,14 @@ describe("pulumi destroy", () => {
     });
 
     it("succeeds with a host that is dead, in bounded time, and names it", async () => {
-        const [b] = [bed.lab.host("b")];
+        const b = bed.lab.host("b");
+        await project.mustUp(declared(3));
         await b.kill();
         const run = await project.destroy();
         await b.start();
         console.log(`      took ${run.seconds.toFixed(1)} s`);
         assert.equal(run.code, 0, run.text);
-        assert.match(run.text, /host "b" was not cleared: .*10\.86\.1\.12.*its etcd is still enabled/);
+        assert.match(run.text, /host "b" was not cleared: .*10\.86\.2\.12.*its etcd is still enabled/);
         for (const name of ["a", "c"]) assert.equal(await remains(bed.lab.host(name)), "", `left on "${name}"`);
         await b.rebuild();
     });
@@ -148,7 +149,7 @@ describe("pulumi destroy", () => {
 
 describe("taking hosts off the list", () => {
     before(async () => {
-        bed = await openBed("it-destroy", "10.86.1", 3);
+        bed = await openBed("it-destroy", "10.86.2", 3);
         project = await Project.open();
         await project.mustUp(declared(3));
         await etcdctl(bed.lab.host("a"), cluster, "put greeting hello");
@@ -188,7 +189,7 @@ describe("taking hosts off the list", () => {
         const run = await project.up(declared(["a", "b"], { allowEvenSize: true }));
         console.log(`      took ${run.seconds.toFixed(1)} s`);
         assert.equal(run.code, 0, run.text);
-        assert.match(run.text, /host "c" \(10\.86\.1\.13\) is no member any more, but could not be cleared: /);
+        assert.match(run.text, /host "c" \(10\.86\.2\.13\) is no member any more, but could not be cleared: /);
         assert.deepEqual(await voters(bed.lab.host("a"), cluster), ["a", "b"]);
 
         await c.start();
