@@ -112,6 +112,9 @@ describe("etcd's binaries", () => {
             breaksAfter = 100_000;
             await project.up(declared(1));
             assert.match(await host("a").output("ls /opt/etcd"), /\.archive\n$/);
+            const state = await project.state();
+            assert.match(state, /etcd:Provision/);
+            assert.doesNotMatch(state, /PRIVATE KEY/);
             const gone = await project.destroy();
             assert.equal(gone.code, 0, gone.text);
             await assertBare("a");
