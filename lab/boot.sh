@@ -15,7 +15,8 @@ if [ "${2:-}" != inside ]; then
     # Held by every process of the host, so that there is never a second one on the same storage.
     exec 9> "$directory/power.lock"
     flock --nonblock 9 || exit 75
-    mkdir -p "$CGROUP/power" "$CGROUP/machine"
+    # Twice, because another environment that goes down may remove an empty parent in between.
+    mkdir -p "$CGROUP/power" "$CGROUP/machine" || mkdir -p "$CGROUP/power" "$CGROUP/machine"
     echo $$ > "$CGROUP/power/cgroup.procs"
     while :; do
         empty_control_group

@@ -1,5 +1,5 @@
 import { existsSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 
 import { until } from "./poll";
 
@@ -47,6 +47,8 @@ export class ControlGroup {
             },
             { seconds: 30, everyMs: 5, message: () => `control group ${this.directory} cannot be emptied` },
         );
+        // Else the next process that joins is frozen at once.
+        writeFileSync(join(this.directory, "cgroup.freeze"), "0");
     }
 
     async whenEmpty(seconds: number): Promise<void> {
@@ -66,9 +68,14 @@ export class ControlGroup {
         });
     }
 
-    /** Removes the empty group with all below it. */
+    /** Removes the empty group with all below it, and what is above it if that is empty, too. */
     remove(): void {
         if (existsSync(this.directory)) removeTree(this.directory);
+        try {
+            rmdirSync(dirname(this.directory));
+        } catch {
+            // Others are in it, or it is gone.
+        }
     }
 
     /** The host's process 1, as a process id of this machine; undefined before systemd runs and in its last moments. */

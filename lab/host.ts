@@ -80,13 +80,13 @@ export class LabHost extends Guest {
     /** Shuts it down cleanly. */
     async stop(): Promise<void> {
         if (!this.isRunning()) return;
-        process.kill(await this.whenUp(), POWER_OFF);
+        process.kill(await this.initThatObeys(), POWER_OFF);
         await this.group.whenEmpty(SHUTDOWN_SECONDS);
     }
 
     /** Reboots it cleanly; returns when it takes logins again. */
     async reboot(): Promise<void> {
-        const before = await this.whenUp();
+        const before = await this.initThatObeys();
         process.kill(before, REBOOT);
         await until(() => this.group.initProcess() !== before, {
             seconds: SHUTDOWN_SECONDS,
@@ -200,6 +200,11 @@ export class LabHost extends Guest {
             everyMs: 5,
             message: () => `host "${this.name}" did not boot within ${BOOT_SECONDS} s${this.consoleTail()}`,
         });
+    }
+
+    private async initThatObeys(): Promise<number> {
+        if (this.group.isFrozen()) throw new Error(`host "${this.name}" is frozen: thaw it first, or kill it`);
+        return this.whenUp();
     }
 
     private async powerOn(): Promise<void> {

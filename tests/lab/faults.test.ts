@@ -83,6 +83,15 @@ describe("lab: faults", () => {
         assert.equal((await a.run(`bash -c '${greeting}'`)).stdout, "SSH-");
     });
 
+    it("a frozen host can be killed, and says so when it is asked to shut down", async () => {
+        await b.freeze();
+        await assert.rejects(b.stop(), /host "b" is frozen: thaw it first, or kill it/);
+        await assert.rejects(b.reboot(), /host "b" is frozen: thaw it first, or kill it/);
+        await b.kill();
+        await b.start();
+        assert.equal(await a.connect(b.address, 22), true);
+    });
+
     it("freezeProcess stops one program and not the host", async () => {
         await b.output("systemd-run --unit sleeper sleep 1000");
         await b.freezeProcess("sleep");
