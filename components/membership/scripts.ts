@@ -51,7 +51,7 @@ export function writeMembership(paths: HostPaths, file: MembershipFile, identity
 export function writePeers(paths: HostPaths, addresses: readonly string[]): string {
     return [
         "set -eu",
-        put(paths.peers, "0644", "root:root", renderPeers(addresses)),
+        put(paths.peers, "0640", `root:${ETCD_USER}`, renderPeers(addresses)),
         `nft -f ${shellQuote(paths.firewall)}`,
     ].join("\n");
 }
