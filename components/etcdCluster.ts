@@ -1,6 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 
 import type { EtcdClusterArgs, EtcdHostArgs, TimeoutArgs } from "./args";
+import { claimPlaces, type Claim } from "./claims";
 import { ClusterCertificates, type ClientCertificate } from "./certificates";
 import { sshTarget } from "./connection";
 import { EtcdHost } from "./etcdHost";
@@ -40,6 +41,7 @@ export class EtcdCluster extends pulumi.ComponentResource {
         for (const warning of validateCluster(name, args)) void pulumi.log.warn(warning, this);
 
         const cluster = settle(name, args);
+        claimPlaces(name, places(cluster));
         const certificates = this.certificates(cluster);
         const provision = this.provision(cluster);
         const hosts = this.hosts(cluster, certificates, provision);
@@ -182,6 +184,10 @@ function settle(name: string, args: EtcdClusterArgs): Settled {
             clientPort: host.clientPort ?? args.clientPort ?? 2379,
         }),
     };
+}
+
+function places({ args, paths, ports }: Settled): readonly Claim[] {
+    return args.hosts.map((host) => ({ address: host.address, ...ports(host), dataDir: paths.dataDir }));
 }
 
 function timeoutsOf(args: TimeoutArgs = {}): Timeouts {

@@ -89,6 +89,22 @@ describe("bad input", () => {
         it("is told for a list without hosts", async () => {
             await isRefused(bed.declare(0), /^EtcdCluster "bad": hosts is \[\], wanted is a list of at least one host/);
         });
+
+        it("is told when two clusters of a program would share a port or a directory of a host", async () => {
+            const [first, second] = [
+                bed.declare(["g"]),
+                bed.declare(["g"], { clientPort: 12379, dataDir: "/srv/etcd/x" }),
+            ];
+            const run = await project.up({ first: { ...first, dataDir: "/srv/etcd/x" }, second });
+            // What is right is done: the engine goes on with what a program declared before it failed.
+            const said = refusalOf(run).filter((line) => !line.startsWith("[first]"));
+            assertSaid(said, [
+                'EtcdCluster "second": 2 problems',
+                /^hosts\[0\]\.peerPort is 2380, wanted is a port that cluster "first" does not have on 10\.81\.1\.17$/,
+                /^dataDir is "\/srv\/etcd\/x", wanted is a directory that cluster "first" does not have on/,
+            ]);
+            await project.destroy();
+        });
     });
 
     describe("about the release archive", () => {
