@@ -1,0 +1,82 @@
+import assert from "node:assert/strict";
+
+import type { EtcdClusterArgs } from "../../components";
+import { diagnoseFailures } from "./diagnose";
+import { etcdctl, openBed, startTimes, voters, type Bed } from "./fixture";
+import { Project } from "./project";
+
+const all = ["a", "b", "c"];
+
+describe("two clusters on the same hosts", () => {
+    let bed: Bed;
+    let project: Project;
+    let one: EtcdClusterArgs;
+    let two: EtcdClusterArgs;
+
+    before(async () => {
+        bed = await openBed("it-side", "10.88.1", 3);
+        project = await Project.open();
+        one = bed.declare(3);
+        two = bed.declare(3, { clientPort: 12379, peerPort: 12380, dataDir: "/srv/two/data" });
+    });
+
+    after(async () => {
+        project?.close();
+        await bed?.lab.down();
+    });
+
+    diagnoseFailures(() => bed?.lab);
+
+    it("are built by one program, each with members, data and certificates of its own", async () => {
+        await project.mustUp({ one, two });
+        await etcdctl(bed.lab.host("a"), "one", "put which one");
+        await etcdctl(bed.lab.host("b"), "two", "put which two", 12379);
+        for (const name of all) {
+            const host = bed.lab.host(name);
+            assert.match(await etcdctl(host, "one", "get which"), /one/);
+            assert.match(await etcdctl(host, "two", "get which", 12379), /two/);
+        }
+        const outputs = await project.outputs();
+        assert.notEqual(outputs["one"]!.clusterId, outputs["two"]!.clusterId);
+        assert.notEqual(outputs["one"]!.ca, outputs["two"]!.ca);
+        await assert.rejects(etcdctl(bed.lab.host("a"), "one", "get which --command-timeout 2s", 12379));
+    });
+
+    it("are changed one without the other", async () => {
+        const before = await startTimes(bed.lab, all, "one");
+        await project.mustUp({ one, two: { ...two, hosts: two.hosts.slice(1, 2) } });
+        assert.deepEqual(await startTimes(bed.lab, all, "one"), before);
+        assert.deepEqual(await voters(bed.lab.host("a"), "one"), all);
+        const again = await project.up({ one, two: { ...two, hosts: two.hosts.slice(1, 2) } }, "--expect-no-changes");
+        assert.equal(again.code, 0, again.text);
+    });
+
+    it("come back side by side after a reboot, each behind its firewall", async () => {
+        const b = bed.lab.host("b");
+        await b.reboot();
+        await project.mustUp({ one, two: { ...two, hosts: two.hosts.slice(1, 2) } });
+        assert.match(await etcdctl(b, "one", "get which"), /one/);
+        assert.match(await etcdctl(b, "two", "get which", 12379), /two/);
+        const tables = await b.output("nft list tables");
+        assert.match(tables, /etcd_one/);
+        assert.match(tables, /etcd_two/);
+    });
+
+    it("end one without the other: the release that both run stays for the one that is left", async () => {
+        const before = await startTimes(bed.lab, all, "one");
+        await project.mustUp({ one });
+        assert.deepEqual(await startTimes(bed.lab, all, "one"), before);
+        const b = bed.lab.host("b");
+        assert.equal(await b.output("ls /etc/etcd"), "one\n");
+        assert.match(await b.output("nft list tables"), /etcd_one/);
+        assert.doesNotMatch(await b.output("nft list tables"), /etcd_two/);
+        assert.match(await b.output("ls -d /srv/two/data.*"), /data\.\d/);
+        await b.reboot();
+        await project.mustUp({ one });
+        assert.match(await etcdctl(b, "one", "get which"), /one/);
+
+        const end = await project.destroy();
+        assert.equal(end.code, 0, end.text);
+        assert.equal(await b.output("ls -d /opt/etcd /etc/etcd 2>/dev/null || true"), "");
+    });
+});
