@@ -1,6 +1,6 @@
 /** A user's Pulumi project in a directory of its own, run by the real engine. */
 import { spawn, spawnSync, type ChildProcess } from "node:child_process";
-import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { copyFileSync, cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -84,6 +84,19 @@ export class Project {
         const stack = options.stack ?? "test";
         await project.mustRun(["stack", "select", "--create", stack]);
         return project;
+    }
+
+    /** The program that is committed here, in a directory of its own, with its stack files as they are. */
+    static async openCommitted(): Promise<Project> {
+        const { pulumi, env } = await resolveToolchain();
+        const directory = mkdtempSync(join(tmpdir(), "pulumi-etcd-checkout-"));
+        const files = readdirSync(checkout).filter((name) => /^Pulumi\..*yaml$/.test(name));
+        for (const name of [...files, "package.json", "tsconfig.json", "index.ts", "stacks", "components"])
+            cpSync(join(checkout, name), join(directory, name), { recursive: true });
+        symlinkSync(join(checkout, "node_modules"), join(directory, "node_modules"));
+        mkdirSync(join(directory, "backend"));
+        const url = `file://${join(directory, "backend")}?metadata=skip`;
+        return new Project(directory, pulumi, { ...env, PULUMI_BACKEND_URL: url });
     }
 
     /** Writes what the program declares. */
