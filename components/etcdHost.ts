@@ -5,7 +5,7 @@ import { commandConnection } from "./connection";
 import { renderGeneration } from "./host/generation";
 import type { HostCertificates, HostSettings } from "./host/settings";
 import { renderStage } from "./host/stage";
-import { frameScript, readerCommand } from "./remote/script";
+import { stageCommand, stageInput } from "./host/stageCommand";
 import type { ResolvedSsh } from "./resolveSsh";
 
 /** What one host is prepared with. */
@@ -34,7 +34,8 @@ export class EtcdHost extends pulumi.ComponentResource {
         super("etcd:index:EtcdHost", name, {}, opts);
         const { settings, ssh, certificates } = inputs;
 
-        const script = stageCommand(ssh, inputs.stageTimeoutSeconds ?? 180);
+        const becomeRoot = { sudo: ssh.sudo, hasSudoPassword: ssh.sudoPassword !== undefined };
+        const script = stageCommand(becomeRoot, inputs.stageTimeoutSeconds ?? 180);
         const staged = new command.remote.Command(
             `${name}-stage`,
             {
@@ -42,7 +43,7 @@ export class EtcdHost extends pulumi.ComponentResource {
                 create: script,
                 // Without it, a trigger would replace the resource.
                 update: script,
-                stdin: stageInput(inputs),
+                stdin: staging(inputs),
                 logging: "none",
                 addPreviousOutputInEnv: false,
                 ...(inputs.triggers && { triggers: [...inputs.triggers] }),
@@ -59,18 +60,10 @@ export class EtcdHost extends pulumi.ComponentResource {
     }
 }
 
-/** A constant: it reads the script, which holds private keys, from its standard input. */
-function stageCommand(ssh: ResolvedSsh, limitSeconds: number): string {
-    const { user, address, sudo } = ssh;
-    const sudoPassword = ssh.sudoPassword === undefined ? undefined : "";
-    return readerCommand({ user, address, sudo, sudoPassword }, true, limitSeconds);
-}
-
-function stageInput({ settings, ssh, certificates, owner }: EtcdHostInputs): pulumi.Output<string> {
+function staging({ settings, ssh, certificates, owner }: EtcdHostInputs): pulumi.Output<string> {
     const late = pulumi.all([pulumi.output(certificates), ssh.sudoPassword, owner]);
-    const input = late.apply(([pems, sudoPassword, by]) => {
-        const framed = frameScript(renderStage(settings, pems, by).script).toString("utf8");
-        return ssh.sudo && sudoPassword !== undefined ? `${sudoPassword}\n${framed}` : framed;
-    });
+    const input = late.apply(([pems, sudoPassword, by]) =>
+        stageInput(renderStage(settings, pems, by).script, ssh.sudo ? sudoPassword : undefined),
+    );
     return pulumi.secret(input);
 }
