@@ -9,62 +9,18 @@ import { hasPrinted, lastStep, step } from "./moments";
 import { Project } from "./project";
 
 const cluster = "crash";
+const all = ["a", "b", "c"];
 /** `PULUMI_ETCD_SEED=…` repeats the random moments of an earlier run. */
 const seed = Number(process.env["PULUMI_ETCD_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
 
-let bed: Bed;
-let project: Project;
-
-function declared(size: number, changes: Partial<EtcdClusterArgs> = {}): Record<string, EtcdClusterArgs> {
-    return { [cluster]: bed.declare(size, changes) };
-}
-
-function membersOf(size: number): readonly string[] {
-    return ["a", "b", "c"].slice(0, size);
-}
-
-/** A key for every time; what could be written then must be there for good. */
-const written = new Map<string, string>();
-
-async function write(key: string): Promise<boolean> {
-    return etcdctl(bed.lab.host("a"), cluster, `--command-timeout=2s put ${key} ${key}-value`).then(
-        () => Boolean(written.set(key, `${key}-value`)),
-        () => false,
-    );
-}
-
-/** As declared, nothing lost, and nothing left to do. */
-async function assertConverged(size: number): Promise<void> {
-    const names = membersOf(size);
-    for (const name of names) {
-        assert.deepEqual(await voters(bed.lab.host(name), cluster), names);
-        for (const [key, value] of written) {
-            assert.match(
-                await etcdctl(bed.lab.host(name), cluster, `get ${key}`),
-                new RegExp(value),
-                `${key}, read from ${name}`,
-            );
-        }
-    }
-    const before = await startTimes(bed.lab, names, cluster);
-    const again = await project.up(declared(size), "--expect-no-changes");
-    assert.equal(again.code, 0, again.text);
-    assert.deepEqual(await startTimes(bed.lab, names, cluster), before);
-}
-
-/** What a user does after a killed run: gives the stack's lock back, and types the same again. */
-async function upAgain(size: number): Promise<void> {
-    await project.cancel();
-    await project.mustUp(declared(size));
-}
-
-async function startOver(): Promise<void> {
-    const run = await project.destroy();
-    assert.equal(run.code, 0, run.text);
-    written.clear();
-}
+type Declared = Record<string, EtcdClusterArgs>;
 
 describe("a run that is killed", () => {
+    let bed: Bed;
+    let project: Project;
+    /** What could be written must be there for good. */
+    const written = new Map<string, string>();
+
     before(async () => {
         bed = await openBed("it-crash", "10.84.1", 3);
         project = await Project.open();
@@ -78,100 +34,155 @@ describe("a run that is killed", () => {
 
     diagnoseFailures(() => bed?.lab);
 
-    /** Kills after the first step, then, from the start, after the second one, and so on, until a run comes to its end. */
-    async function killAfterEachStep(from: () => Promise<void>, size: number): Promise<number> {
-        for (let number = 1; ; number += 1) {
-            await from();
-            const running = project.startUp(declared(size));
-            const isReached = await hasPrinted(running, step(cluster, number));
-            running.kill();
-            const run = await running.finished;
-            if (!isReached) {
-                assert.equal(run.code, 0, run.text);
-                return number - 1;
-            }
-            console.log(`      killed after ${lastStep(running, cluster)}`);
-            await write(`killed-after-${number}`);
-            await upAgain(size);
-            await assertConverged(size);
+    function declared(size: number, changes: Partial<EtcdClusterArgs> = {}): Declared {
+        return { [cluster]: bed.declare(size, changes) };
+    }
+
+    async function write(key: string): Promise<void> {
+        await etcdctl(bed.lab.host("a"), cluster, `--command-timeout=2s put ${key} ${key}-value`).then(
+            () => written.set(key, `${key}-value`),
+            () => undefined,
+        );
+    }
+
+    /** What a user does after a killed run: gives the stack's lock back, and types the same again. All is as declared then. */
+    async function finish(clusters: Declared): Promise<void> {
+        await write(`written-${written.size}`);
+        await project.cancel();
+        await project.mustUp(clusters);
+        await assertConverged(clusters);
+    }
+
+    /** As declared, nothing lost, nothing left over, and nothing left to do. */
+    async function assertConverged(clusters: Declared): Promise<void> {
+        const names = clusters[cluster]!.hosts.map(({ name }) => name);
+        for (const name of names) {
+            assert.deepEqual(await voters(bed.lab.host(name), cluster), names);
+            const there = await etcdctl(bed.lab.host(name), cluster, "get written --prefix");
+            for (const value of written.values())
+                assert.match(there, new RegExp(`^${value}$`, "m"), `read from ${name}`);
         }
+        for (const name of all.filter((other) => !names.includes(other))) {
+            assert.equal(
+                await bed.lab.host(name).output("ls -d /etc/etcd; pgrep -a etcd; true"),
+                "",
+                `left on ${name}`,
+            );
+        }
+        const before = await startTimes(bed.lab, names, cluster);
+        const again = await project.up(clusters, "--expect-no-changes");
+        assert.equal(again.code, 0, again.text);
+        assert.deepEqual(await startTimes(bed.lab, names, cluster), before);
+    }
+
+    /** @returns false when the run has come to its end before that step */
+    async function killAfter(number: number, clusters: Declared): Promise<boolean> {
+        const running = project.startUp(clusters);
+        const isReached = await hasPrinted(running, step(cluster, number));
+        running.kill();
+        const run = await running.finished;
+        if (!isReached) {
+            assert.equal(run.code, 0, run.text);
+            return false;
+        }
+        console.log(`      killed after ${lastStep(running, cluster)}`);
+        await finish(clusters);
+        return true;
+    }
+
+    async function killAt(milliseconds: number, clusters: Declared): Promise<void> {
+        const running = project.startUp(clusters);
+        await new Promise((resolve) => setTimeout(resolve, milliseconds));
+        running.kill();
+        await running.finished;
+        console.log(`      killed after ${milliseconds} ms: ${lastStep(running, cluster)}`);
+        await finish(clusters);
+    }
+
+    async function startOver(): Promise<void> {
+        const run = await project.destroy();
+        assert.equal(run.code, 0, run.text);
+        written.clear();
     }
 
     describe("while it builds a cluster of one", () => {
         afterEach(startOver);
 
         it("is finished by the next up, whichever step it was killed after", async () => {
-            const steps = await killAfterEachStep(startOver, 1);
+            let steps = 0;
+            while (await killAfter(steps + 1, declared(1))) {
+                steps += 1;
+                await startOver();
+            }
             assert.ok(steps >= 2, `${steps} steps were seen`);
         });
 
-        fc.sample(fc.integer({ min: 0, max: 5000 }), { seed, numRuns: 2 }).forEach((milliseconds, index) => {
+        fc.sample(fc.noBias(fc.integer({ min: 0, max: 5000 })), { seed, numRuns: 2 }).forEach((milliseconds, index) => {
             it(`is finished by the next up when it is killed at random moment ${index + 1}`, async () => {
-                await killAt(milliseconds, 1);
+                await killAt(milliseconds, declared(1));
             });
         });
     });
 
-    describe("while it grows a cluster from one to three", () => {
+    describe("while it changes a cluster that is in use", () => {
         before(async () => {
             await project.mustUp(declared(1));
-            assert.ok(await write("before-all"));
+            await write("written-before");
+            assert.equal(written.size, 1);
         });
 
-        afterEach(async () => {
-            await project.mustUp(declared(1));
+        it("is finished by the next up, whichever step of growing to three and shrinking to one it was killed after", async () => {
+            let [grown, shrunk] = [0, 0];
+            for (let number = 1; number === Math.max(grown, shrunk) + 1; number += 1) {
+                if (await killAfter(number, declared(3))) grown = number;
+                if (await killAfter(number, declared(1))) shrunk = number;
+            }
+            assert.ok(grown >= 6 && shrunk >= 4, `${grown} and ${shrunk} steps were seen`);
         });
 
-        after(startOver);
+        fc.sample(fc.noBias(fc.integer({ min: 1500, max: 6000 })), { seed, numRuns: 2 }).forEach(
+            (milliseconds, index) => {
+                it(`is finished by the next up when it is killed at random moment ${index + 1}`, async () => {
+                    await killAt(milliseconds, declared(3));
+                    await project.mustUp(declared(1));
+                });
+            },
+        );
 
-        it("is finished by the next up, whichever step it was killed after", async () => {
-            const steps = await killAfterEachStep(async () => {
-                await project.mustUp(declared(1));
-            }, 3);
-            assert.ok(steps >= 6, `${steps} steps were seen`);
-        });
-
-        fc.sample(fc.integer({ min: 1500, max: 7000 }), { seed, numRuns: 2 }).forEach((milliseconds, index) => {
-            it(`is finished by the next up when it is killed at random moment ${index + 1}`, async () => {
-                await killAt(milliseconds, 3);
-            });
-        });
-    });
-
-    describe("while its plugins live on", () => {
-        before(() => project.mustUp(declared(1)));
-        after(startOver);
-
-        it("is left by them at once, with its lock free and nothing running, and is finished by the next up", async () => {
+        it("is left by its plugins at once when only the engine is killed, with its lock free", async () => {
             const running = project.startUp(declared(3));
             assert.ok(await hasPrinted(running, step(cluster, 3)));
             running.killEngine();
             await eventually("nothing that changes hosts is left", 5, async () => {
-                assert.deepEqual(
-                    running.left().filter((command) => command.includes("dynamic-provider")),
-                    [],
-                );
-                for (const name of membersOf(3)) {
-                    await bed.lab
-                        .host(name)
-                        .output(`flock --nonblock /run/pulumi-etcd-membership-${cluster}.lock true`);
+                const left = running.left().filter((command) => command.includes("dynamic-provider"));
+                assert.deepEqual(left, []);
+                for (const { name } of bed.lab.hosts) {
+                    const lock = `/run/pulumi-etcd-membership-${cluster}.lock`;
+                    await bed.lab.host(name).output(`flock --nonblock ${lock} true`);
                 }
             });
             running.kill();
             await running.finished;
-            await upAgain(3);
-            await assertConverged(3);
+            await finish(declared(3));
+        });
+
+        it("is finished by the next up, whichever step of a rolling restart it was killed after", async () => {
+            let steps = 0;
+            while (await killAfter(steps + 1, declared(3, { tuning: { snapshotCount: 1001 + steps } }))) steps += 1;
+            assert.ok(steps >= 4, `${steps} steps were seen`);
+        });
+
+        it("is finished by the next destroy when it was one", async () => {
+            const running = project.start(["destroy", "--yes", "--skip-preview"]);
+            assert.ok(await hasPrinted(running, /data moved to/));
+            running.kill();
+            await running.finished;
+            await project.cancel();
+            await startOver();
+            for (const { name } of bed.lab.hosts) {
+                const left = await bed.lab.host(name).output("ls -d /etc/etcd /opt/etcd; pgrep -a etcd; true");
+                assert.equal(left, "", `left on ${name}`);
+            }
         });
     });
-
-    async function killAt(milliseconds: number, size: number): Promise<void> {
-        const running = project.startUp(declared(size));
-        await new Promise((resolve) => setTimeout(resolve, milliseconds));
-        running.kill();
-        await running.finished;
-        console.log(`      killed after ${milliseconds} ms: ${lastStep(running, cluster)}`);
-        await write(`killed-at-${milliseconds}`);
-        await upAgain(size);
-        await assertConverged(size);
-    }
 });
