@@ -3,6 +3,7 @@ import { hostPaths } from "../host/paths";
 import { act, type Outcome } from "./act";
 import { MembershipError, messageOf } from "./errors";
 import type { Observer } from "./observe";
+import { LINES_READ, tellingLines } from "./logLines";
 import { Patience } from "./patience";
 import { describe, nextStep, wholePlan } from "./plan";
 import { lastLogLines } from "./scripts";
@@ -128,13 +129,13 @@ class Run {
                 const { name, address } = this.observer.host(key);
                 const lines = await this.observer
                     .connection(key)
-                    .then((connection) => connection.run(lastLogLines(paths, 8)))
-                    .then(({ stdout }) => stdout.trim())
-                    .catch((error: unknown) => `its journal can't be read: ${messageOf(error)}`);
+                    .then((connection) => connection.run(lastLogLines(paths, LINES_READ)))
+                    .then(({ stdout }) => tellingLines(stdout, 8))
+                    .catch((error: unknown) => [`its journal can't be read: ${messageOf(error)}`]);
                 const silence = this.observer.silence(key);
-                const asked = silence === undefined ? "" : `\nwhen it was asked last: ${silence}`;
+                const asked = silence === undefined ? "" : `when it was asked last: ${silence}\n`;
                 const next = `next: journalctl -u ${paths.unit} on ${name} (${address}), then pulumi up`;
-                return `\n${lines.replace(/^/gm, `  ${name}| `)}${asked}\n${next}`;
+                return `\n${lines.map((line) => `  ${name}| ${line}\n`).join("")}${asked}${next}`;
             }),
         );
         return told.join("");

@@ -94,7 +94,10 @@ until [ -d ${shellQuote(`${paths.dataDir}/member/wal`)} ] || [ $tries = 0 ]; do 
 export function restart(paths: HostPaths, seconds: number): string {
     return `
 systemctl reset-failed ${paths.unit}.service 2>/dev/null || true
-timeout ${seconds} systemctl restart ${paths.unit}.service`;
+code=0
+timeout ${seconds} systemctl restart ${paths.unit}.service || code=$?
+[ $code -ne 124 ] || echo "etcd was started, and did not say within ${seconds} s that it is ready" >&2
+exit $code`;
 }
 
 /** Stops for good: not started again by a reboot. */
@@ -186,9 +189,10 @@ ls -1 ${directory}/*.db | sort -r | tail -n +${SNAPSHOTS_KEPT + 1} | xargs -r rm
 echo "$file"`;
 }
 
-/** The last lines of a member's journal. */
+/** The last lines of a member's journal; what is older says nothing about what goes on now. */
 export function lastLogLines(paths: HostPaths, lines: number): string {
-    return `journalctl --unit ${paths.unit}.service --lines ${lines} --output cat --no-pager 2>/dev/null`;
+    // journalctl's own --lines would count from where --since begins.
+    return `journalctl --unit ${paths.unit}.service --since -15min --output cat --no-pager 2>/dev/null | tail -n ${lines}`;
 }
 
 /** One look at a host: lines of \`key=value\`, then two files, each line of theirs after its name. */
