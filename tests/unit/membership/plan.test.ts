@@ -1,0 +1,227 @@
+import assert from "node:assert/strict";
+
+import * as fc from "fast-check";
+
+import { desiredOf } from "../../../components/membership/inputs";
+import { nextStep, wholePlan } from "../../../components/membership/plan";
+import type { Observation } from "../../../components/membership/types";
+import { Lab, Machine, voters } from "./model/lab";
+import { observe } from "./model/observe";
+import { Random } from "./model/random";
+import { Died, inputsOf, up, type State } from "./model/run";
+
+/** A cluster of the model, whose list is edited and brought up as a user would. */
+class Cluster {
+    readonly lab: Lab;
+    private state: State = {};
+
+    constructor(
+        names: string,
+        private readonly maxLearners = 2,
+        seed = 1,
+    ) {
+        const machines = [...names].map((name, index) => new Machine(name, `10.0.0.${index + 1}`));
+        this.lab = new Lab(machines, new Random(seed));
+        this.revise();
+    }
+
+    /** The same settings again, or others: a generation of its own. */
+    revise(health: "fine" | "crashing" = "fine"): void {
+        this.lab.revisions.push({ health, maxLearners: this.maxLearners });
+    }
+
+    private program(names: string) {
+        const machines = [...names].map((name) => this.lab.machines.find((machine) => machine.name === name)!);
+        return { machines, revision: this.lab.revisions.length - 1, allowEvenSize: false };
+    }
+
+    /** @returns the kinds of the steps that were taken, and for whom */
+    up(
+        names: string,
+        meanwhile?: () => void,
+    ): { readonly steps: readonly string[]; readonly error: string | undefined } {
+        this.lab.advance(10_000);
+        const { state, error, steps } = up(this.lab, this.program(names), this.state, meanwhile);
+        this.state = state;
+        const subject = (step: (typeof steps)[number]): string =>
+            "host" in step ? step.host : "hosts" in step ? step.hosts.join("") : "name" in step ? step.name : step.to;
+        return { steps: steps.map((step) => `${step.kind} ${subject(step)}`), error };
+    }
+
+    mustUp(names: string): readonly string[] {
+        const { steps, error } = this.up(names);
+        assert.equal(error, undefined);
+        return steps;
+    }
+
+    foresee(names: string): {
+        readonly seen: Observation;
+        readonly kinds: readonly string[];
+        readonly refusal: string | undefined;
+    } {
+        const wanted = desiredOf(this.state, inputsOf(this.lab, this.program(names)));
+        const seen = observe(this.lab, wanted);
+        const { steps, refusal } = wholePlan(seen, wanted);
+        assert.equal(nextStep(seen, wanted).verdict === "done", steps.length === 0 && refusal === undefined);
+        return { seen, kinds: steps.map(({ kind }) => kind), refusal };
+    }
+
+    /** What runs on a host. */
+    generationOf(name: string): string | undefined {
+        return this.lab.machines.find((machine) => machine.name === name)?.service?.generation;
+    }
+
+    get voters(): string {
+        return voters(this.lab.clusters[0]!)
+            .map(({ name }) => name)
+            .sort()
+            .join("");
+    }
+}
+
+function grown(names: string, to: string, maxLearners = 2): Cluster {
+    const cluster = new Cluster(names, maxLearners);
+    cluster.mustUp(to);
+    return cluster;
+}
+
+describe("the plan", () => {
+    it("bootstraps one host and flips its file, whatever comes after", () => {
+        assert.deepEqual(new Cluster("a").mustUp("a").slice(-2), ["bootstrap a", "record a"]);
+        const three = new Cluster("abc").mustUp("abc");
+        assert.equal(three.filter((step) => step.startsWith("bootstrap")).length, 1);
+        assert.equal(three[three.indexOf("bootstrap a") + 1], "record a");
+    });
+
+    it("grows from one to three with both learners added before the first one starts, voters one by one", () => {
+        const steps = grown("abc", "a").mustUp("abc");
+        const kinds = steps.map((step) => step.split(" ")[0]);
+        assert.deepEqual(
+            kinds.filter((kind) => ["add-learner", "join", "promote"].includes(kind!)),
+            ["add-learner", "add-learner", "join", "join", "promote", "promote"],
+        );
+        assert.ok(kinds.indexOf("let-in") < kinds.indexOf("add-learner"), "peers are let in before one is added");
+    });
+
+    it("grows one learner at a time where etcd takes no more", () => {
+        const kinds = grown("abc", "a", 1)
+            .mustUp("abc")
+            .map((step) => step.split(" ")[0]);
+        const growth = kinds.filter((kind) => ["add-learner", "join", "promote"].includes(kind!));
+        assert.deepEqual(growth, ["add-learner", "join", "promote", "add-learner", "join", "promote"]);
+    });
+
+    it("is empty when all is as declared, and when only the order of the list was changed", () => {
+        const cluster = grown("abc", "abc");
+        assert.deepEqual(cluster.mustUp("abc"), []);
+        assert.deepEqual(cluster.mustUp("cba"), []);
+    });
+
+    it("moves the lead before it removes who has it, and retires a host only after its member is gone", () => {
+        const cluster = grown("abc", "abc");
+        const steps = cluster.mustUp("c");
+        assert.equal(cluster.voters, "c");
+        assert.ok(steps.indexOf("move-leader c") < steps.indexOf("remove a"), steps.join(", "));
+        for (const name of "ab")
+            assert.ok(steps.indexOf(`remove ${name}`) < steps.indexOf(`retire ${name}`), steps.join(", "));
+    });
+
+    it("adds the newcomer before it removes a healthy member that it replaces", () => {
+        const cluster = grown("abcd", "abc");
+        const steps = cluster.mustUp("abd");
+        assert.ok(steps.indexOf("promote d") < steps.indexOf("remove c"), steps.join(", "));
+        assert.equal(cluster.voters, "abd");
+    });
+
+    it("removes a dead member before it adds another", () => {
+        const cluster = grown("abcd", "abc");
+        const dead = cluster.lab.machines.find(({ name }) => name === "c")!;
+        dead.isPowered = false;
+        dead.service = undefined;
+        const { steps, error } = cluster.up("abd");
+        assert.equal(error, undefined);
+        assert.ok(steps.indexOf("remove c") < steps.indexOf("add-learner d"), steps.join(", "));
+        assert.equal(cluster.voters, "abd");
+    });
+
+    it("restarts followers first, and the leader last, after it has handed over", () => {
+        const cluster = grown("abc", "abc");
+        cluster.revise();
+        const steps = cluster.mustUp("abc");
+        assert.equal(steps.filter((step) => step.startsWith("restart")).length, 3);
+        assert.match(steps.at(-2)!, /^move-leader/);
+        assert.match(steps.at(-1)!, /^restart/);
+    });
+
+    it("touches one member only when a generation does not start, and none but that one on the way back", () => {
+        const cluster = grown("abc", "abc");
+        cluster.revise("crashing");
+        const broken = cluster.up("abc");
+        assert.notEqual(broken.error, undefined);
+        const name = /^(\w): /.exec(broken.error!)?.[1];
+        const untouched = [..."abc"].filter((other) => other !== name);
+        for (const other of untouched) assert.equal(cluster.generationOf(other), `${other}-r0`);
+        cluster.revise();
+        const healed = cluster.mustUp("abc");
+        assert.match(healed[0]!, new RegExp(`^(restart|activate|start) ${name}$`));
+    });
+
+    it("refuses an even size, and says what to declare", () => {
+        assert.match(grown("abcd", "abc").foresee("abcd").refusal!, /allowEvenSize/);
+    });
+
+    it("foresees the very kinds of steps that a growth then takes", () => {
+        const cluster = grown("abc", "a");
+        const { kinds } = cluster.foresee("abc");
+        const steps = cluster.mustUp("abc").map((step) => step.split(" ")[0]);
+        assert.deepEqual(
+            kinds.filter((kind) => kind !== "record"),
+            steps.filter((kind) => kind !== "record"),
+        );
+    });
+});
+
+const odd = fc
+    .constantFrom(1, 3, 5)
+    .chain((size) => fc.shuffledSubarray([..."abcdef"], { minLength: size, maxLength: size }));
+
+describe("any sequence of lists", () => {
+    it("ends as declared, one voter at a time, with a second plan that is empty", () => {
+        fc.assert(
+            fc.property(
+                fc.array(odd, { minLength: 1, maxLength: 4 }),
+                fc.integer({ min: 1, max: 1e6 }),
+                (lists, seed) => {
+                    const cluster = new Cluster("abcdef", 1 + (seed % 2), seed);
+                    for (const list of lists) {
+                        cluster.mustUp(list.join(""));
+                        assert.equal(cluster.voters, [...list].sort().join(""));
+                        assert.deepEqual(cluster.mustUp(list.join("")), []);
+                    }
+                    assert.equal(cluster.lab.clusters.length, 1, "a second cluster was founded");
+                },
+            ),
+            { numRuns: 300 },
+        );
+    });
+
+    it("ends as declared when the run dies anywhere on the way, any number of times, and is run again", () => {
+        fc.assert(
+            fc.property(fc.tuple(odd, odd), fc.integer({ min: 1, max: 1e6 }), (lists, seed) => {
+                const cluster = new Cluster("abcdef", 1 + (seed % 2), seed);
+                const chance = new Random(seed);
+                for (const list of lists) {
+                    let runs = 0;
+                    const mayDie = (): void => {
+                        if (runs < 20 && chance.chance(0.15)) throw new Died();
+                    };
+                    while (cluster.up(list.join(""), mayDie).error !== undefined)
+                        assert.ok(++runs < 30, "it does not end");
+                    assert.equal(cluster.voters, [...list].sort().join(""));
+                }
+                assert.equal(cluster.lab.clusters.length, 1, "a second cluster was founded");
+            }),
+            { numRuns: 300 },
+        );
+    });
+});
