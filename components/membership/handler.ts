@@ -34,8 +34,8 @@ export async function check(olds: Partial<MembershipState>, news: MembershipArgs
 export async function diff(_id: string, olds: MembershipState, news: MembershipInputs): Promise<{ changes: boolean }> {
     const plan = await foresee(olds, news);
     const isPlanned = plan === undefined || plan.steps.length > 0 || (plan.refusal ?? plan.waitsFor) !== undefined;
-    // A run that failed left no outputs: even if the cluster has healed by itself, the next one is to give them.
-    return { changes: isPlanned || olds.members === undefined || isDeclaredOtherwise(olds, news) };
+    // After a run that failed the engine updates in any case, so that a cluster which has healed by itself gets its outputs again.
+    return { changes: isPlanned || isDeclaredOtherwise(olds, news) };
 }
 
 export async function create(inputs: MembershipInputs): Promise<{ id: string; outs: MembershipState }> {
