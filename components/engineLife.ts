@@ -15,6 +15,8 @@ export function endWithEngine(): void {
     const port = process.argv.map((word) => ENGINE_ADDRESS.exec(word)?.[1]).find((found) => found !== undefined);
     if (port === undefined || isWatching) return;
     isWatching = true;
+    // Writing to an engine that is gone fails; the SDK's host reports that by writing again, for ever.
+    for (const stream of [process.stdout, process.stderr]) stream.on("error", () => process.exit(1));
     watch(Number(port));
 }
 
