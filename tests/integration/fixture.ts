@@ -1,6 +1,6 @@
 /** Lab hosts and what declares them: what the suites of real clusters share. */
 import type { EtcdClusterArgs, EtcdHostArgs } from "../../components";
-import { openLab, type Lab, type LabHost } from "../../lab";
+import { closeLab, openLab, type Lab, type LabHost } from "../../lab";
 import { releaseArchive } from "../../lab/release";
 
 export interface Bed {
@@ -15,6 +15,8 @@ export interface Bed {
  */
 export async function openBed(environment: string, network: string, count: number, version = "3.6"): Promise<Bed> {
     const hosts = [..."abcdefg"].slice(0, count).map((name, index) => ({ name, address: `${network}.${11 + index}` }));
+    // What an earlier run that was killed may have left is no place to begin.
+    await closeLab(environment);
     const [lab, release] = await Promise.all([openLab({ environment, hosts }), releaseArchive(version)]);
     return {
         lab,
