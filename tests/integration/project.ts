@@ -1,6 +1,16 @@
 /** A user's Pulumi project in a directory of its own, run by the real engine. */
 import { spawn, spawnSync, type ChildProcess } from "node:child_process";
-import { copyFileSync, cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+    copyFileSync,
+    cpSync,
+    mkdirSync,
+    mkdtempSync,
+    readdirSync,
+    readlinkSync,
+    rmSync,
+    symlinkSync,
+    writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -52,6 +62,8 @@ export interface Running {
 }
 
 export class Project {
+    private readonly started: Running[] = [];
+
     private constructor(
         readonly directory: string,
         private readonly pulumi: string,
@@ -154,7 +166,9 @@ export class Project {
         return (await this.mustRun(["stack", "export"])).text;
     }
 
+    /** Ends what a test that failed has left running, too. */
     close(): void {
+        for (const running of this.started) running.kill();
         rmSync(this.directory, { recursive: true, force: true });
     }
 
@@ -178,40 +192,56 @@ export class Project {
                 resolve({ code: code ?? 255, text, seconds: (performance.now() - began) / 1000 }),
             );
         });
-        return {
+        const running: Running = {
             process: child,
             printed: () => text,
             finished,
-            kill: () => killSession(child.pid),
+            kill: () => killSession(child.pid, this.directory),
             killEngine: () => child.kill("SIGKILL"),
             interrupt: () => child.kill("SIGINT"),
-            signal: (signal) => sessionOf(child.pid).forEach((one) => process.kill(one.pid, signal)),
-            left: () => sessionOf(child.pid).map(({ command }) => command),
+            signal: (name) => sessionOf(child.pid, this.directory).forEach((one) => signal(one.pid, name)),
+            left: () => sessionOf(child.pid, this.directory).map(({ command }) => command),
         };
+        this.started.push(running);
+        return running;
     }
 }
 
 /** The engine's plugins are in process groups of their own, and in its session. */
-function killSession(pid: number | undefined): void {
-    for (let left = sessionOf(pid); left.length > 0; left = sessionOf(pid)) {
-        for (const one of left) {
-            try {
-                process.kill(one.pid, "SIGKILL");
-            } catch {
-                // It has ended by itself.
-            }
-        }
+function killSession(leader: number | undefined, directory: string): void {
+    for (let left = sessionOf(leader, directory); left.length > 0; left = sessionOf(leader, directory)) {
+        for (const one of left) signal(one.pid, "SIGKILL");
     }
 }
 
-/** Its processes, without those that have ended and wait to be fetched. */
-function sessionOf(pid: number | undefined): readonly { readonly pid: number; readonly command: string }[] {
-    if (pid === undefined) return [];
-    const { stdout } = spawnSync("ps", ["--sid", String(pid), "-o", "pid=,stat=,args="], { encoding: "utf8" });
+function signal(pid: number, name: NodeJS.Signals): void {
+    try {
+        process.kill(pid, name);
+    } catch {
+        // It has ended by itself.
+    }
+}
+
+/** Its processes, without those that have ended and wait to be fetched. Long after, its number may be another session's. */
+function sessionOf(
+    leader: number | undefined,
+    directory: string,
+): readonly { readonly pid: number; readonly command: string }[] {
+    if (leader === undefined) return [];
+    const { stdout } = spawnSync("ps", ["--sid", String(leader), "-o", "pid=,stat=,args="], { encoding: "utf8" });
     return stdout.split("\n").flatMap((line) => {
-        const [, one, state = "", command = ""] = /^\s*(\d+)\s+(\S+)\s+(.*)$/.exec(line) ?? [];
-        return one === undefined || state.startsWith("Z") ? [] : [{ pid: Number(one), command }];
+        const [, pid, state = "", command = ""] = /^\s*(\d+)\s+(\S+)\s+(.*)$/.exec(line) ?? [];
+        const isOurs = pid !== undefined && !state.startsWith("Z") && worksIn(pid).startsWith(directory);
+        return isOurs ? [{ pid: Number(pid), command }] : [];
     });
+}
+
+function worksIn(pid: string): string {
+    try {
+        return readlinkSync(`/proc/${pid}/cwd`);
+    } catch {
+        return "";
+    }
 }
 
 function succeeded(run: Run): Run {
