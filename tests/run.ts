@@ -1,6 +1,6 @@
 /**
  * `npm test`: types, lint, formatting, then every suite, from the fastest to the one that needs hosts. Arguments choose suites by name:
- * `npm test -- unit lab`. Ends with `N passed, N failed`.
+ * `npm test -- unit lab`, or single files of tests by their path. Ends with `N passed, N failed`.
  */
 import { spawn } from "node:child_process";
 import { readdirSync } from "node:fs";
@@ -25,18 +25,21 @@ const suites: readonly Suite[] = [
     { name: "format", run: () => single(bin("prettier"), ["--check", "--log-level", "warn", "."]) },
     ...["unit", "toolchain", "plugins", "lab", "remote", "integration"].map((name) => ({
         name,
-        run: () => mocha(name),
+        run: () => mocha(testFiles(join(checkout, "tests", name))),
     })),
 ];
 
 async function main(): Promise<void> {
-    const chosen = process.argv.slice(2);
+    const files = process.argv.slice(2).filter((argument) => argument.endsWith(".test.ts"));
+    const chosen = process.argv.slice(2).filter((argument) => !files.includes(argument));
     const unknown = chosen.find((name) => !suites.some((suite) => suite.name === name));
     if (unknown)
         throw new Error(`there is no suite "${unknown}"; there are ${suites.map(({ name }) => name).join(", ")}`);
     let [passed, failed] = [0, 0];
-    for (const suite of suites) {
-        if (chosen.length > 0 && !chosen.includes(suite.name)) continue;
+    const all = files.length + chosen.length === 0;
+    const wanted = suites.filter(({ name }) => all || chosen.includes(name));
+    if (files.length > 0) wanted.push({ name: files.join(" "), run: () => mocha(files) });
+    for (const suite of wanted) {
         const began = performance.now();
         console.log(`\n== ${suite.name}`);
         const tally = await suite.run();
@@ -56,8 +59,7 @@ async function single(program: string, args: readonly string[]): Promise<Tally> 
     return code === 0 ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 };
 }
 
-async function mocha(suite: string): Promise<Tally> {
-    const files = testFiles(join(checkout, "tests", suite));
+async function mocha(files: readonly string[]): Promise<Tally> {
     const { code, text } = await run(process.execPath, [
         join(checkout, "node_modules", "mocha", "bin", "mocha.js"),
         "--require",

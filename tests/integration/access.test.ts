@@ -4,7 +4,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
 import type { EtcdClusterArgs, SshArgs } from "../../components";
-import { openLab, type Lab } from "../../lab";
+import type { Lab } from "../../lab";
 import { succeed } from "../../lab/command";
 import { refusalOf } from "./diagnostics";
 import { etcdctl, openBed, startTimes, voters, type Bed } from "./fixture";
@@ -150,28 +150,22 @@ describe("hosts that are logged in to in every way there is", () => {
 
 describe("hosts behind a bastion", () => {
     const cluster = "behind";
-    let lab: Lab;
     let bed: Bed;
     let project: Project;
 
     before(async () => {
-        lab = await openLab({
-            environment: "it-access-bastion",
-            hosts: [],
-            bastion: { name: "bastion", address: "10.82.2.9" },
-        });
-        bed = await openBed("it-access-bastion", "10.82.2", 3);
+        bed = await openBed("it-access-bastion", "10.82.2", 3, "3.6", { name: "bastion", address: "10.82.2.9" });
         project = await Project.open();
     });
 
     after(async () => {
         project.close();
-        await lab.down();
+        await bed.lab.down();
     });
 
     it("become a cluster of three, with another user on the bastion, and go again", async () => {
         const args = bed.declare(3);
-        const bastion = { address: lab.bastion!.address, user: "admin", hostKey: lab.bastion!.publicHostKey };
+        const bastion = { address: bed.lab.bastion!.address, user: "admin", hostKey: bed.lab.bastion!.publicHostKey };
         await project.mustUp({ [cluster]: { ...args, ssh: { ...args.ssh, bastion } } });
         assert.deepEqual(await voters(bed.lab.host("c"), cluster), ["a", "b", "c"]);
         await etcdctl(bed.lab.host("a"), cluster, "put greeting hello");
@@ -182,7 +176,7 @@ describe("hosts behind a bastion", () => {
 
     it("are not reached through a bastion that shows another key, and it is the bastion that is named", async () => {
         const args = bed.declare(3);
-        const bastion = { address: lab.bastion!.address, hostKey: bed.lab.host("a").publicHostKey };
+        const bastion = { address: bed.lab.bastion!.address, hostKey: bed.lab.host("a").publicHostKey };
         const run = await project.up({ [cluster]: { ...args, ssh: { ...args.ssh, bastion } } });
         const said = refusalOf(run);
         assert.match(said[0]!, /root@10\.82\.2\.9: the host key is ssh-ed25519/);

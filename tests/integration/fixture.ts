@@ -1,6 +1,6 @@
 /** Lab hosts and what declares them: what the suites of real clusters share. */
 import type { EtcdClusterArgs, EtcdHostArgs } from "../../components";
-import { closeLab, openLab, type Lab, type LabHost } from "../../lab";
+import { closeLab, openLab, type Lab, type LabHost, type LabHostSpec } from "../../lab";
 import { releaseArchive } from "../../lab/release";
 
 export interface Bed {
@@ -12,12 +12,22 @@ export interface Bed {
 /**
  * Hosts `a`, `b`, … of an environment with a network of its own.
  * @param network three numbers: `10.80.1`; its hosts are at .11, .12, …
+ * @param bastion the one host through which this machine reaches the others
  */
-export async function openBed(environment: string, network: string, count: number, version = "3.6"): Promise<Bed> {
+export async function openBed(
+    environment: string,
+    network: string,
+    count: number,
+    version = "3.6",
+    bastion?: LabHostSpec,
+): Promise<Bed> {
     const hosts = [..."abcdefg"].slice(0, count).map((name, index) => ({ name, address: `${network}.${11 + index}` }));
     // What an earlier run that was killed may have left is no place to begin.
     await closeLab(environment);
-    const [lab, release] = await Promise.all([openLab({ environment, hosts }), releaseArchive(version)]);
+    const [lab, release] = await Promise.all([
+        openLab({ environment, hosts, ...(bastion && { bastion }) }),
+        releaseArchive(version),
+    ]);
     return {
         lab,
         declare: (chosen, changes = {}) => ({
