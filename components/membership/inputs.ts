@@ -72,7 +72,8 @@ function place(host: HostInputs): string {
 }
 
 export function desiredOf(olds: Partial<MembershipState>, news: MembershipInputs): Desired {
-    const declared = new Set(news.hosts.map((host) => host.name));
+    const retired = retiredHosts(olds, news);
+    const named = (name: string): number => [...news.hosts, ...retired].filter((host) => host.name === name).length;
     return {
         cluster: news.cluster,
         clusterToken: news.clusterToken,
@@ -80,8 +81,8 @@ export function desiredOf(olds: Partial<MembershipState>, news: MembershipInputs
         releaseDir: news.releaseDir,
         version: news.version,
         hosts: news.hosts.map((host) => wantedHost(host, host.name)),
-        retired: retiredHosts(olds, news).map((host) =>
-            wantedHost(host, declared.has(host.name) ? `${host.name}@${host.address}:${host.peerPort}` : host.name),
+        retired: retired.map((host) =>
+            wantedHost(host, named(host.name) > 1 ? `${host.name}@${host.address}:${host.peerPort}` : host.name),
         ),
         knownClusterId: olds.clusterId,
         maxLearners: news.maxLearners,

@@ -6,7 +6,7 @@ export type Id = string;
 
 /** A host as the program declares it, or as an earlier run knew it. */
 export interface WantedHost {
-    /** What steps and observations call it: its name, or name@address where a retired host has a declared one's name. */
+    /** What steps and observations call it: its name, or name@address where a retired host shares its name with another. */
     readonly key: string;
     readonly name: string;
     readonly address: string;
