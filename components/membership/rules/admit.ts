@@ -22,10 +22,14 @@ import {
 } from "../world";
 import { renew } from "./bootstrap";
 
-/** Invariant: members reach each other, and a peer is let in everywhere before it is added anywhere. */
+/**
+ * Invariant: members reach each other, and a peer is let in everywhere before it is added anywhere. Nobody is shut out while the list
+ * can't be read: a host that can't be seen may be what the quorum rests on.
+ */
 export const letIn: Rule = (world) => {
     if (!world.wanted.firewall) return undefined;
-    const addresses = peerAddresses(world);
+    const known = world.seen.cluster ? [] : peerHosts(world).flatMap((host) => seenHost(world, host).peersLetIn);
+    const addresses = [...new Set([...peerAddresses(world), ...known])].sort();
     const shut = peerHosts(world).filter((host) => {
         const open = seenHost(world, host).peersLetIn;
         return addresses.some((address) => !open.includes(address));
