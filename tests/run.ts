@@ -23,7 +23,7 @@ const suites: readonly Suite[] = [
     { name: "types", run: () => single(bin("tsc"), ["--noEmit"]) },
     { name: "lint", run: () => single(bin("eslint"), ["."]) },
     { name: "format", run: () => single(bin("prettier"), ["--check", "--log-level", "warn", "."]) },
-    ...["unit", "toolchain", "plugins", "lab", "remote", "integration"].map((name) => ({
+    ...["unit", "toolchain", "plugins", "lab", "remote", "integration", "faults"].map((name) => ({
         name,
         run: () => mocha(testFiles(join(checkout, "tests", name))),
     })),
