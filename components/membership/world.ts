@@ -81,6 +81,19 @@ export function isAlive(world: World, member: Member): boolean {
     return isHealthy(world, member) || isLeader(world, member) || (isUp(seen) && seen.servesPeers);
 }
 
+/** A voter that is seen to take no part. While no leader answers, of one that runs nobody can tell. */
+export function isDead(world: World, member: Member): boolean {
+    const host = hostOf(world, member);
+    if (!host || isAlive(world, member)) return false;
+    const seen = seenHost(world, host);
+    return seen.reach.ok && (!isUp(seen) || isLeaderAsked(world));
+}
+
+function isLeaderAsked({ seen }: World): boolean {
+    const leaderId = seen.cluster?.leaderId;
+    return Object.values(seen.hosts).some(({ status }) => status !== undefined && status.memberId === leaderId);
+}
+
 /** It was started, answers no clients, and no leader hears from it. */
 export function isSilent(host: HostSeen): boolean {
     return isUp(host) && !host.status && !host.servesPeers;

@@ -4,6 +4,7 @@ import {
     hostOf,
     initialCluster,
     isAlive,
+    isDead,
     isHealthy,
     isUp,
     memberOf,
@@ -80,22 +81,20 @@ export const lostData: Rule = (world) => {
 
 /**
  * Invariant: while a voter is ill nothing else changes. The staged generation is the one thing that may help it, and is tried on one
- * voter only: who has it already, and is ill still, is waited for.
+ * voter only: who has it already, and is not healthy yet, is waited for.
  */
 export const illVoter: Rule = (world) => {
     const unwell = declaredVoters(world).filter(({ member }) => !isHealthy(world, member));
     // A new voter that takes part, and runs what it shall, will open its client port: nobody waits for it here.
     const ill = unwell.filter(({ host, member }) => !isAlive(world, member) || runsOther(world, host));
-    const [first] = ill;
-    if (!first) return undefined;
+    const next = ill.find(({ member }) => !isAlive(world, member)) ?? ill[0];
+    if (!next) return undefined;
     const { healthSeconds } = world.wanted.timeouts;
     const treated = unwell.find(({ host }) => !runsOther(world, host));
     if (treated) return wait(`member "${treated.host.name}" is healthy`, healthSeconds, [treated.host.key]);
-    const treatment = restart(world, first.host, "it is not healthy, and another generation is staged");
-    // One that runs may be what the quorum rests on, even if nobody tells: a new voter, say, whose client port opens late.
-    const isNeeded = isUp(seenHost(world, first.host)) && !isQuorumWithout(world, first.member);
-    if (!isNeeded || treatment.verdict !== "step") return treatment;
-    return wait(`member "${first.host.name}" is healthy`, healthSeconds, [first.host.key], treatment.step);
+    const treatment = restart(world, next.host, "it is not healthy, and another generation is staged");
+    if (treatment.verdict !== "step" || !isNeeded(world, next)) return treatment;
+    return wait(`member "${next.host.name}" is healthy`, healthSeconds, [next.host.key], treatment.step);
 };
 
 /**
@@ -113,14 +112,20 @@ export const settle: Rule = (world) => {
     );
 };
 
-function declaredVoters(world: World): readonly { readonly host: WantedHost; readonly member: Member }[] {
+interface Voter {
+    readonly host: WantedHost;
+    readonly member: Member;
+}
+
+function declaredVoters(world: World): readonly Voter[] {
     return voters(world).flatMap((member) => {
         const host = hostOf(world, member);
         return host && world.wanted.hosts.includes(host) ? [{ host, member }] : [];
     });
 }
 
-function isQuorumWithout(world: World, voter: Member): boolean {
-    const healthy = voters(world).filter((other) => other.id !== voter.id && isHealthy(world, other));
-    return healthy.length >= quorum(voters(world).length);
+/** The quorum may rest on it: a new voter, say, whose client port opens late. */
+function isNeeded(world: World, { member }: Voter): boolean {
+    const others = voters(world).filter((other) => other.id !== member.id && isAlive(world, other));
+    return !isDead(world, member) && others.length < quorum(voters(world).length);
 }

@@ -2,6 +2,7 @@
 import type { Member, Rule, World } from "../types";
 import {
     hostOf,
+    isAlive,
     isHealthy,
     isLeader,
     memberOf,
@@ -12,22 +13,21 @@ import {
     seenHost,
     step,
 } from "../world";
+import { illVoter } from "./heal";
 import { remove } from "./remove";
 
 /**
  * Invariant: a dead member leaves before a new one comes, or the new one cannot be added at all. So does a learner, which helps nobody.
- * One that can't be seen may lead all the same: the lead is then elected anew, as it can't be asked to move.
+ * It leaves before one that is ill is restarted, too: the fewer the list has, the fewer must be well. One that can't be seen may lead
+ * all the same: the lead is then elected anew, as it can't be asked to move.
  */
 export const removeDead: Rule = (world) => {
-    const useless = retiredMembers(world).find((member) => !isHealthy(world, member));
-    return (
-        useless &&
-        remove(
-            world,
-            useless,
-            `its host is declared no more, and it ${useless.isLearner ? "is a learner" : "does not answer"}`,
-        )
-    );
+    const unwell = retiredMembers(world).filter((member) => !isHealthy(world, member));
+    const useless = unwell.find((member) => !isAlive(world, member)) ?? unwell[0];
+    if (!useless) return undefined;
+    const illness = useless.isLearner ? "is a learner" : "does not answer";
+    const removal = remove(world, useless, `its host is declared no more, and it ${illness}`);
+    return removal.verdict === "refuse" ? (illVoter(world) ?? removal) : removal;
 };
 
 /** Invariant: nobody is removed while leading, and followers go first. */
