@@ -1,5 +1,5 @@
 /** While no member with a quorum answers. */
-import type { Rule, Verdict, WantedHost, World } from "../types";
+import type { HostSeen, Rule, Verdict, WantedHost, World } from "../types";
 import { isBeingBorn, isSilent, isStale, isUp, knownHosts, quoted, refuse, seenHost, step, wait } from "../world";
 
 /** Invariant: `new` is said once in a cluster's life, on one host, and never over something that existed. */
@@ -23,15 +23,23 @@ export const bootstrap: Rule = (world) => {
     );
 };
 
-/** Invariant: a stopped member with its own data is started as it is; its files decide nothing new. */
+/**
+ * Invariant: a stopped member with its own data is started as it is; its files decide nothing new. One whose host is declared no more
+ * still votes until it is removed, and its removal needs the quorum.
+ */
 export const restartStopped: Rule = (world) => {
     if (world.seen.cluster) return undefined;
-    const stopped = withData(world).find((host) => {
+    // A unit does not start without the file that says who its peers are, and only a cluster that answers tells that.
+    const isStopped = (seen: HostSeen): boolean => !isUp(seen) && seen.initialClusterState !== undefined;
+    const { hosts, retired, clusterToken } = world.wanted;
+    const declared = withData(world, hosts).find((host) => isStopped(seenHost(world, host)));
+    if (declared) return start(world, declared, "it is stopped, and the cluster does not answer");
+    const former = withData(world, retired).find((host) => {
         const seen = seenHost(world, host);
-        // Its unit does not start without the file that says who its peers are, and only a cluster that answers tells that.
-        return !isUp(seen) && seen.initialClusterState !== undefined;
+        return isStopped(seen) && seen.unit !== "absent" && seen.identity?.clusterToken === clusterToken;
     });
-    return stopped && start(world, stopped, "it is stopped, and the cluster does not answer");
+    if (!former) return undefined;
+    return start(world, former, "it is declared no more, but the cluster does not answer and may need it to let it go");
 };
 
 /**
@@ -48,7 +56,8 @@ export const renewSilent: Rule = (world) => {
 export const lostQuorum: Rule = (world) => {
     const { wanted, seen } = world;
     if (seen.cluster) return undefined;
-    const hosts = withData(world);
+    const former = withData(world, wanted.retired).filter((host) => isUp(seenHost(world, host)));
+    const hosts = [...withData(world, wanted.hosts), ...former];
     if (hosts.length === 0) return refuse(nothingLeft(world));
     const [next] = silentHosts(world).flatMap((host) => renew(world, host) ?? []);
     return wait(
@@ -79,7 +88,7 @@ export function renew(world: World, host: WantedHost): Verdict | undefined {
 
 function nothingLeft(world: World): string {
     const { wanted } = world;
-    const former = wanted.retired.filter((host) => seenHost(world, host).hasData);
+    const former = withData(world, wanted.retired);
     if (former.length > 0) {
         const names = quoted(former.map((host) => host.name));
         return `the cluster does not answer, and its data is on hosts that are declared no more: ${names}; nothing was changed: declare them again and repair them first`;
@@ -91,12 +100,12 @@ function nothingLeft(world: World): string {
     return `no cluster is founded: ${unseen || "a declared host"} may hold one that an earlier run began; make it reachable, or run pulumi destroy to begin anew`;
 }
 
-function withData(world: World): readonly WantedHost[] {
-    return world.wanted.hosts.filter((host) => seenHost(world, host).hasData && !seenHost(world, host).hasLeft);
+function withData(world: World, hosts: readonly WantedHost[]): readonly WantedHost[] {
+    return hosts.filter((host) => seenHost(world, host).hasData && !seenHost(world, host).hasLeft);
 }
 
 function silentHosts(world: World): readonly WantedHost[] {
-    return withData(world).filter((host) => isSilent(seenHost(world, host)));
+    return withData(world, world.wanted.hosts).filter((host) => isSilent(seenHost(world, host)));
 }
 
 /** The host where an earlier run began: one that got as far as data before one that did not. */
