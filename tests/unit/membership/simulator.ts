@@ -142,8 +142,9 @@ class LifeOf {
         this.runs += 1;
         this.lab.tell(`up ${this.runs}`);
         const { state, error, steps } = up(this.lab, this.program, this.state, meanwhile);
+        // A run that ends before it has looked at a host keeps nothing, as one that dies does.
+        this.hasDied = error === "died" || (this.hasDied && state === this.state);
         this.state = state;
-        this.hasDied = error === "died";
         this.steps += steps.length;
         this.lab.tell(error === undefined ? "done" : `ended: ${error}`);
         return error;
@@ -153,6 +154,7 @@ class LifeOf {
     private end(): void {
         this.lab.tell("faults end");
         this.faults.mendAll();
+        this.lab.advance(10_000);
         if (this.lab.revisions[this.program.revision]?.health !== "fine") this.revise("fine");
         this.redeclare();
         const errors: (string | undefined)[] = [];

@@ -33,8 +33,7 @@ export class Endpoint {
         private readonly machine: Machine,
     ) {
         const home = lab.memberOn(machine);
-        if (!home || !machine.service?.isReady || !lab.isAlive(machine))
-            throw new EtcdRefusal("unavailable", `${machine.name} does not answer`);
+        if (!home || !lab.answers(machine)) throw new EtcdRefusal("unavailable", `${machine.name} does not answer`);
         this.cluster = home.cluster;
         this.self = home.member;
     }

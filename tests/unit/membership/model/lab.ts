@@ -2,7 +2,10 @@
 import type { Id, Identity } from "../../../../components/membership/types";
 import type { Random } from "./random";
 
-/** How a generation's etcd behaves: as it should, never starting, or taking part without answering clients. */
+/**
+ * How a generation's etcd behaves: as it should, never starting, or taking part without answering clients: a member makes its name known
+ * and says that it is ready as soon as the raft takes its word, whatever may be wrong with its client port.
+ */
 export type Health = "fine" | "crashing" | "deaf";
 
 export interface Revision {
@@ -147,6 +150,14 @@ export class Lab {
         return machine.isPowered && !machine.isFrozen && service?.phase === "running" && this.now >= service.serveAt;
     }
 
+    /** Serves its clients. */
+    answers(machine: Machine): boolean {
+        const { service } = machine;
+        return (
+            service?.isReady === true && this.isAlive(machine) && this.revisionOf(service.generation).health !== "deaf"
+        );
+    }
+
     areConnected(one: Machine, other: Machine): boolean {
         if (!this.isAlive(one) || !this.isAlive(other)) return false;
         return one === other || (letsIn(one, other) && letsIn(other, one));
@@ -172,7 +183,7 @@ export class Lab {
         const leader = this.leads(cluster);
         return voters(cluster).some((voter) => {
             const machine = this.machineOf(voter);
-            return leader && machine?.service?.isReady === true && this.areConnected(leader, machine);
+            return leader && machine && this.answers(machine) && this.areConnected(leader, machine);
         });
     }
 
@@ -346,7 +357,6 @@ export class Lab {
         const { cluster, member } = this.memberOn(machine) ?? {};
         const leader = cluster && this.leads(cluster);
         if (!member || !leader || !this.areConnected(leader, machine)) return;
-        if (this.revisionOf(service.generation).health === "deaf") return;
         member.name = machine.name;
         member.clientUrls = [machine.clientUrl];
         service.isReady = true;

@@ -75,8 +75,8 @@ function unitState({ hasUnit, service }: Machine): HostSeen["unit"] {
 
 /** Only a member that said it is ready is asked. */
 function ask(lab: Lab, machine: Machine, seen: HostSeen): HostSeen {
-    const answers = seen.unit === "active" && machine.isReachable && lab.isAlive(machine);
-    const answer = answers ? status(lab, machine) : undefined;
+    const isAsked = seen.unit === "active" && machine.isReachable && lab.answers(machine);
+    const answer = isAsked ? status(lab, machine) : undefined;
     return { ...seen, status: answer, servesPeers: answer !== undefined };
 }
 
@@ -102,13 +102,7 @@ function withPeers(
 
 function status(lab: Lab, machine: Machine): MemberStatus | undefined {
     const { cluster, member } = lab.memberOn(machine) ?? {};
-    if (
-        !cluster ||
-        !member ||
-        !machine.service?.isReady ||
-        lab.revisionOf(machine.service.generation).health === "deaf"
-    )
-        return undefined;
+    if (!cluster || !member) return undefined;
     const leader = lab.leads(cluster);
     const hears = leader !== undefined && lab.areConnected(leader, machine);
     return {
