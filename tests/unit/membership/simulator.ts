@@ -170,9 +170,12 @@ class LifeOf {
     private redeclare(): void {
         const cluster = this.lab.clusters.find(({ id }) => id === this.state.clusterId) ?? this.lab.clusters[0];
         if (!cluster || this.lab.answersClients(cluster)) return;
+        const { machines } = this.program;
         const needed = voters(cluster).flatMap((voter) => this.lab.machineOf(voter) ?? []);
-        const others = this.program.machines.filter(({ name }) => !needed.some((machine) => machine.name === name));
-        this.program = { ...this.program, machines: [...needed, ...others] };
+        // Two hosts of one name can't be declared together: one stays as it is.
+        const byName = new Map([...machines, ...needed].map((machine) => [machine.name, machine]));
+        for (const machine of machines) if (needed.includes(machine)) byName.set(machine.name, machine);
+        this.program = { ...this.program, machines: [...byName.values()] };
         this.lab.tell(`declares ${this.program.machines.map(({ name, address }) => `${name}@${address}`).join(" ")}`);
     }
 
