@@ -94,6 +94,7 @@ export class EtcdCluster extends pulumi.ComponentResource {
                 dataDir: paths.dataDir,
                 firewall: args.firewall ?? true,
                 deleteDataOnDestroy: args.deleteDataOnDestroy ?? false,
+                tuning: args.tuning ?? {},
                 hosts: args.hosts.map((host) => ({
                     name: host.name,
                     address: host.address,

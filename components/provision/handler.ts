@@ -7,6 +7,7 @@ import { isSame, isUnknown } from "../stateValues";
 import type { ProvisionArgs, ProvisionInputs, ProvisionState } from "./inputs";
 import { install } from "./install";
 import { forgetLooks, lookAtAll, type Looks } from "./look";
+import { beginPreflight, tellPreflight } from "./preflight";
 import { noteStop } from "./stops";
 
 endWithEngine();
@@ -17,7 +18,7 @@ endWithEngine();
  */
 export async function check(
     olds: Partial<ProvisionState>,
-    { isPreview, ...declared }: ProvisionArgs,
+    { isPreview, tuning, ...declared }: ProvisionArgs,
 ): Promise<{ inputs: ProvisionInputs }> {
     const news = { ...declared, owner: olds.owner ?? randomUUID() };
     const before = olds.incarnations ?? {};
@@ -27,6 +28,8 @@ export async function check(
         if (facts?.isStaged === false && before[host.name] !== undefined)
             incarnations[host.name] = String(Number(before[host.name]) + 1);
     }
+    if (looks?.problems.length === 0) beginPreflight(news, looks, tuning);
+    if (isPreview) await tellPreflight(news.cluster);
     if (isPreview && looks) foretell(news, looks);
     return { inputs: { ...news, incarnations } };
 }
@@ -71,6 +74,7 @@ export async function remove(_id: string, props: ProvisionState): Promise<void> 
 async function provision(id: string, inputs: ProvisionInputs): Promise<ProvisionState> {
     const { hosts, problems } = await lookAtAll(inputs);
     if (problems.length > 0) throw new Error([...problems, "nothing was changed on any host"].join("\n"));
+    await tellPreflight(inputs.cluster);
     const bare = hosts.filter(({ facts }) => facts?.isInstalled === false).map(({ host }) => host);
     const failures = await install(inputs, bare);
     forgetLooks();

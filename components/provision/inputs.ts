@@ -1,4 +1,4 @@
-import type { InstallSource } from "../args";
+import type { EtcdTuning, InstallSource } from "../args";
 import type { SshTarget } from "../remote/ssh";
 
 /** One host, as the program declares it. */
@@ -31,6 +31,8 @@ export interface ProvisionInputs {
 export interface ProvisionArgs extends ProvisionInputs {
     /** Nothing will be done about what is found. Not kept: it would make each `up` differ from its preview. */
     readonly isPreview: boolean;
+    /** What figures are judged by. Not kept: another one is none of this resource's business. */
+    readonly tuning?: EtcdTuning;
 }
 
 /** What is kept is what was put in. */

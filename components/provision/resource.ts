@@ -3,7 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 
 import { DynamicResource } from "../dynamicResource";
 import type { LateInputs } from "../late";
-import type { ProvisionInputs } from "./inputs";
+import type { ProvisionArgs } from "./inputs";
 
 /**
  * Comes before everything else of a cluster: looks at all its hosts, and only if nothing speaks against any of them puts etcd's binaries
@@ -15,7 +15,7 @@ export class EtcdProvision extends DynamicResource {
     /** Of this state of this stack alone. */
     declare readonly owner: pulumi.Output<string>;
 
-    constructor(name: string, args: LateInputs<ProvisionInputs>, opts?: pulumi.CustomResourceOptions) {
+    constructor(name: string, args: LateInputs<Omit<ProvisionArgs, "isPreview">>, opts?: pulumi.CustomResourceOptions) {
         super(
             "Provision",
             "provision/handler",
