@@ -24,6 +24,8 @@ export interface HostPaths {
     readonly membershipEnv: string;
     /** What cluster the data directory belongs to: membership's. */
     readonly identity: string;
+    /** Lets etcd start once without data: membership's; gone as soon as there is data. */
+    readonly mayStartEmpty: string;
     /** The firewall table. */
     readonly firewall: string;
     /** The set of peers that the firewall lets in: membership's. */
@@ -53,6 +55,7 @@ export function hostPaths(cluster: string, dataDir = `/var/lib/etcd/${cluster}`)
         pki: `${root}/pki`,
         membershipEnv: `${root}/membership.env`,
         identity: `${root}/identity`,
+        mayStartEmpty: `${root}/may-start-empty`,
         firewall: `${root}/firewall.nft`,
         peers: `${root}/peers.nft`,
         firewallTable: unit.replace(/[^a-zA-Z0-9]/g, "_"),

@@ -4,10 +4,16 @@ import { ETCD_USER, HEADER, type HostSettings } from "./settings";
  * The text of the etcd unit. It is part of a generation; membership copies it to its place when it activates that generation.
  *
  * At each start the unit notes which generation it runs: the last part of what `current` links to, in `<runtime>/generation`.
+ *
+ * etcd would start with an empty data directory under an identity that has voted, and forget what it acknowledged (etcd v3.6
+ * server/etcdserver/bootstrap.go: bootstrapExistingClusterNoWAL asks nobody): the unit does not, unless membership said so.
  */
 export function renderUnit(settings: HostSettings): string {
     const { paths, releaseDir, cluster, firewall } = settings;
     const note = `basename "$$(readlink ${paths.current})" > ${paths.runtime}/generation`;
+    const wal = `${paths.dataDir}/member/wal`;
+    const lost = `there is no etcd data in ${paths.dataDir}, and without it this member must not start: pulumi up replaces it`;
+    const hasData = `if [ -d ${wal} ]; then rm -f ${paths.mayStartEmpty}; elif ! [ -e ${paths.mayStartEmpty} ]; then echo "${lost}" >&2; exit 1; fi`;
     return [
         HEADER,
         "[Unit]",
@@ -30,7 +36,9 @@ export function renderUnit(settings: HostSettings): string {
         `RuntimeDirectory=${paths.unit}`,
         "RuntimeDirectoryMode=0755",
         `ExecStartPre=/bin/sh -c '${note}'`,
+        `ExecStartPre=+/bin/sh -c '${hasData}'`,
         `ExecStart=${releaseDir}/etcd`,
+        `ExecStartPost=+/bin/rm -f ${paths.mayStartEmpty}`,
         "Restart=on-failure",
         "RestartSec=2",
         // A learner says that it is ready only after it has caught up and reached the leader.

@@ -121,6 +121,7 @@ class Actor {
                     this.identity(undefined, undefined),
                 ),
                 scripts.activate(this.paths, this.generation(key)),
+                scripts.allowEmptyStart(this.paths),
                 scripts.start(this.paths),
             ].join("\n"),
         );
@@ -138,6 +139,7 @@ class Actor {
                     { initialCluster, initialClusterState: "existing" },
                     this.identity(this.seen.cluster?.clusterId, memberId),
                 ),
+                scripts.allowEmptyStart(this.paths),
                 scripts.start(this.paths),
                 scripts.awaitLog(this.paths),
             ].join("\n"),

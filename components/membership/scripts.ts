@@ -80,6 +80,11 @@ systemctl enable --quiet --no-reload ${paths.unit}.service
 systemctl restart --no-block ${paths.unit}.service`;
 }
 
+/** For who founds or joins: its unit starts without data. */
+export function allowEmptyStart(paths: HostPaths): string {
+    return `: > ${shellQuote(paths.mayStartEmpty)}`;
+}
+
 /**
  * Waits, a moment only, until a joining member has checked its peers: it makes its write-ahead log right after that (etcd
  * server/etcdserver/bootstrap.go), and from then on waits for nobody. Joining members that start before that wait for each other.
@@ -127,7 +132,7 @@ if [ -n "$(ls -A ${data}/member 2>/dev/null)" ]; then
     fi
     echo "data moved to $aside"
 fi
-rm -f ${shellQuote(paths.identity)} ${shellQuote(paths.membershipEnv)}`;
+rm -f ${[paths.identity, paths.membershipEnv, paths.mayStartEmpty].map(shellQuote).join(" ")}`;
 }
 
 /** Removes all that this package placed for one cluster, but no data, no user, and no release that another cluster's unit runs. */

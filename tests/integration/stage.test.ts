@@ -416,6 +416,18 @@ describe("staging", function () {
             assert.equal(state, "inactive\n");
         });
 
+        it("does not start without its data, as it would forget what it voted for", async () => {
+            const data = "/var/lib/etcd/tools";
+            assert.equal((await a.run("test -e /etc/etcd/tools/may-start-empty")).code, 1);
+            await a.output(
+                `systemctl stop etcd-tools; mv ${data}/member /root/; systemctl start etcd-tools --no-block`,
+            );
+            const said = "there is no etcd data in /var/lib/etcd/tools";
+            await a.output(`until journalctl -u etcd-tools -o cat | grep -qF '${said}'; do sleep 0.1; done`);
+            assert.equal(await a.output(`ls -A ${data}`), "");
+            await a.output(`systemctl stop etcd-tools; mv /root/member ${data}/; systemctl start etcd-tools`);
+        });
+
         for (const minor of ["3.5", "3.6", "3.7"]) {
             it(`understands all that ${minor} is told`, async () => {
                 const archive = await install(minor);

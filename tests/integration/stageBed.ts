@@ -82,6 +82,7 @@ export async function startMember(
         `set -eu
         ln -sfn generations/${stage.generation} ${paths.current}
         printf 'ETCD_INITIAL_CLUSTER=${name}=${httpsUrl(address, peerPort)}\\nETCD_INITIAL_CLUSTER_STATE=new\\n' >${paths.membershipEnv}
+        : >${paths.mayStartEmpty}
         cp ${paths.current}/etcd.service ${paths.unitFile}
         systemctl daemon-reload
         systemctl enable --quiet ${paths.unit}

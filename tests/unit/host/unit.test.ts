@@ -26,6 +26,14 @@ describe("the etcd unit", () => {
         );
     });
 
+    it("does not start without data, unless membership said so", () => {
+        const guard = lines().find((line) => line.startsWith("ExecStartPre=+"));
+        assert.match(
+            guard!,
+            /\[ -d \/var\/lib\/etcd\/tools\/member\/wal \].*\[ -e \/etc\/etcd\/tools\/may-start-empty \].*exit 1/,
+        );
+    });
+
     it("may write to its data directory, wherever that is", () => {
         const paths = { ...settingsOf().paths, dataDir: "/srv/etcd/tools" };
         assert.ok(lines({ paths }).includes("ReadWritePaths=/srv/etcd/tools"));

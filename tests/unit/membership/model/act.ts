@@ -32,6 +32,7 @@ export class Actor {
                 return this.onHosts([step.host], (key) => [
                     ...this.tell(key, file, identity),
                     ...this.activate(key, this.generation(key)),
+                    () => (this.reach(key).mayStartEmpty = true),
                     ...this.start(key),
                 ]);
             }
@@ -44,7 +45,11 @@ export class Actor {
             case "join": {
                 const file = { initialCluster: step.initialCluster, state: "existing" as const };
                 const identity = this.identity(this.seen.cluster?.clusterId, step.memberId);
-                return this.onHosts([step.host], (key) => [...this.tell(key, file, identity), ...this.start(key)]);
+                return this.onHosts([step.host], (key) => [
+                    ...this.tell(key, file, identity),
+                    () => (this.reach(key).mayStartEmpty = true),
+                    ...this.start(key),
+                ]);
             }
             case "start":
                 return this.onHosts([step.host], (key) => this.start(key));
@@ -145,20 +150,16 @@ export class Actor {
     }
 
     private start(key: string): readonly Effect[] {
-        return [
-            () => (this.reach(key).hasDirectory = true),
-            () => this.enable(key),
-            () => this.lab.start(this.reach(key)),
-        ];
+        return [() => this.enable(key), () => this.lab.start(this.reach(key))];
     }
 
     private clear(key: string): readonly Effect[] {
         return [
             () => (this.reach(key).isEnabled = false),
             () => Object.assign(this.reach(key), { service: undefined, isFrozen: false }),
-            () => Object.assign(this.reach(key), { data: undefined, hasDirectory: false }),
+            () => Object.assign(this.reach(key), { data: undefined }),
             () => (this.reach(key).identity = undefined),
-            () => (this.reach(key).told = undefined),
+            () => Object.assign(this.reach(key), { told: undefined, mayStartEmpty: false }),
         ];
     }
 

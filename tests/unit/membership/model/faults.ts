@@ -85,11 +85,11 @@ export class Faults {
         return "is rebuilt";
     }
 
-    /** A new disk for the data alone, with the unit disabled while it was put in. */
+    /** A new disk for the data alone; or one that is not mounted any more when the host comes back. */
     private loseData(machine: Machine): string | undefined {
         if (!machine.data || !this.isSpared(machine)) return undefined;
-        Object.assign(machine, { data: undefined, hasDirectory: false, service: undefined, isEnabled: false });
-        machine.isFrozen = false;
+        Object.assign(machine, { data: undefined, service: undefined, isFrozen: false });
+        if (machine.isPowered && this.random.chance(0.5)) this.lab.boot(machine);
         return "loses its data";
     }
 

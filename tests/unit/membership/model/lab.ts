@@ -51,7 +51,8 @@ export class Machine {
     isFrozen = false;
     hasUnit = false;
     isEnabled = false;
-    hasDirectory = false;
+    /** Its unit starts without data, until there is some. */
+    mayStartEmpty = false;
     /** Its etcd ended by itself. */
     hasLeft = false;
     staged: string | undefined;
@@ -220,7 +221,9 @@ export class Lab {
             isReady: false,
         };
         machine.service = service;
-        if (this.revisionOf(generation).health === "crashing" || !machine.hasDirectory) return this.fail(service);
+        if (machine.data) machine.mayStartEmpty = false;
+        else if (!machine.mayStartEmpty) return this.fail(service);
+        if (this.revisionOf(generation).health === "crashing") return this.fail(service);
         if (machine.data) return;
         service.phase = "joining";
         service.dueAt = this.now + 100;
@@ -360,6 +363,7 @@ export class Lab {
         member.name = machine.name;
         member.clientUrls = [machine.clientUrl];
         service.isReady = true;
+        machine.mayStartEmpty = false;
     }
 }
 

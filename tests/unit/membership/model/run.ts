@@ -118,7 +118,6 @@ function stage({ machines, revision }: Program): Machine | undefined {
         if (machine.staged === generation) continue;
         if (!machine.isPowered || !machine.isReachable) return machine;
         machine.staged = generation;
-        machine.hasDirectory = true;
         machine.peers ??= [];
     }
     return undefined;
