@@ -9,8 +9,11 @@ import { isSame, isUnknown } from "../stateValues";
 import { desiredOf, retiredHosts, type MembershipArgs, type MembershipInputs, type MembershipState } from "./inputs";
 import { locked, type LockedWork } from "./locked";
 import { Observer } from "./observe";
-import { describe, wholePlan, type Plan } from "./plan";
+import { wholePlan, type Plan } from "./plan";
+import { shown } from "./deviations";
+import { notePreview } from "./previews";
 import { memberTable, reconcile, type Tell } from "./reconcile";
+import { showPlan, tellDeviations } from "./show";
 import type { Desired, Observation } from "./types";
 
 endWithEngine();
@@ -74,8 +77,10 @@ function teller(cluster: string): Tell {
 
 /** The plan, shown in a preview: `up` tells its steps as it takes them. Undefined when the world can't be seen, or nothing would come of it. */
 async function foresee(olds: Partial<MembershipState>, news: MembershipInputs): Promise<Plan | undefined> {
+    const isPreviewed = previewed.has(news.cluster);
+    const tell: Tell = isPreviewed ? teller(news.cluster) : () => undefined;
+    if (isPreviewed) notePreview(news, undefined);
     if (isStopped(news.cluster)) return undefined;
-    const tell: Tell = previewed.has(news.cluster) ? teller(news.cluster) : () => undefined;
     if (isUnknown(news.hosts.map((host) => host.ssh))) {
         tell("the plan is not known yet: how to log in to the hosts is still to be made");
         return undefined;
@@ -84,7 +89,9 @@ async function foresee(olds: Partial<MembershipState>, news: MembershipInputs): 
     const observer = observerOf(wanted, news);
     try {
         const plan = wholePlan(await observer.observe(), wanted);
-        show(plan, tell);
+        showPlan(plan, wanted, tell);
+        if (isPreviewed) notePreview(news, shown(plan));
+        else tellDeviations(news, plan, teller(news.cluster));
         return plan;
     } catch (error) {
         tell(`the cluster can't be observed: ${messageOf(error)}`);
@@ -92,14 +99,6 @@ async function foresee(olds: Partial<MembershipState>, news: MembershipInputs): 
     } finally {
         observer.close();
     }
-}
-
-function show(plan: Plan, tell: Tell): void {
-    if (plan.waitsFor !== undefined) tell(`up will wait until ${plan.waitsFor}`);
-    plan.steps.forEach((step, index) =>
-        tell(`plan ${index + 1}/${plan.steps.length}: ${describe(step)}: ${step.because}`),
-    );
-    if (plan.refusal !== undefined) tell(`up will stop here: ${plan.refusal}`);
 }
 
 function isDeclaredOtherwise(olds: MembershipState, news: MembershipInputs): boolean {
@@ -123,7 +122,9 @@ async function converge(id: string, olds: Partial<MembershipState>, news: Member
         const seen = await locked(lockedWork(news, hosts), async (lock) => {
             const first = await observer.observe();
             clusterId = first.cluster?.clusterId ?? clusterId;
-            return reconcile(observer, wanted, first, {
+            const plan = wholePlan(first, wanted);
+            tellDeviations(news, plan, teller(news.cluster));
+            return reconcile(observer, wanted, first, plan, {
                 tell: teller(news.cluster),
                 beforeStep: () => lock.assertHeld(),
                 onSeen: (now) => {

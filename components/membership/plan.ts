@@ -72,6 +72,8 @@ function refusedByAlarm(world: World, verdict: Verdict): Verdict | undefined {
 /** What a run would do, as far as it can be foreseen. */
 export interface Plan {
     readonly steps: readonly Step[];
+    /** The world that each step starts from, as far as it can be foreseen, and the one that all lead to. */
+    readonly worlds: readonly Observation[];
     /** Why the plan ends before all is as wanted. */
     readonly refusal: string | undefined;
     /** What has to come true before the first step, or at all: something that is as declared, and does not answer. */
@@ -84,20 +86,21 @@ const STEP_LIMIT = 1000;
 /** The whole plan: each step's predicted outcome is what the next one starts from. Waits are taken to succeed, where what follows is known. */
 export function wholePlan(seen: Observation, wanted: Desired): Plan {
     const steps: Step[] = [];
+    const worlds: Observation[] = [];
     let waitsFor: string | undefined;
     let now = seen;
     for (let rounds = 0; rounds < STEP_LIMIT; rounds += 1) {
         const verdict = nextStep(now, wanted);
         switch (verdict.verdict) {
             case "done":
-                return { steps, refusal: undefined, waitsFor };
+                return { steps, worlds: [...worlds, now], refusal: undefined, waitsFor };
             case "refuse":
-                return { steps, refusal: verdict.error, waitsFor };
+                return { steps, worlds: [...worlds, now], refusal: verdict.error, waitsFor };
             case "wait": {
                 const after = predict.waited(now, wanted, verdict.hosts);
                 if (!after) {
                     const refusal = `it waits ${verdict.deadlineSeconds} s at most until ${verdict.until}, and what follows is not known before`;
-                    return { steps, refusal, waitsFor };
+                    return { steps, worlds: [...worlds, now], refusal, waitsFor };
                 }
                 if (steps.length === 0) waitsFor ??= verdict.until;
                 now = after;
@@ -105,6 +108,7 @@ export function wholePlan(seen: Observation, wanted: Desired): Plan {
             }
             case "step":
                 steps.push(verdict.step);
+                worlds.push(now);
                 now = predict.step(now, wanted, verdict.step);
         }
     }

@@ -1,12 +1,14 @@
 /** Observe → plan → act one step → observe again, until the plan is empty. */
 import { hostPaths } from "../host/paths";
 import { act, type Outcome } from "./act";
+import { nameOf, strike } from "./deviations";
 import { MembershipError, messageOf } from "./errors";
 import type { Observer } from "./observe";
 import { LINES_READ, tellingLines } from "./logLines";
 import { Patience } from "./patience";
-import { describe, nextStep, wholePlan } from "./plan";
+import { describe, nextStep, wholePlan, type Plan } from "./plan";
 import { lastLogLines } from "./scripts";
+import { riskOf } from "./tolerance";
 import type { Desired, Observation, Step, Verdict } from "./types";
 import { memberOf } from "./world";
 
@@ -35,22 +37,27 @@ export async function reconcile(
     observer: Observer,
     wanted: Desired,
     first: Observation,
+    plan: Plan,
     accompany: Accompany,
 ): Promise<Observation> {
-    return new Run(observer, wanted, accompany, wholePlan(first, wanted).steps.length).toTheEnd(first);
+    return new Run(observer, wanted, accompany, plan).toTheEnd(first);
 }
 
 class Run {
     private readonly began = performance.now();
     private readonly attempts = new Map<string, number>();
     private taken = 0;
+    /** The steps of the plan that are still to come. */
+    private left: string[];
 
     constructor(
         private readonly observer: Observer,
         private readonly wanted: Desired,
         private readonly accompany: Accompany,
-        private readonly foreseen: number,
-    ) {}
+        plan: Plan,
+    ) {
+        this.left = plan.steps.map(nameOf);
+    }
 
     async toTheEnd(first: Observation): Promise<Observation> {
         let seen = first;
@@ -59,6 +66,7 @@ class Run {
             const verdict = nextStep(seen, this.wanted);
             switch (verdict.verdict) {
                 case "done":
+                    this.left.forEach((name) => this.accompany.tell(`not as planned: there was no need to ${name}`));
                     return seen;
                 case "refuse":
                     throw new MembershipError(verdict.error);
@@ -74,8 +82,10 @@ class Run {
     private async take(seen: Observation, step: Step): Promise<Observation> {
         const name = describe(step);
         this.countAttempt(name);
+        this.follow(seen, step);
         this.taken += 1;
-        const number = `${this.taken}/${Math.max(this.foreseen, this.taken)}`;
+        const number = `${this.taken}/${this.taken + this.left.length}`;
+        const risk = riskOf(seen, this.wanted, step);
         let outcome = await this.act(seen, step, name);
         const patience = this.patience(patienceSeconds(this.wanted, step), () => `${name}: ${outcome.notYet ?? ""}`);
         while (outcome.notYet !== undefined) {
@@ -88,9 +98,17 @@ class Run {
             seen = now;
             outcome = await this.act(seen, step, name);
         }
-        this.accompany.tell(`${number} ${name}: ${step.because} (${this.elapsed()})`);
+        this.accompany.tell(`${number} ${name}: ${step.because} (${this.elapsed()})${risk ? ` [${risk}]` : ""}`);
         if (outcome.note) this.accompany.tell(outcome.note);
         return this.observer.refresh(seen, { hosts: outcome.hosts });
+    }
+
+    /** A step that was foreseen is crossed off, in whatever order; one that was not is told, and the plan is made anew. */
+    private follow(seen: Observation, step: Step): void {
+        if (strike(this.left, step)) return;
+        this.accompany.tell(`not as planned: ${describe(step)}: ${step.because}`);
+        this.left = wholePlan(seen, this.wanted).steps.map(nameOf);
+        strike(this.left, step);
     }
 
     private async act(seen: Observation, step: Step, name: string): Promise<Outcome> {
