@@ -1,10 +1,11 @@
 /**
  * `npm run bench`: what the package costs, as ratios to a floor measured in the same run, since machines differ and are noisy. Arguments:
- * how often each figure is measured (5).
+ * how often each figure is measured (5); or `changes`, and how often, for those of changes under load (bench/changes.ts).
  */
 import { pool } from "../components/remote/connectionPool";
 import { openBed, type Bed } from "../tests/integration/fixture";
 import { Project, type Run } from "../tests/integration/project";
+import { benchChanges } from "./changes";
 import { openFloor, type Floor } from "./floor";
 import { startWriter, type Written } from "./writer";
 
@@ -19,6 +20,7 @@ interface Growth {
 }
 
 async function main(): Promise<void> {
+    if (process.argv[2] === "changes") return benchChanges(Number(process.argv[3] ?? 3));
     const rounds = Number(process.argv[2] ?? 5);
     if (!Number.isInteger(rounds) || rounds < 1)
         throw new Error(`the number of rounds is "${process.argv[2]}"; wanted is 1 or more`);

@@ -5,7 +5,16 @@ import { diagnoseFailures } from "./diagnose";
 import { etcdctl, eventually, openBed, startTimes, voters, type Bed } from "./fixture";
 import { told } from "./moments";
 import { Project } from "./project";
-import { addressTowards, tell, Writer } from "./writer";
+import { refusals } from "../faults/workload/measures";
+import {
+    addressTowards,
+    assertSound,
+    describeReport,
+    startWorkload,
+    workloadClient,
+    type Workload,
+    type WorkloadReport,
+} from "../faults/workload/workload";
 
 const cluster = "gen";
 const all = ["a", "b", "c"];
@@ -14,6 +23,7 @@ describe("a cluster of three whose configuration changes", () => {
     let bed: Bed;
     let project: Project;
     let machine: string;
+    const workloads: Workload[] = [];
     /** What is declared now; each test changes it on top of what was before. */
     let declared: Partial<EtcdClusterArgs>;
 
@@ -25,7 +35,7 @@ describe("a cluster of three whose configuration changes", () => {
         bed = await openBed("it-gen", "10.85.1", 3);
         project = await Project.open();
         machine = await addressTowards("10.85.1.11");
-        declared = { clients: [{ name: "writer", addresses: [machine] }], timeouts: { healthSeconds: 10 } };
+        declared = { clients: [workloadClient(machine)], timeouts: { healthSeconds: 10 } };
         await project.mustUp(program());
     });
 
@@ -34,27 +44,22 @@ describe("a cluster of three whose configuration changes", () => {
         await bed?.lab.down();
     });
 
+    afterEach(() => workloads.splice(0).forEach((workload) => workload.abandon()));
+
     diagnoseFailures(() => bed?.lab);
 
-    async function startWriter(prefix: string): Promise<Writer> {
-        const outputs = (await project.outputs())[cluster]!;
-        const writer = new Writer(outputs.endpoints, outputs.clientCertificates["writer"]!, prefix);
-        await writer.progress(10);
-        return writer;
+    async function startClients(): Promise<Workload> {
+        const workload = await startWorkload((await project.outputs())[cluster]!, { phase: "change" });
+        workloads.push(workload);
+        return workload;
     }
 
-    async function assertNothingLost(writer: Writer): Promise<void> {
-        const account = await writer.stop();
-        console.log(`      ${tell(account)}`);
-        for (const name of all) {
-            const text = await etcdctl(bed.lab.host(name), cluster, "get w/ --prefix --keys-only");
-            const there = new Set(text.split("\n"));
-            assert.deepEqual(
-                account.acknowledged.filter((key) => !there.has(key)),
-                [],
-                `acknowledged writes that "${name}" lacks`,
-            );
-        }
+    async function assertNothingLost(workload: Workload): Promise<WorkloadReport> {
+        await workload.progress(50);
+        const report = await workload.stop();
+        console.log(describeReport(report).replace(/^/gm, "      "));
+        assertSound(report);
+        return report;
     }
 
     async function leader(): Promise<string> {
@@ -82,11 +87,10 @@ describe("a cluster of three whose configuration changes", () => {
     it("restarts its members one at a time, the leader last and moved first, and loses no acknowledged write", async () => {
         const changes = { tuning: { snapshotCount: 5000 }, logLevel: "warn" } as const;
         const [led, before, began] = [await leader(), await startTimes(bed.lab, all, cluster), Date.now() / 1000];
-        const writer = await startWriter("w/tuned-");
+        const workload = await startClients();
         const run = await project.mustUp(program(changes));
         declared = { ...declared, ...changes };
-        await writer.progress(10);
-        await assertNothingLost(writer);
+        await assertNothingLost(workload);
 
         const steps = told(run.text, cluster).flatMap(
             (line) => /^\d+\/\d+ (restart|move).*?"(\w)"/.exec(line)?.slice(1, 3) ?? [],
@@ -164,17 +168,18 @@ describe("a cluster of three whose configuration changes", () => {
     it("renews its leaf certificates without a restart, and clients with the old ones work on", async () => {
         const before = await startTimes(bed.lab, all, cluster);
         const serials = await Promise.all(all.map(serial));
-        const writer = await startWriter("w/renewed-");
+        const workload = await startClients();
         const run = await project.mustUp(program({ certificates: { validityHours: 4000 } }));
         declared = { ...declared, certificates: { validityHours: 4000 } };
         assert.doesNotMatch(run.text, /restart "/);
         assert.deepEqual(await startTimes(bed.lab, all, cluster), before);
         const renewed = await Promise.all(all.map(serial));
         renewed.forEach((now, index) => assert.notEqual(now, serials[index]));
-        await writer.progress(10);
-        const newcomer = await startWriter("w/after-renewal-");
-        await assertNothingLost(writer);
-        await assertNothingLost(newcomer);
+        const newcomer = await startClients();
+        for (const clients of [workload, newcomer]) {
+            const [change] = (await assertNothingLost(clients)).phases;
+            assert.deepEqual(refusals(change!), []);
+        }
     });
 
     it("fails in time when a member hangs, and needs nothing but another up once it does not", async () => {

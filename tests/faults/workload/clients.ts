@@ -8,6 +8,7 @@ const PAUSE_MS = 15;
 /** The client that moves on measures gaps, so it hardly pauses. */
 const SHORT_PAUSE_MS = 3;
 const PAUSE_AFTER_ERROR_MS = 50;
+const SHORT_PAUSE_AFTER_ERROR_MS = 5;
 
 /** The name of the client that goes to the next endpoint when one does not acknowledge. */
 export const ROAMING = "any";
@@ -19,15 +20,19 @@ interface Loop {
 /** Writes through one endpoint, and works on the register through it. */
 export function startClient(recorder: Recorder, endpoint: Endpoint): Loop {
     const began = performance.now();
-    const writing = repeat(PAUSE_MS, () => write(recorder, endpoint.name, endpoint));
-    const registering = repeat(PAUSE_MS, registerTurn(recorder, endpoint, `${endpoint.name}@${Math.round(began)}`));
+    const writing = repeat(PAUSE_MS, PAUSE_AFTER_ERROR_MS, () => write(recorder, endpoint.name, endpoint));
+    const registering = repeat(
+        PAUSE_MS,
+        PAUSE_AFTER_ERROR_MS,
+        registerTurn(recorder, endpoint, `${endpoint.name}@${Math.round(began)}`),
+    );
     return { stop: async () => void (await Promise.all([writing.stop(), registering.stop()])) };
 }
 
 /** Does what an application's client does, which knows all endpoints. */
 export function startRoamingClient(recorder: Recorder, endpoints: () => readonly Endpoint[]): Loop {
     let current: Endpoint | undefined;
-    return repeat(SHORT_PAUSE_MS, async () => {
+    return repeat(SHORT_PAUSE_MS, SHORT_PAUSE_AFTER_ERROR_MS, async () => {
         const all = endpoints();
         if (!current || !all.includes(current)) current = all[0]!;
         const isDone = await write(recorder, ROAMING, current);
@@ -170,12 +175,12 @@ export function textOf(error: unknown): string {
     return error instanceof Error ? error.message : String(error);
 }
 
-function repeat(pauseMs: number, turn: () => Promise<boolean>): Loop {
+function repeat(pauseMs: number, pauseAfterErrorMs: number, turn: () => Promise<boolean>): Loop {
     let isOn = true;
     const work = (async (): Promise<void> => {
         while (isOn) {
             const isDone = await turn();
-            await new Promise((resolve) => setTimeout(resolve, isDone ? pauseMs : PAUSE_AFTER_ERROR_MS));
+            await new Promise((resolve) => setTimeout(resolve, isDone ? pauseMs : pauseAfterErrorMs));
         }
     })();
     return {

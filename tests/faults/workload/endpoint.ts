@@ -20,7 +20,7 @@ export class Endpoint {
 
     constructor(
         readonly url: string,
-        private readonly credentials: EtcdCredentials,
+        private readonly credentials: EtcdCredentials | undefined,
         private readonly deadlineMs: number,
     ) {
         this.client = this.connect();
@@ -61,11 +61,13 @@ export class Endpoint {
     private connect(): Client {
         return new Client({
             hosts: this.url,
-            credentials: {
-                rootCertificate: Buffer.from(this.credentials.ca),
-                privateKey: Buffer.from(this.credentials.key),
-                certChain: Buffer.from(this.credentials.cert),
-            },
+            ...(this.credentials && {
+                credentials: {
+                    rootCertificate: Buffer.from(this.credentials.ca),
+                    privateKey: Buffer.from(this.credentials.key),
+                    certChain: Buffer.from(this.credentials.cert),
+                },
+            }),
             // Never again by itself: a call whose answer was lost may have been done.
             faultHandling: { host: () => noop, global: noop },
             grpcOptions: {

@@ -44,18 +44,29 @@ export function measure(recording: Recording): readonly PhaseReport[] {
     });
 }
 
-/** The longest time without an acknowledgement that a phase has a part in; it may have begun before or ended after. */
+/** Errors that are answers; a call that had none in time may tell of a busy machine only. */
+export function refusals({ errors }: PhaseReport): readonly string[] {
+    return Object.keys(errors).filter((error) => !error.includes("DEADLINE_EXCEEDED"));
+}
+
+/** The longest time without an acknowledgement. One that lies in two phases counts, whole, for the one with the larger part of it. */
 function longestGap(writes: readonly Write[], beganMs: number, endMs: number): number {
     const moments = writes
         .filter(({ revision }) => revision !== undefined)
         .map(({ endedMs }) => endedMs)
         .sort((a, b) => a - b);
-    const first = moments.findLastIndex((moment) => moment <= beganMs);
-    const after = moments.findIndex((moment) => moment >= endMs);
-    const inside = moments.slice(Math.max(first, 0), after === -1 ? undefined : after + 1);
     // Nobody was heard before, or after.
-    const points = [...(first === -1 ? [beganMs] : []), ...inside, ...(after === -1 ? [endMs] : [])];
-    return Math.max(0, ...points.slice(1).map((point, index) => point - points[index]!));
+    const points = [
+        ...((moments[0] ?? Infinity) > beganMs ? [beganMs] : []),
+        ...moments,
+        ...((moments.at(-1) ?? -Infinity) < endMs ? [endMs] : []),
+    ];
+    return points.slice(1).reduce((longest, to, index) => {
+        const from = points[index]!;
+        const middle = (from + to) / 2;
+        const isHere = (middle >= beganMs && middle < endMs) || (from <= beganMs && to >= endMs);
+        return isHere ? Math.max(longest, to - from) : longest;
+    }, 0);
 }
 
 export function quantile(sorted: readonly number[], share: number): number {

@@ -20,13 +20,8 @@ class Program {
     private readonly roaming: { readonly stop: () => Promise<void> };
     private readonly watch: Watch;
 
-    constructor(
-        private readonly setting: Setting,
-        phase: string,
-        minimumWrites: number,
-    ) {
+    constructor(private readonly setting: Setting) {
         this.recorder = new Recorder(setting.prefix);
-        this.recorder.beginPhase(phase, minimumWrites);
         void this.use(setting.endpoints);
         this.roaming = startRoamingClient(this.recorder, () => this.endpoints());
         this.watch = new Watch(this.recorder, () => this.endpoints());
@@ -106,7 +101,7 @@ let program: Program | undefined;
 
 async function answer(request: Request): Promise<Recording | undefined> {
     if (request.kind !== "start") return program!.serve(request);
-    program = new Program(request.setting, request.phase, request.minimumWrites);
+    program = new Program(request.setting);
     return undefined;
 }
 

@@ -4,7 +4,8 @@ import type { Recording } from "./recording";
 
 export interface Setting {
     readonly endpoints: readonly string[];
-    readonly credentials: EtcdCredentials;
+    /** None for a cluster without TLS. */
+    readonly credentials?: EtcdCredentials | undefined;
     readonly prefix: string;
     readonly deadlineMs: number;
     /** How long the end may take: the last read, and members that lag. */
@@ -12,7 +13,7 @@ export interface Setting {
 }
 
 export type Request =
-    | { readonly kind: "start"; readonly setting: Setting; readonly phase: string; readonly minimumWrites: number }
+    | { readonly kind: "start"; readonly setting: Setting }
     | { readonly kind: "phase"; readonly name: string; readonly minimumWrites: number }
     | { readonly kind: "use"; readonly endpoints: readonly string[] }
     | { readonly kind: "progress"; readonly writes: number; readonly seconds: number; readonly client?: string }

@@ -26,6 +26,8 @@ const checkout = join(__dirname, "..", "..", "..");
 const NAME = "workload";
 
 export interface WorkloadOptions {
+    /** Where the clients begin. @default all that the cluster's outputs name */
+    readonly endpoints?: readonly string[];
     /** Of each call, in milliseconds. @default 500 */
     readonly deadlineMs?: number;
     /** The name of the first phase. @default "before" */
@@ -69,7 +71,7 @@ export function addressTowards(host: string): Promise<string> {
 export async function startWorkload(outputs: ClusterOutputs, options: WorkloadOptions = {}): Promise<Workload> {
     const credentials = outputs.clientCertificates[NAME];
     if (!credentials) throw new Error(`the cluster declares no client "${NAME}"; use workloadClient(…)`);
-    return Workload.start(outputs.endpoints, credentials, options);
+    return Workload.start(options.endpoints ?? outputs.endpoints, credentials, options);
 }
 
 export class Workload {
@@ -92,10 +94,11 @@ export class Workload {
         });
     }
 
+    /** @param credentials none for a cluster without TLS */
     static async start(
         endpoints: readonly string[],
-        credentials: EtcdCredentials,
-        options: WorkloadOptions,
+        credentials: EtcdCredentials | undefined,
+        options: Omit<WorkloadOptions, "endpoints"> = {},
     ): Promise<Workload> {
         const { minimumWrites = 20, startSeconds = 30 } = options;
         const child = fork(join(__dirname, "program.ts"), {
@@ -113,10 +116,10 @@ export class Workload {
                 deadlineMs: options.deadlineMs ?? 500,
                 settleSeconds: options.settleSeconds ?? 20,
             },
-            phase: options.phase ?? "before",
-            minimumWrites,
         });
         await workload.awaitClients(endpoints);
+        // What the clients take to connect says nothing about the cluster.
+        await workload.phase(options.phase ?? "before");
         return workload;
     }
 
@@ -197,8 +200,8 @@ export function assertSound(report: WorkloadReport): void {
 /** One line per phase. */
 export function describeReport({ phases, recording }: WorkloadReport): string {
     const lines = phases.map(
-        ({ name, acknowledged, failed, longestGapMs, longestSilenceMs, p50Ms, p99Ms }) =>
-            `${name}: ${acknowledged} writes acknowledged, ${failed} not; longest gap ${longestGapMs.toFixed(0)} ms (of all clients ${longestSilenceMs.toFixed(0)} ms), p50 ${p50Ms.toFixed(1)} ms, p99 ${p99Ms.toFixed(1)} ms`,
+        ({ name, acknowledged, failed, failedBy, longestGapMs, longestSilenceMs, p50Ms, p99Ms }) =>
+            `${name}: ${acknowledged} writes acknowledged, ${failed} not${failed > 0 ? ` ${JSON.stringify(failedBy)}` : ""}; longest gap ${longestGapMs.toFixed(0)} ms (of all clients ${longestSilenceMs.toFixed(0)} ms), p50 ${p50Ms.toFixed(1)} ms, p99 ${p99Ms.toFixed(1)} ms`,
     );
     const { register, reads, watched, watchConnections } = recording;
     return [

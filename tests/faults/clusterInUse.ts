@@ -1,0 +1,144 @@
+/** A cluster whose workload goes on while its declaration changes: what the tests of changes and their figures share. */
+import type { EtcdClusterArgs } from "../../components";
+import { etcdctl, eventually, voters, type Bed } from "../integration/fixture";
+import { Project, type ClusterOutputs, type Run } from "../integration/project";
+import { addressTowards, startWorkload, workloadClient, type Workload, type WorkloadReport } from "./workload/workload";
+
+/** The phase of a report in which the change happens. */
+export const CHANGE = "change";
+
+export interface Changed {
+    readonly report: WorkloadReport;
+    /** The `up` that made the change; none where the change is a fault. */
+    readonly run?: Run;
+}
+
+export class ClusterInUse {
+    /** Who is declared now. */
+    hosts: readonly string[] = [];
+    private settings: Partial<EtcdClusterArgs> = {};
+    private workload: Workload | undefined;
+
+    private constructor(
+        readonly bed: Bed,
+        readonly project: Project,
+        readonly cluster: string,
+        /** Acknowledged writes before a change and after it, so that there is something to compare. */
+        private readonly writes: number,
+    ) {}
+
+    static async open(bed: Bed, cluster: string, writes: number): Promise<ClusterInUse> {
+        const opened = new ClusterInUse(bed, await Project.open(), cluster, writes);
+        const [first] = bed.lab.hosts;
+        opened.settings = { clients: [workloadClient(await addressTowards(first!.address))] };
+        return opened;
+    }
+
+    /** Without any load. */
+    async build(hosts: readonly string[]): Promise<void> {
+        this.hosts = hosts;
+        await this.project.mustUp(this.program());
+    }
+
+    /** Declares other hosts or settings while the workload goes on. @throws when `up` fails, or the members are not those declared */
+    async change(hosts: readonly string[], settings: Partial<EtcdClusterArgs> = {}): Promise<Changed> {
+        return this.inUse(async (workload) => {
+            this.hosts = hosts;
+            this.settings = { ...this.settings, ...settings };
+            await workload.phase(CHANGE);
+            const run = await this.project.mustUp(this.program());
+            await workload.phase("after");
+            await workload.useAll(this.endpoints(await this.outputs()));
+            await workload.progress(this.writes);
+            for (const name of hosts) {
+                const found = await voters(this.bed.lab.host(name), this.cluster);
+                if (found.join() !== [...hosts].sort().join())
+                    throw new Error(`"${name}" lists the voters ${found.join()}, and ${hosts.join()} are declared`);
+            }
+            return { report: await workload.stop(), run };
+        });
+    }
+
+    /** Pulls the plug of a host while the workload goes on. */
+    async killHost(name: string): Promise<Changed> {
+        return this.inUse(async (workload) => {
+            const dead = this.bed.lab.host(name);
+            await workload.phase(CHANGE);
+            await dead.kill();
+            await workload.progress(this.writes);
+            await workload.phase("after");
+            await workload.progress(this.writes);
+            return { report: await workload.stop(this.endpoints(await this.outputs())) };
+        });
+    }
+
+    /** Who leads, as a member that is up sees it. */
+    async leader(): Promise<string> {
+        let found: string | undefined;
+        await eventually("a member leads", 10, async () => {
+            for (const name of this.hosts) {
+                const text = await etcdctl(
+                    this.bed.lab.host(name),
+                    this.cluster,
+                    "endpoint status --write-out json",
+                ).catch(() => "[]");
+                for (const { Status } of JSON.parse(text) as readonly StatusLine[])
+                    if (Status.leader === Status.header.member_id) found = name;
+            }
+            if (found === undefined) throw new Error(`none of ${this.hosts.join(", ")} says that it leads`);
+        });
+        return found!;
+    }
+
+    async followers(): Promise<readonly string[]> {
+        const leader = await this.leader();
+        return this.hosts.filter((name) => name !== leader);
+    }
+
+    /** A host that is not declared. */
+    get spare(): string {
+        const spare = this.bed.lab.hosts.find(({ name }) => !this.hosts.includes(name));
+        if (!spare) throw new Error("every host of the lab is declared");
+        return spare.name;
+    }
+
+    /** For a test that has failed. */
+    abandon(): void {
+        this.workload?.abandon();
+    }
+
+    close(): void {
+        this.abandon();
+        this.project.close();
+    }
+
+    private program(): Record<string, EtcdClusterArgs> {
+        return { [this.cluster]: this.bed.declare(this.hosts, this.settings) };
+    }
+
+    private async outputs(): Promise<ClusterOutputs> {
+        return (await this.project.outputs())[this.cluster]!;
+    }
+
+    /** Of the members whose hosts are up. */
+    private endpoints(outputs: ClusterOutputs): readonly string[] {
+        const up = this.bed.lab.hosts.filter((host) => host.isRunning()).map(({ address }) => address);
+        return outputs.endpoints.filter((url) => up.includes(new URL(url).hostname));
+    }
+
+    private async inUse(act: (workload: Workload) => Promise<Changed>): Promise<Changed> {
+        const outputs = await this.outputs();
+        const workload = await startWorkload(outputs, { endpoints: this.endpoints(outputs) });
+        this.workload = workload;
+        try {
+            await workload.progress(this.writes);
+            return await act(workload);
+        } finally {
+            workload.abandon();
+        }
+    }
+}
+
+interface StatusLine {
+    readonly Status: { readonly leader: number; readonly header: { readonly member_id: number } };
+}
