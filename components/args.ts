@@ -70,6 +70,13 @@ export interface EtcdClusterArgs {
      * @default see {@link CertificateArgs} */
     readonly certificates?: CertificateArgs;
 
+    /**
+     * Take over a cluster that runs already and that the state of this stack does not know: one whose state was lost. Its members then
+     * trust their old authorities and this stack's new ones, and keep the certificates that they have, for as long as this is set. Give
+     * clients their new certificates, then take it away: members get new certificates and the old authorities are dropped.
+     * @default false: a cluster that this stack's state does not know is left alone */
+    readonly adopt?: boolean;
+
     /** Delete the data directories on `pulumi destroy` instead of moving them aside.
      * @default false */
     readonly deleteDataOnDestroy?: boolean;

@@ -1,6 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 
 import type { EtcdClusterArgs, EtcdHostArgs, TimeoutArgs } from "./args";
+import { bundle } from "./adoption/authorities";
 import { claimPlaces, type Claim } from "./claims";
 import { ClusterCertificates, type ClientCertificate } from "./certificates";
 import { sshTarget } from "./connection";
@@ -47,9 +48,17 @@ export class EtcdCluster extends pulumi.ComponentResource {
         const hosts = this.hosts(cluster, certificates, provision);
         const membership = this.membership(cluster, certificates, provision, hosts);
 
-        this.ca = certificates.clientCa;
-        this.clientCertificates = certificates.clients;
-        this.operator = certificates.operator;
+        const trusting = (own: ClientCertificate): ClientCertificate => ({
+            ...own,
+            ca: pulumi
+                .all([own.ca, provision.inherited])
+                .apply(([ca, inherited]) => (inherited ? bundle(ca, inherited.clientCa) : ca)),
+        });
+        this.clientCertificates = Object.fromEntries(
+            Object.entries(certificates.clients).map(([client, own]) => [client, trusting(own)]),
+        );
+        this.operator = trusting(certificates.operator);
+        this.ca = this.operator.ca;
         this.clusterId = membership.clusterId;
         this.members = membership.members;
         this.initialClusterState = membership.initialClusterState;
@@ -95,6 +104,7 @@ export class EtcdCluster extends pulumi.ComponentResource {
                 firewall: args.firewall ?? true,
                 deleteDataOnDestroy: args.deleteDataOnDestroy ?? false,
                 tuning: args.tuning ?? {},
+                adopt: args.adopt ?? false,
                 hosts: args.hosts.map((host) => ({
                     name: host.name,
                     address: host.address,
@@ -115,6 +125,7 @@ export class EtcdCluster extends pulumi.ComponentResource {
                         settings: hostSettings(cluster, host),
                         ssh: resolveSsh(cluster.args.ssh, host),
                         certificates: certificates.hosts[host.name]!,
+                        inherited: provision.inherited,
                         owner: provision.owner,
                         triggers: [provision.incarnations.apply((all) => all[host.name] ?? "")],
                     },
@@ -153,6 +164,7 @@ export class EtcdCluster extends pulumi.ComponentResource {
                 access: args.access ?? "ssh",
                 timeouts,
                 credentials: certificates.operator,
+                inherited: provision.inherited,
             },
             { parent: this, dependsOn: [provision, ...hosts] },
         );
@@ -217,6 +229,7 @@ function hostSettings(
         logLevel: args.logLevel ?? "info",
         tuning: args.tuning ?? {},
         maxLearners,
+        peers: args.hosts.map((peer) => peer.address),
         firewall: args.firewall ?? true,
         clientAddresses: (args.clients ?? []).flatMap((client) => client.addresses ?? []),
     };

@@ -1,6 +1,7 @@
 import * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
 
+import { withInherited, type Authorities } from "./adoption/authorities";
 import { commandConnection } from "./connection";
 import { renderGeneration } from "./host/generation";
 import type { HostCertificates, HostSettings } from "./host/settings";
@@ -14,6 +15,8 @@ export interface EtcdHostInputs {
     readonly ssh: ResolvedSsh;
     /** PEM texts. */
     readonly certificates: { readonly [Part in keyof HostCertificates]: pulumi.Input<string> };
+    /** What the cluster trusted before it was taken over; undefined when it is this stack's alone. @default undefined */
+    readonly inherited?: pulumi.Input<Authorities | undefined>;
     /** Which stack's state this is for; noted on the host. */
     readonly owner: pulumi.Input<string>;
     /** How long the host may take to lay down its files, in seconds. @default 180 */
@@ -52,18 +55,23 @@ export class EtcdHost extends pulumi.ComponentResource {
         );
 
         const digest = pulumi
-            .all([certificates.clientCa, certificates.peerCa])
-            .apply(([clientCa, peerCa]) => renderGeneration(settings, { clientCa, peerCa }).digest);
+            .all([certificates.clientCa, certificates.peerCa, inputs.inherited])
+            .apply(([clientCa, peerCa, inherited]) => {
+                const trusted = withInherited({ clientCa, peerCa }, inherited);
+                return renderGeneration({ ...settings, isTakingOver: inherited !== undefined }, trusted).digest;
+            });
         // Whoever uses the digest can rely on the files being there.
         this.generation = pulumi.all([digest, staged.id]).apply(([known]) => known);
         this.registerOutputs({ generation: this.generation });
     }
 }
 
-function staging({ settings, ssh, certificates, owner }: EtcdHostInputs): pulumi.Output<string> {
-    const late = pulumi.all([pulumi.output(certificates), ssh.sudoPassword, owner]);
-    const input = late.apply(([pems, sudoPassword, by]) =>
-        stageInput(renderStage(settings, pems, by).script, ssh.sudo ? sudoPassword : undefined),
-    );
+function staging({ settings, ssh, certificates, owner, inherited }: EtcdHostInputs): pulumi.Output<string> {
+    const late = pulumi.all([pulumi.output(certificates), ssh.sudoPassword, owner, inherited]);
+    const input = late.apply(([pems, sudoPassword, by, former]) => {
+        const given = { ...pems, ...withInherited(pems, former) };
+        const { script } = renderStage({ ...settings, isTakingOver: former !== undefined }, given, by);
+        return stageInput(script, ssh.sudo ? sudoPassword : undefined);
+    });
     return pulumi.secret(input);
 }

@@ -8,4 +8,4 @@ export type Late<T> = T extends string | number | boolean | undefined
       : { readonly [Key in keyof T]: Late<T[Key]> } | pulumi.Input<T>;
 
 /** The inputs of a resource of ours: its fields are there, what is in them may be known late. */
-export type LateInputs<T> = { readonly [Key in keyof T]: Late<T[Key]> };
+export type LateInputs<T> = { readonly [Key in keyof T]: Late<T[Key]> | pulumi.Input<T[Key]> };

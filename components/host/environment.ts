@@ -8,6 +8,9 @@ type Variables = readonly (readonly [flag: string, value: string | number | bool
 /** What systemd takes from an EnvironmentFile as it stands: no quotes, no blanks, no backslashes, no line ends. */
 const PLAIN_VALUE = /^[A-Za-z0-9._:/,=@+[\]-]+$/;
 
+/** In the `etcd.env` of a generation that trusts the authorities of old besides our own. */
+export const TAKING_OVER = "# taking over";
+
 /**
  * The text of `etcd.env`: what etcd is told, apart from the initial cluster and its state, which membership writes to a file of
  * their own. A flag goes in only if this version of etcd knows it.
@@ -16,7 +19,8 @@ const PLAIN_VALUE = /^[A-Za-z0-9._:/,=@+[\]-]+$/;
 export function renderEnvironment(settings: HostSettings): string {
     const lines = variables(settings).flatMap(([flag, value]) => (value === undefined ? [] : [variable(flag, value)]));
     // The version is here so that another one makes another generation, even where its binaries have the same path.
-    return [HEADER, `# etcd ${settings.version}`, ...lines, ""].join("\n");
+    const phase = settings.isTakingOver ? [TAKING_OVER] : [];
+    return [HEADER, `# etcd ${settings.version}`, ...phase, ...lines, ""].join("\n");
 }
 
 function variable(flag: string, value: string | number | boolean): string {
@@ -47,7 +51,8 @@ function variables(settings: HostSettings): Variables {
         ["peer-key-file", `${paths.pki}/peer.key`],
         ["peer-client-cert-auth", true],
         ["peer-trusted-ca-file", `${paths.current}/peer-ca.crt`],
-        ["peer-cert-allowed-cn", peerCommonName(settings.cluster)],
+        // The certificates that somebody else made have names of their own.
+        ["peer-cert-allowed-cn", settings.isTakingOver ? undefined : peerCommonName(settings.cluster)],
         // The floor is TLS 1.2 in every version; 3.5.8 and later can be told so.
         ["tls-min-version", isAtLeast(version, "3.5.8") ? "TLS1.2" : undefined],
         // 3.4 has an older logger as its default, which knows no levels.

@@ -23,6 +23,10 @@ export interface HostSettings {
     readonly firewall: boolean;
     /** Addresses and networks that are let in to the client port, besides the members'. */
     readonly clientAddresses: readonly string[];
+    /** The addresses of all declared hosts. */
+    readonly peers?: readonly string[];
+    /** A cluster that others built is being taken over: members keep the certificates that they have. @default false */
+    readonly isTakingOver?: boolean;
 }
 
 /** PEM texts for one host. The keys are secrets. */

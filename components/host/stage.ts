@@ -4,6 +4,9 @@ import { renderGeneration } from "./generation";
 import { ETCD_USER, HEADER, type HostCertificates, type HostSettings } from "./settings";
 import { STAGE_FUNCTIONS } from "./stageFunctions";
 
+/** The fourth line of the mark on a host that is being taken over. */
+export const MARK_TAKING_OVER = "taking over";
+
 /** What is staged on a host. */
 export interface Stage {
     /** The digest of the generation that the script lays down. */
@@ -27,7 +30,8 @@ export function renderStage(settings: HostSettings, certificates: HostCertificat
         "peer.crt": certificates.peerCert,
         "peer.key": certificates.peerKey,
     };
-    const mark = `${HEADER}\n${settings.clusterToken}\n${owner}\n`;
+    const phase = settings.isTakingOver ? `${MARK_TAKING_OVER}\n` : "";
+    const mark = `${HEADER}\n${settings.clusterToken}\n${owner}\n${phase}`;
     const script = [
         STAGE_FUNCTIONS,
         ...variables({
@@ -55,7 +59,10 @@ export function renderStage(settings: HostSettings, certificates: HostCertificat
         // The first file, so that whatever a run that was cut off leaves behind is known as ours.
         call("put", paths.mark, "0640", `root:${ETCD_USER}`, mark),
         call("make_directories", paths.pki),
-        ...Object.entries(leaves).map(([name, text]) => owned(`${paths.pki}/${name}`, text)),
+        // What runs with the old ones may be trusted with no others yet.
+        ...Object.entries(leaves).map(([name, text]) =>
+            owned(settings.isTakingOver ? "put_once" : "put", `${paths.pki}/${name}`, text),
+        ),
         call("begin_generation"),
         ...Object.entries(files).map(([name, text]) => generationFile(name, text)),
         call("end_generation"),
@@ -71,7 +78,13 @@ function firewall(settings: HostSettings): readonly string[] {
     const { paths } = settings;
     if (!settings.firewall) return [call("open_firewall", paths.firewall, renderNoFirewall(settings))];
     return [
-        call("put_once", paths.peers, "0640", `root:${ETCD_USER}`, renderPeers([])),
+        call(
+            "put_once",
+            paths.peers,
+            "0640",
+            `root:${ETCD_USER}`,
+            renderPeers(settings.isTakingOver ? (settings.peers ?? []) : []),
+        ),
         call("put_units", renderFirewallUnit(settings), renderFirewallDropIn(settings)),
         call("load_firewall", paths.firewall, renderFirewall(settings)),
     ];
@@ -84,8 +97,8 @@ function generationFile(name: string, text: string): string {
     return `put "$generation"/${shellQuote(name)} ${mode} ${shellQuote(owner)} ${shellQuote(text)}`;
 }
 
-function owned(path: string, text: string): string {
-    return call("put", path, "0600", `${ETCD_USER}:${ETCD_USER}`, text);
+function owned(put: string, path: string, text: string): string {
+    return call(put, path, "0600", `${ETCD_USER}:${ETCD_USER}`, text);
 }
 
 function call(name: string, ...words: readonly string[]): string {

@@ -1,4 +1,6 @@
 /** check, diff, create, read, update, remove: what the engine asks of `EtcdMembership`. Create and update are one function. */
+import { bundle } from "../adoption/authorities";
+import { lentByHosts } from "../adoption/lent";
 import { endWithEngine } from "../engineLife";
 import { isStopped } from "../provision/stops";
 import { pool } from "../remote/connectionPool";
@@ -86,7 +88,7 @@ async function foresee(olds: Partial<MembershipState>, news: MembershipInputs): 
         return undefined;
     }
     const wanted = desiredOf(olds, news);
-    const observer = observerOf(wanted, news);
+    const observer = await observerOf(wanted, news);
     try {
         const plan = wholePlan(await observer.observe(), wanted);
         showPlan(plan, wanted, tell);
@@ -108,14 +110,19 @@ function isDeclaredOtherwise(olds: MembershipState, news: MembershipInputs): boo
     });
 }
 
-function observerOf(wanted: Desired, { credentials, access }: MembershipInputs): Observer {
-    return new Observer(wanted, pool, isUnknown(credentials) ? undefined : credentials, access);
+async function observerOf(wanted: Desired, news: MembershipInputs): Promise<Observer> {
+    const { access, inherited } = news;
+    const credentials = isUnknown(news.credentials) ? undefined : news.credentials;
+    const hosts = [...wanted.hosts, ...wanted.retired];
+    const lent =
+        inherited && (await lentByHosts(pool, wanted, hosts, bundle(inherited.clientCa, credentials?.ca ?? "")));
+    return new Observer(wanted, pool, credentials, access, lent);
 }
 
 /** Create and update: from whatever is there to what is declared. A failure keeps what is needed to go on, or to destroy. */
 async function converge(id: string, olds: Partial<MembershipState>, news: MembershipInputs): Promise<MembershipState> {
     const wanted = desiredOf(olds, news);
-    const observer = observerOf(wanted, news);
+    const observer = await observerOf(wanted, news);
     let clusterId = olds.clusterId;
     try {
         const hosts = [...wanted.hosts, ...wanted.retired];

@@ -1,4 +1,5 @@
 /** What the engine hands to the handler, and what it keeps in state → the protocol's plain values. Pure. */
+import type { Authorities } from "../adoption/authorities";
 import { httpsUrl } from "../host/settings";
 import type { EtcdCredentials } from "../remote/etcdClient";
 import { isUnknown } from "../stateValues";
@@ -33,6 +34,8 @@ export interface MembershipInputs {
     readonly timeouts: Timeouts;
     /** The operator's certificate for etcd's API. */
     readonly credentials: EtcdCredentials;
+    /** What the members trusted before, while the cluster is taken over. */
+    readonly inherited?: Authorities;
     /** The stack that declares the cluster, to name who holds its lock. */
     readonly stack: string;
 }
@@ -71,6 +74,9 @@ function place(host: HostInputs): string {
     return `${host.name} ${httpsUrl(host.address, host.peerPort)}`;
 }
 
+/** A preview of a take-over: whatever is made, it is another one than those that run. */
+const GENERATION_TO_COME = "(staged)";
+
 export function desiredOf(olds: Partial<MembershipState>, news: MembershipInputs): Desired {
     const retired = retiredHosts(olds, news);
     const named = (name: string): number => [...news.hosts, ...retired].filter((host) => host.name === name).length;
@@ -80,7 +86,10 @@ export function desiredOf(olds: Partial<MembershipState>, news: MembershipInputs
         dataDir: news.dataDir,
         releaseDir: news.releaseDir,
         version: news.version,
-        hosts: news.hosts.map((host) => wantedHost(host, host.name)),
+        hosts: news.hosts.map((host) => ({
+            ...wantedHost(host, host.name),
+            ...(news.inherited && isUnknown(host.generation) && { generation: GENERATION_TO_COME }),
+        })),
         retired: retired.map((host) =>
             wantedHost(host, named(host.name) > 1 ? `${host.name}@${host.address}:${host.peerPort}` : host.name),
         ),

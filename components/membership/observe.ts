@@ -1,4 +1,5 @@
 /** The world → Observation. Looks at hosts over SSH, and asks etcd through the same connection, or directly. Changes nothing. */
+import type { Lent } from "../adoption/lent";
 import { hostPaths } from "../host/paths";
 import { directWay } from "../remote/direct";
 import type { EtcdClient, EtcdCredentials } from "../remote/etcdClient";
@@ -29,6 +30,8 @@ export class Observer {
         private readonly credentials: EtcdCredentials | undefined,
         /** How etcd is asked. */
         private readonly access: "ssh" | "direct",
+        /** By host, instead of the credentials: what its member is reached with while the cluster is taken over. */
+        private readonly lent?: ReadonlyMap<string, Lent>,
     ) {}
 
     private get hosts(): readonly WantedHost[] {
@@ -79,7 +82,8 @@ export class Observer {
      * from the first moment and lets them hang until then.
      */
     private async ask(host: WantedHost, seen: HostSeen): Promise<HostSeen> {
-        const status = seen.unit === "active" && this.credentials ? await this.status(host) : undefined;
+        const isAsked = this.lent?.has(host.key) ?? this.credentials !== undefined;
+        const status = seen.unit === "active" && isAsked ? await this.status(host) : undefined;
         return { ...seen, status, servesPeers: status !== undefined };
     }
 
@@ -141,14 +145,15 @@ export class Observer {
     async client(key: string): Promise<EtcdClient> {
         const known = this.clients.get(key);
         if (known) return known;
-        if (!this.credentials) throw new Error("the operator's certificate is not known yet");
+        const credentials = this.lent?.get(key) ?? this.credentials;
+        if (!credentials) throw new Error("the operator's certificate is not known yet");
         const host = this.host(key);
         const way = this.access === "direct" ? directWay(host.address) : await this.pool.connect(host.ssh);
         const opened = await openEtcd(way, {
             address: host.address,
             clientPort: host.clientPort,
             serverName: host.name,
-            ...this.credentials,
+            ...credentials,
         });
         this.clients.set(key, opened);
         return opened;

@@ -1,7 +1,10 @@
 /** What is asked of a host before anything is changed on any: the question as a script, and its answer as plain values. Pure. */
+import { together, type Authorities } from "../adoption/authorities";
+import { TAKING_OVER } from "../host/environment";
 import { renderInstallCheck } from "../host/install";
 import { hostPaths } from "../host/paths";
 import { HEADER } from "../host/settings";
+import { MARK_TAKING_OVER } from "../host/stage";
 import { shellQuote } from "../quote";
 import type { ProvisionHost, ProvisionInputs } from "./inputs";
 
@@ -24,6 +27,12 @@ export interface Facts {
     readonly token: string | undefined;
     /** Which stack's state gave them, if it said so. */
     readonly owner: string | undefined;
+    /** It was given files to take over what runs on it. */
+    readonly isTakenOver: boolean;
+    /** What runs on it, or would be started, trusts this stack's authorities besides those of old. */
+    readonly trustsBoth: boolean;
+    /** Whom its member trusts, where files of ours say so. */
+    readonly authorities: Authorities | undefined;
     readonly hasOurData: boolean;
     /** What lies in the data directory, of whomever; some of it, if it is much. */
     readonly data: readonly string[];
@@ -79,6 +88,7 @@ export function factsScript(inputs: ProvisionInputs, host: ProvisionHost): strin
     const ports = [host.peerPort, host.clientPort].join(" ");
     const ours = shellQuote(HEADER.split(":")[0] ?? HEADER);
     const [data, root, mark, identity] = [paths.dataDir, paths.root, paths.mark, paths.identity].map(shellQuote);
+    const [generations, current] = [paths.generations, paths.current].map(shellQuote);
     return `
 echo "clock=$(date +%s)"
 echo "kernel=$(uname -s)"
@@ -106,7 +116,10 @@ done
 [ -f ${identity} ] && echo data=ours
 ls -A ${data} 2>/dev/null | head -n 20 | sed 's/^/entry=/'
 sed -n 's/^token=/token=/p' ${identity} 2>/dev/null
-sed -n '2s/^/mark=/p; 3s/^/owner=/p' ${mark} 2>/dev/null
+sed -n '2s/^/mark=/p; 3s/^/owner=/p; 4s/^/phase=/p' ${mark} 2>/dev/null
+running=$(cat ${shellQuote(`${paths.runtime}/generation`)} 2>/dev/null || basename "$(readlink ${current})" 2>/dev/null)
+grep -qsxF ${shellQuote(TAKING_OVER)} ${generations}/"$running"/etcd.env && echo trusts=both
+${inputs.adopt ? `sed 's/^/clientCa=/' ${current}/client-ca.crt 2>/dev/null\nsed 's/^/peerCa=/' ${current}/peer-ca.crt 2>/dev/null` : ""}
 for file in ${shellQuote(paths.unitFile)} ${shellQuote(paths.firewallUnitFile)}; do
     if [ -e "$file" ] && ! head -n 1 "$file" | grep -qF ${ours}; then echo "foreign=$file"; fi
 done
@@ -140,6 +153,9 @@ export function parseFacts(answer: string): Facts {
         }),
         token: one("token") ?? one("mark"),
         owner: one("owner") || undefined,
+        isTakenOver: one("phase") === MARK_TAKING_OVER,
+        trustsBoth: one("trusts") === "both",
+        authorities: together([{ clientCa: all("clientCa").join("\n"), peerCa: all("peerCa").join("\n") }]),
         hasOurData: one("data") === "ours",
         data: all("entry"),
         foreignFiles: all("foreign"),

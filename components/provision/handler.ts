@@ -2,6 +2,7 @@
 import { randomUUID } from "node:crypto";
 
 import { endWithEngine } from "../engineLife";
+import { inheritance } from "../adoption/takeover";
 import { clearHosts } from "../membership/clear";
 import { isSame, isUnknown } from "../stateValues";
 import type { ProvisionArgs, ProvisionInputs, ProvisionState } from "./inputs";
@@ -24,6 +25,7 @@ export async function check(
     const before = olds.incarnations ?? {};
     const incarnations = Object.fromEntries(news.hosts.map(({ name }) => [name, before[name] ?? "1"]));
     const looks = await lookIfKnown(news);
+    const inherited = news.adopt ? (olds.inherited ?? inheritance(news, looks?.hosts ?? [])) : undefined;
     for (const { host, facts } of looks?.hosts ?? []) {
         if (facts?.isStaged === false && before[host.name] !== undefined)
             incarnations[host.name] = String(Number(before[host.name]) + 1);
@@ -31,7 +33,7 @@ export async function check(
     if (looks?.problems.length === 0) beginPreflight(news, looks, tuning);
     if (isPreview) await tellPreflight(news.cluster);
     if (isPreview && looks) foretell(news, looks);
-    return { inputs: { ...news, incarnations } };
+    return { inputs: { ...news, incarnations, ...(inherited && { inherited }) } };
 }
 
 export async function diff(_id: string, olds: ProvisionState, news: ProvisionInputs): Promise<{ changes: boolean }> {

@@ -1,3 +1,4 @@
+import type { Authorities } from "../adoption/authorities";
 import type { EtcdTuning, InstallSource } from "../args";
 import type { SshTarget } from "../remote/ssh";
 
@@ -23,6 +24,10 @@ export interface ProvisionInputs {
     readonly hosts: readonly ProvisionHost[];
     /** By host name: goes up when a host has lost the files that it was given. Settled by check. */
     readonly incarnations?: Readonly<Record<string, string>>;
+    /** Take over what this state does not know. @default false */
+    readonly adopt?: boolean;
+    /** What a cluster that is taken over trusted before: found on its hosts, and kept for as long as `adopt` is set. Settled by check. */
+    readonly inherited?: Authorities;
     /** Made at random with the resource: by it hosts tell this stack's state from another's. Settled by check. */
     readonly owner?: string;
 }

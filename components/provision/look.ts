@@ -1,4 +1,5 @@
 /** All hosts of a cluster → what is there, and what speaks against them. Changes nothing. */
+import { takeoverProblems } from "../adoption/preflight";
 import { pool } from "../remote/connectionPool";
 import { isRemoteError } from "../remote/errors";
 import { readArchive } from "./archive";
@@ -28,7 +29,7 @@ const RECENT_MS = 5000;
 
 /** Never fails: what can't be seen is a problem. A look that was just taken is not taken again, however long it took. */
 export function lookAtAll(inputs: ProvisionInputs): Promise<Looks> {
-    const key = JSON.stringify({ ...inputs, incarnations: undefined });
+    const key = JSON.stringify({ ...inputs, incarnations: undefined, inherited: undefined });
     const known = recent.get(key);
     if (known && (known.endedMs === undefined || performance.now() - known.endedMs < RECENT_MS)) return known.looks;
     const looks = look(inputs);
@@ -47,7 +48,9 @@ async function look(inputs: ProvisionInputs): Promise<Looks> {
     const hosts = await Promise.all(inputs.hosts.map((host) => lookAt(inputs, host)));
     const isWanted = hosts.some(({ facts }) => facts?.isInstalled === false);
     const archive = isWanted ? await archiveProblems(inputs) : [];
-    return { hosts, problems: [...archive, ...hosts.flatMap(({ problems }) => problems)] };
+    const found = [...archive, ...hosts.flatMap(({ problems }) => problems)];
+    // Whether a cluster can be taken over is asked of etcd, once nothing else speaks against it.
+    return { hosts, problems: found.length > 0 ? found : await takeoverProblems(inputs, hosts) };
 }
 
 async function lookAt(inputs: ProvisionInputs, host: ProvisionHost): Promise<HostLook> {

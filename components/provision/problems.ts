@@ -109,7 +109,7 @@ function concerns({ at }: Listener, address: string): boolean {
 
 function ownershipProblems(inputs: ProvisionInputs, facts: Facts): readonly string[] {
     const { clusterToken, dataDir, install } = inputs;
-    const { token, owner, hasOurData, data, foreignFiles, runsDebiansEtcd, isInstalled } = facts;
+    const { token, hasOurData, data, foreignFiles, runsDebiansEtcd, isInstalled } = facts;
     const strange = data.filter((entry) => entry !== "lost+found");
     return [
         ...(token !== undefined && token !== clusterToken
@@ -117,9 +117,9 @@ function ownershipProblems(inputs: ProvisionInputs, facts: Facts): readonly stri
                   `it belongs to the cluster with the token "${token}", declared is "${clusterToken}", and a token is for life: set clusterToken to "${token}", or give this cluster another name`,
               ]
             : []),
-        ...(token === clusterToken && owner !== undefined && owner !== inputs.owner
+        ...(token === clusterToken && isStrangers(inputs, facts) && !inputs.adopt
             ? [
-                  "it belongs to a cluster of this name that the state of this stack does not know, built by another stack, or by this one before its state was lost: use that stack, bring the state back, or give this cluster another name",
+                  "it belongs to a cluster of this name that the state of this stack does not know, built by another stack, or by this one before its state was lost: use that stack, bring the state back, take the cluster over with adopt: true, or give this cluster another name",
               ]
             : []),
         ...(!hasOurData && strange.includes("member")
@@ -141,4 +141,9 @@ function ownershipProblems(inputs: ProvisionInputs, facts: Facts): readonly stri
             (file) => `${file} is there and was not made by pulumi-etcd: remove it, or give the cluster another name`,
         ),
     ];
+}
+
+/** Files of ours are there, from another state than this stack's. */
+export function isStrangers({ owner: own }: ProvisionInputs, { owner }: Facts): boolean {
+    return owner !== undefined && owner !== own;
 }

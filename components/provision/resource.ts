@@ -1,6 +1,7 @@
 /** The resource that checks hosts and gives them etcd's binaries. The only file of this folder that knows the engine. */
 import * as pulumi from "@pulumi/pulumi";
 
+import type { Authorities } from "../adoption/authorities";
 import { DynamicResource } from "../dynamicResource";
 import type { LateInputs } from "../late";
 import type { ProvisionArgs } from "./inputs";
@@ -12,6 +13,8 @@ import type { ProvisionArgs } from "./inputs";
 export class EtcdProvision extends DynamicResource {
     /** By host name: a mark that a host loses with its disk, so that a host which was rebuilt gets its files again. */
     declare readonly incarnations: pulumi.Output<Readonly<Record<string, string>>>;
+    /** What the cluster trusted before, while it is taken over. */
+    declare readonly inherited: pulumi.Output<Authorities | undefined>;
     /** Of this state of this stack alone. */
     declare readonly owner: pulumi.Output<string>;
 
@@ -20,7 +23,13 @@ export class EtcdProvision extends DynamicResource {
             "Provision",
             "provision/handler",
             name,
-            { incarnations: undefined, owner: undefined, isPreview: pulumi.runtime.isDryRun(), ...args },
+            {
+                incarnations: undefined,
+                inherited: undefined,
+                owner: undefined,
+                isPreview: pulumi.runtime.isDryRun(),
+                ...args,
+            },
             { ...opts, additionalSecretOutputs: ["hosts"] },
         );
     }

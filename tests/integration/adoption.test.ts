@@ -1,0 +1,180 @@
+import assert from "node:assert/strict";
+
+import type { EtcdClusterArgs } from "../../components";
+import { diagnoseFailures } from "./diagnose";
+import { etcdctl, openBed, startTimes, voters, type Bed } from "./fixture";
+import { hasPrinted, step, told } from "./moments";
+import { Project } from "./project";
+import { addressTowards, tell, Writer } from "./writer";
+
+const cluster = "adopted";
+const all = ["a", "b", "c"];
+const root = `/etc/etcd/${cluster}`;
+
+type Declared = Record<string, EtcdClusterArgs>;
+
+describe("a cluster whose Pulumi state was lost", () => {
+    let bed: Bed;
+    let former: Project;
+    let project: Project;
+    let here: string;
+
+    function declared(changes: Partial<EtcdClusterArgs> = {}): Declared {
+        return {
+            [cluster]: bed.declare(3, { clients: [{ name: "writer", addresses: [here] }], ...changes }),
+        };
+    }
+
+    before(async () => {
+        bed = await openBed("ad-lost", "10.105.1", 3);
+        here = await addressTowards(bed.lab.host("a").address);
+        former = await Project.open();
+        project = await Project.open();
+        await former.mustUp(declared());
+        await etcdctl(bed.lab.host("a"), cluster, "put greeting hello");
+    });
+
+    after(async () => {
+        former?.close();
+        project?.close();
+        await bed?.lab.down();
+    });
+
+    diagnoseFailures(() => bed?.lab);
+
+    /** How many certificates each member trusts at its client and its peer port. */
+    async function trusted(): Promise<readonly string[]> {
+        return Promise.all(
+            all.map(async (name) =>
+                (
+                    await bed.lab
+                        .host(name)
+                        .output(`grep -hc BEGIN ${root}/current/client-ca.crt ${root}/current/peer-ca.crt`)
+                )
+                    .trim()
+                    .replace("\n", " "),
+            ),
+        );
+    }
+
+    /** Notes what was given to hosts and when their etcd was started; what it returns fails if that is otherwise by then. */
+    async function watch(): Promise<() => Promise<void>> {
+        const look = async (): Promise<readonly string[]> => [
+            ...(await startTimes(bed.lab, all, cluster)),
+            ...(await Promise.all(
+                all.map((name) =>
+                    bed.lab
+                        .host(name)
+                        .output("find /etc /opt -type f -exec sha256sum {} + | sort; readlink /etc/etcd/*/current"),
+                ),
+            )),
+        ];
+        const before = await look();
+        return async () => assert.deepEqual(await look(), before);
+    }
+
+    async function leaves(): Promise<readonly string[]> {
+        return Promise.all(all.map((name) => bed.lab.host(name).output(`sha256sum ${root}/pki/*`)));
+    }
+
+    it("is not taken over while a member is down, has another version, or is not declared, and nothing is changed", async () => {
+        const unchanged = await watch();
+        const other = await project.up(declared({ adopt: true, version: "3.6.15" }));
+        assert.notEqual(other.code, 0);
+        const { version } = bed.declare(3);
+        assert.ok(other.text.includes(`etcd ${version} runs on it, declared is 3.6.15`), other.text);
+        const fewer = await project.up({ [cluster]: bed.declare(["a"], { adopt: true }) });
+        assert.notEqual(fewer.code, 0);
+        assert.match(fewer.text, /the cluster has members that are not declared/);
+        await unchanged();
+
+        await bed.lab.host("c").output(`systemctl stop etcd-${cluster}`);
+        const stopped = await watch();
+        const down = await project.up(declared({ adopt: true }));
+        assert.notEqual(down.code, 0);
+        assert.match(down.text, /host "c" \(10\.105\.1\.13\): its member does not answer/);
+        await stopped();
+        await bed.lab.host("c").output(`systemctl start etcd-${cluster}`);
+    });
+
+    it("has its take-over shown as steps by a preview, one restart for each member", async () => {
+        const unchanged = await watch();
+        const { code, text } = await project.preview(declared({ adopt: true }));
+        assert.equal(code, 0, text);
+        const steps = told(text, cluster).filter((line) => /^plan \d+\/\d+: /.test(line));
+        assert.equal(steps.filter((line) => /: restart "/.test(line)).length, 3, steps.join("\n"));
+        await unchanged();
+    });
+
+    it("is taken over by a run that is killed after its first step and run again, under a writer whose writes all last", async () => {
+        const before = await leaves();
+        const { endpoints, clientCertificates } = (await former.outputs())[cluster]!;
+        // A client of old, which knows nothing of the new authorities.
+        const writer = new Writer(endpoints, clientCertificates["writer"]!);
+        await writer.progress(20);
+        const first = project.startUp(declared({ adopt: true }));
+        assert.ok(await hasPrinted(first, step(cluster, 1)));
+        first.kill();
+        await first.finished;
+        await project.cancel();
+
+        // To go on without "adopt" would cut those off that are not there yet.
+        const hasty = await project.up(declared());
+        assert.notEqual(hasty.code, 0);
+        assert.match(hasty.text, /its member does not trust this stack's authorities yet/);
+
+        await project.mustUp(declared({ adopt: true }));
+        await writer.progress(20);
+        const account = await writer.stop();
+        console.log(`      ${tell(account)}`);
+        const kept = await etcdctl(bed.lab.host("b"), cluster, "get --prefix w/ --keys-only");
+        const keys = new Set(kept.split("\n"));
+        assert.deepEqual(
+            account.acknowledged.filter((key) => !keys.has(key)),
+            [],
+        );
+        assert.deepEqual(await leaves(), before, "members keep their certificates");
+        assert.deepEqual(await trusted(), ["2 2", "2 2", "2 2"]);
+        assert.match(await etcdctl(bed.lab.host("b"), cluster, "get greeting"), /hello/);
+    });
+
+    it("is then left alone by a second run, and by the run of the state that was lost", async () => {
+        const started = await startTimes(bed.lab, all, cluster);
+        const again = await project.mustUp(declared({ adopt: true }));
+        assert.doesNotMatch(again.text, /\[adopted\] \d+\/\d+/);
+        const owner = await former.up(declared());
+        assert.notEqual(owner.code, 0);
+        assert.match(owner.text, /that the state of this stack does not know/);
+        assert.deepEqual(await startTimes(bed.lab, all, cluster), started);
+    });
+
+    it("drops the old authorities when adopt is taken away, under a writer with its new certificate", async () => {
+        const before = await leaves();
+        const { endpoints, clientCertificates } = (await project.outputs())[cluster]!;
+        const writer = new Writer(endpoints, clientCertificates["writer"]!, "n/");
+        await writer.progress(20);
+        await project.mustUp(declared());
+        await writer.progress(20);
+        const account = await writer.stop();
+        console.log(`      ${tell(account)}`);
+        const kept = await etcdctl(bed.lab.host("c"), cluster, "get --prefix n/ --keys-only");
+        const keys = new Set(kept.split("\n"));
+        assert.deepEqual(
+            account.acknowledged.filter((key) => !keys.has(key)),
+            [],
+        );
+        assert.deepEqual(await trusted(), ["1 1", "1 1", "1 1"]);
+        for (const [index, leaf] of (await leaves()).entries()) assert.notEqual(leaf, before[index]);
+        assert.deepEqual(await voters(bed.lab.host("a"), cluster), all);
+        const started = await startTimes(bed.lab, all, cluster);
+        await project.mustUp(declared());
+        assert.deepEqual(await startTimes(bed.lab, all, cluster), started);
+    });
+
+    it("has nothing to take over on hosts where there is nothing", async () => {
+        await project.destroy();
+        const run = await former.up({ [cluster]: bed.declare(3, { adopt: true, clusterToken: "another" }) });
+        assert.notEqual(run.code, 0);
+        assert.match(run.text, /adopt is set, and no declared host has a cluster with the token "another"/);
+    });
+});
