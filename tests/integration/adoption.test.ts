@@ -1,11 +1,18 @@
 import assert from "node:assert/strict";
 
 import type { EtcdClusterArgs } from "../../components";
+import {
+    addressTowards,
+    assertSound,
+    describeReport,
+    startWorkload,
+    workloadClient,
+    type Workload,
+} from "../faults/workload/workload";
 import { diagnoseFailures } from "./diagnose";
 import { etcdctl, openBed, startTimes, voters, type Bed } from "./fixture";
 import { hasPrinted, step, told } from "./moments";
 import { Project } from "./project";
-import { addressTowards, tell, Writer } from "./writer";
 
 const cluster = "adopted";
 const all = ["a", "b", "c"];
@@ -18,10 +25,11 @@ describe("a cluster whose Pulumi state was lost", () => {
     let former: Project;
     let project: Project;
     let here: string;
+    const workloads: Workload[] = [];
 
     function declared(changes: Partial<EtcdClusterArgs> = {}): Declared {
         return {
-            [cluster]: bed.declare(3, { clients: [{ name: "writer", addresses: [here] }], ...changes }),
+            [cluster]: bed.declare(3, { clients: [workloadClient(here)], ...changes }),
         };
     }
 
@@ -40,7 +48,22 @@ describe("a cluster whose Pulumi state was lost", () => {
         await bed?.lab.down();
     });
 
+    afterEach(() => workloads.splice(0).forEach((workload) => workload.abandon()));
+
     diagnoseFailures(() => bed?.lab);
+
+    async function startClients(from: Project): Promise<Workload> {
+        const workload = await startWorkload((await from.outputs())[cluster]!, { phase: "change" });
+        workloads.push(workload);
+        return workload;
+    }
+
+    async function assertNothingLost(workload: Workload): Promise<void> {
+        await workload.progress(50);
+        const report = await workload.stop();
+        console.log(describeReport(report).replace(/^/gm, "      "));
+        assertSound(report);
+    }
 
     /** How many certificates each member trusts at its client and its peer port. */
     async function trusted(): Promise<readonly string[]> {
@@ -106,12 +129,10 @@ describe("a cluster whose Pulumi state was lost", () => {
         await unchanged();
     });
 
-    it("is taken over by a run that is killed after its first step and run again, under a writer whose writes all last", async () => {
+    it("is taken over by a run that is killed after its first step and run again, under clients of old, and loses no write", async () => {
         const before = await leaves();
-        const { endpoints, clientCertificates } = (await former.outputs())[cluster]!;
-        // A client of old, which knows nothing of the new authorities.
-        const writer = new Writer(endpoints, clientCertificates["writer"]!);
-        await writer.progress(20);
+        // Clients of old, which know nothing of the new authorities.
+        const workload = await startClients(former);
         const first = project.startUp(declared({ adopt: true }));
         assert.ok(await hasPrinted(first, step(cluster, 1)));
         first.kill();
@@ -124,15 +145,7 @@ describe("a cluster whose Pulumi state was lost", () => {
         assert.match(hasty.text, /its member does not trust this stack's authorities yet/);
 
         await project.mustUp(declared({ adopt: true }));
-        await writer.progress(20);
-        const account = await writer.stop();
-        console.log(`      ${tell(account)}`);
-        const kept = await etcdctl(bed.lab.host("b"), cluster, "get --prefix w/ --keys-only");
-        const keys = new Set(kept.split("\n"));
-        assert.deepEqual(
-            account.acknowledged.filter((key) => !keys.has(key)),
-            [],
-        );
+        await assertNothingLost(workload);
         assert.deepEqual(await leaves(), before, "members keep their certificates");
         assert.deepEqual(await trusted(), ["2 2", "2 2", "2 2"]);
         assert.match(await etcdctl(bed.lab.host("b"), cluster, "get greeting"), /hello/);
@@ -148,21 +161,11 @@ describe("a cluster whose Pulumi state was lost", () => {
         assert.deepEqual(await startTimes(bed.lab, all, cluster), started);
     });
 
-    it("drops the old authorities when adopt is taken away, under a writer with its new certificate", async () => {
+    it("drops the old authorities when adopt is taken away, under clients with new certificates, and loses no write", async () => {
         const before = await leaves();
-        const { endpoints, clientCertificates } = (await project.outputs())[cluster]!;
-        const writer = new Writer(endpoints, clientCertificates["writer"]!, "n/");
-        await writer.progress(20);
+        const workload = await startClients(project);
         await project.mustUp(declared());
-        await writer.progress(20);
-        const account = await writer.stop();
-        console.log(`      ${tell(account)}`);
-        const kept = await etcdctl(bed.lab.host("c"), cluster, "get --prefix n/ --keys-only");
-        const keys = new Set(kept.split("\n"));
-        assert.deepEqual(
-            account.acknowledged.filter((key) => !keys.has(key)),
-            [],
-        );
+        await assertNothingLost(workload);
         assert.deepEqual(await trusted(), ["1 1", "1 1", "1 1"]);
         for (const [index, leaf] of (await leaves()).entries()) assert.notEqual(leaf, before[index]);
         assert.deepEqual(await voters(bed.lab.host("a"), cluster), all);
