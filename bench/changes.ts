@@ -10,7 +10,7 @@ import { ByHand } from "./byHand";
 import { changesTable } from "./changesTable";
 
 /** Acknowledged writes before and after each change. */
-const WRITES = 500;
+const WRITES = 300;
 
 /** One change of one round. */
 export interface Measured {
@@ -122,15 +122,15 @@ async function changeByHand(bed: Bed): Promise<readonly Measured[]> {
             cluster.endpoints(cluster.members.filter((name) => bed.lab.host(name).isRunning()));
         const workload = await Workload.start(up(), undefined);
         try {
-            await workload.progress(WRITES);
+            await workload.progress(WRITES, 120);
             await workload.phase(CHANGE);
             const began = performance.now();
             await act();
             const seconds = (performance.now() - began) / 1000;
-            await workload.progress(WRITES);
+            await workload.progress(WRITES, 120);
             await workload.phase("after");
             await workload.useAll(up());
-            await workload.progress(WRITES);
+            await workload.progress(WRITES, 120);
             return { report: await workload.stop(up()), seconds };
         } finally {
             workload.abandon();

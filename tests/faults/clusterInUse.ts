@@ -7,6 +7,9 @@ import { addressTowards, startWorkload, workloadClient, type Workload, type Work
 /** The phase of a report in which the change happens. */
 export const CHANGE = "change";
 
+/** For the load to go on: hosts that share a machine may be slow. */
+const PATIENCE_SECONDS = 120;
+
 export interface Changed {
     readonly report: WorkloadReport;
     /** The `up` that made the change; none where the change is a fault. */
@@ -49,7 +52,7 @@ export class ClusterInUse {
             const run = await this.project.mustUp(this.program());
             await workload.phase("after");
             await workload.useAll(this.endpoints(await this.outputs()));
-            await workload.progress(this.writes);
+            await workload.progress(this.writes, PATIENCE_SECONDS);
             for (const name of hosts) {
                 const found = await voters(this.bed.lab.host(name), this.cluster);
                 if (found.join() !== [...hosts].sort().join())
@@ -65,9 +68,9 @@ export class ClusterInUse {
             const dead = this.bed.lab.host(name);
             await workload.phase(CHANGE);
             await dead.kill();
-            await workload.progress(this.writes);
+            await workload.progress(this.writes, PATIENCE_SECONDS);
             await workload.phase("after");
-            await workload.progress(this.writes);
+            await workload.progress(this.writes, PATIENCE_SECONDS);
             return { report: await workload.stop(this.endpoints(await this.outputs())) };
         });
     }
@@ -131,7 +134,7 @@ export class ClusterInUse {
         const workload = await startWorkload(outputs, { endpoints: this.endpoints(outputs) });
         this.workload = workload;
         try {
-            await workload.progress(this.writes);
+            await workload.progress(this.writes, PATIENCE_SECONDS);
             return await act(workload);
         } finally {
             workload.abandon();

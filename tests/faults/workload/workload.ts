@@ -32,7 +32,7 @@ export interface WorkloadOptions {
     readonly deadlineMs?: number;
     /** The name of the first phase. @default "before" */
     readonly phase?: string;
-    /** How long the clients may take to get their first writes acknowledged, in seconds. @default 30 */
+    /** How long the clients may take to get their first writes acknowledged, in seconds. @default 60 */
     readonly startSeconds?: number;
     /** How long the end may take, with members that lag, in seconds. @default 20 */
     readonly settleSeconds?: number;
@@ -100,7 +100,7 @@ export class Workload {
         credentials: EtcdCredentials | undefined,
         options: Omit<WorkloadOptions, "endpoints"> = {},
     ): Promise<Workload> {
-        const { minimumWrites = 20, startSeconds = 30 } = options;
+        const { minimumWrites = 20, startSeconds = 60 } = options;
         const child = fork(join(__dirname, "program.ts"), {
             // Node warns of addresses as TLS server names, which the members' certificates do hold.
             execArgv: ["--no-deprecation", "--require", join(checkout, "toolchain", "register.js")],
@@ -140,7 +140,7 @@ export class Workload {
     }
 
     /** Settles when so many more writes were acknowledged. @throws when that takes longer than so many seconds */
-    async progress(writes: number, seconds = 30): Promise<void> {
+    async progress(writes: number, seconds = 60): Promise<void> {
         await this.ask({ kind: "progress", writes, seconds });
     }
 
