@@ -170,10 +170,10 @@ export class EtcdClient {
         }
     }
 
-    /** What is raised now, in etcd's words: NOSPACE, CORRUPT. */
+    /** What is raised now, in etcd's words: NOSPACE, CORRUPT. The library has spellings of its own. */
     async alarms(): Promise<{ readonly memberId: Id; readonly alarm: string }[]> {
         const { alarms } = await this.#call("list alarms", (deadline) => this.client.maintenance.alarm({}, deadline));
-        return alarms.map(({ memberID, alarm }) => ({ memberId: hexId(memberID), alarm }));
+        return alarms.map(({ memberID, alarm }) => ({ memberId: hexId(memberID), alarm: alarm.toUpperCase() }));
     }
 
     /** @returns the revision that it made */
