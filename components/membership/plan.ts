@@ -4,7 +4,7 @@ import { predict } from "./predict";
 import { members, nameOf, refuse } from "./world";
 import { activate, addLearner, awaitLearner, join, letIn, promote } from "./rules/admit";
 import { bootstrap, lostQuorum, renewSilent, restartStopped } from "./rules/bootstrap";
-import { flip, formerData, illVoter, lostData, settle, startStopped } from "./rules/heal";
+import { damagedData, flip, formerData, illVoter, lostData, settle, startStopped } from "./rules/heal";
 import { record, rollingRestart, shutOut } from "./rules/restart";
 import { removeDead, removeRetired, retire } from "./rules/shrink";
 import { evenSize, foreignMember, movedMember, otherCluster, unreachableHost } from "./rules/stop";
@@ -23,6 +23,7 @@ export const rules: readonly Rule[] = [
     lostQuorum,
     flip,
     formerData,
+    damagedData,
     startStopped,
     lostData,
     removeDead,

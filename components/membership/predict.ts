@@ -160,6 +160,7 @@ function stepped(seen: Observation, wanted: Desired, step: Step): Observation {
                 unit: seen.hosts[step.host]?.unit === "absent" ? "absent" : "inactive",
                 isEnabled: false,
                 hasData: false,
+                isDamaged: false,
                 identity: undefined,
                 initialCluster: undefined,
                 initialClusterState: undefined,

@@ -136,7 +136,8 @@ class Run {
     private async giveUp(seen: Observation, wait: Wait): Promise<never> {
         const log = await this.log(wait.hosts);
         if (wait.otherwise) await this.take(seen, wait.otherwise);
-        throw new MembershipError(`waited ${wait.deadlineSeconds} s, but not until ${wait.until}${log}`);
+        const remedy = wait.remedy === undefined ? "" : `; ${wait.remedy}`;
+        throw new MembershipError(`waited ${wait.deadlineSeconds} s, but not until ${wait.until}${remedy}${log}`);
     }
 
     /** The last relevant lines of the hosts concerned, and what to type next. */

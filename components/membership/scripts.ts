@@ -204,7 +204,16 @@ export function lastLogLines(paths: HostPaths, lines: number): string {
 export function look(paths: HostPaths): string {
     const data = shellQuote(`${paths.dataDir}/member/wal`);
     return `
-systemctl show --property LoadState,ActiveState,ExecMainCode,ExecMainStatus ${paths.unit}.service
+shown=$(systemctl show --property LoadState,ActiveState,ExecMainCode,ExecMainStatus,InvocationID ${paths.unit}.service)
+echo "$shown"
+case $shown in
+*ActiveState=active*) ;;
+*)
+    # The words of etcd's log package for records that are not what was written (etcd server/storage/wal: ErrCRCMismatch).
+    journalctl --quiet --no-pager --output cat --lines 200 "_SYSTEMD_INVOCATION_ID=$(echo "$shown" | sed -n 's/^InvocationID=//p')" 2>/dev/null |
+        grep -q 'crc mismatch' && echo damaged=yes
+    ;;
+esac
 [ -L /etc/systemd/system/multi-user.target.wants/${paths.unit}.service ] && echo enabled=yes
 echo "current=$(basename "$(readlink ${shellQuote(paths.current)})" 2>/dev/null)"
 echo "staged=$(cat ${shellQuote(paths.staged)} 2>/dev/null)"

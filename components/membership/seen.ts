@@ -30,6 +30,7 @@ export function parseLook(name: string, text: string): Look {
         maxLearners: Number(fields.get("maxLearners")) || undefined,
         hasLeft: hasLeft(fields),
         hasData: fields.get("hasData") === "yes",
+        isDamaged: fields.get("damaged") === "yes",
         identity: identity(assignments(files.identity)),
         initialCluster: membership.get("ETCD_INITIAL_CLUSTER"),
         initialClusterState: state === "new" || state === "existing" ? state : undefined,

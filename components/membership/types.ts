@@ -63,6 +63,8 @@ export interface HostSeen {
     readonly hasLeft: boolean;
     /** There is a write-ahead log: what a start would go on from. */
     readonly hasData: boolean;
+    /** It does not run, and its last start found that the log is not what it once wrote. */
+    readonly isDamaged?: boolean;
     /** What membership noted beside the data directory. */
     readonly identity: Identity | undefined;
     readonly initialCluster: string | undefined;
@@ -152,6 +154,8 @@ export type Verdict =
           readonly deadlineSeconds: number;
           readonly hosts: readonly string[];
           readonly otherwise?: Step;
+          /** What the operator can do when it does not come true. */
+          readonly remedy?: string;
       }
     | { readonly verdict: "refuse"; readonly error: string }
     | { readonly verdict: "done" };

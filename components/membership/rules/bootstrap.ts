@@ -60,13 +60,17 @@ export const lostQuorum: Rule = (world) => {
     const hosts = [...withData(world, wanted.hosts), ...former];
     if (hosts.length === 0) return refuse(nothingLeft(world));
     const [next] = silentHosts(world).flatMap((host) => renew(world, host) ?? []);
-    return wait(
+    const verdict = wait(
         `a quorum answers (data on ${quoted(hosts.map((host) => host.name))})`,
         wanted.timeouts.healthSeconds,
         hosts.map((host) => host.key),
         next?.verdict === "step" ? next.step : undefined,
     );
+    return { ...verdict, remedy: RECOVERY };
 };
+
+const RECOVERY =
+    "bring back so many members, with their data, that more than half of them run, and run pulumi up; if their data is lost for good, only a backup that is restored helps, and no run does that by itself";
 
 /** Starts a member as it is; one without its unit is given the staged generation first. */
 export function start(world: World, host: WantedHost, because: string): Verdict {

@@ -50,6 +50,17 @@ export const formerData: Rule = (world) => {
     return undefined;
 };
 
+/** Invariant: a log that is not what was written is not mended in place: its member gives way to a copy of what the others have. */
+export const damagedData: Rule = (world) => {
+    for (const host of world.wanted.hosts) {
+        const member = memberOf(world, host);
+        const { hasData, isDamaged, status, servesPeers } = seenHost(world, host);
+        if (!member || !hasData || !isDamaged || status || servesPeers) continue;
+        return remove(world, member, "its write-ahead log is damaged (crc mismatch); it is added again afterwards");
+    }
+    return undefined;
+};
+
 /** Invariant: a stopped member is started as it is; another generation comes when all are well, or when it stays ill. */
 export const startStopped: Rule = (world) => {
     for (const host of world.wanted.hosts) {

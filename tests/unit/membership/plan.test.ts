@@ -54,13 +54,17 @@ class Cluster {
         return steps;
     }
 
-    foresee(names: string): {
+    /** @param change what is seen besides */
+    foresee(
+        names: string,
+        change = (seen: Observation): Observation => seen,
+    ): {
         readonly seen: Observation;
         readonly kinds: readonly string[];
         readonly refusal: string | undefined;
     } {
         const wanted = desiredOf(this.state, inputsOf(this.lab, this.program(names)));
-        const seen = observe(this.lab, wanted);
+        const seen = change(observe(this.lab, wanted));
         const { steps, refusal } = wholePlan(seen, wanted);
         assert.equal(nextStep(seen, wanted).verdict === "done", steps.length === 0 && refusal === undefined);
         return { seen, kinds: steps.map(({ kind }) => kind), refusal };
@@ -83,6 +87,21 @@ function grown(names: string, to: string, maxLearners = 2): Cluster {
     const cluster = new Cluster(names, maxLearners);
     cluster.mustUp(to);
     return cluster;
+}
+
+/** A host whose etcd does not start, since its log is not what it wrote. */
+function damaged(name: string): (seen: Observation) => Observation {
+    return ({ hosts, cluster }) => {
+        const host = {
+            ...hosts[name]!,
+            unit: "activating",
+            isDamaged: true,
+            status: undefined,
+            servesPeers: false,
+        } as const;
+        const others = Object.keys(hosts).length > 1;
+        return { hosts: { ...hosts, [name]: host }, cluster: others ? cluster : undefined };
+    };
 }
 
 describe("the plan", () => {
@@ -124,6 +143,22 @@ describe("the plan", () => {
         assert.ok(steps.indexOf("move-leader c") < steps.indexOf("remove a"), steps.join(", "));
         for (const name of "ab")
             assert.ok(steps.indexOf(`remove ${name}`) < steps.indexOf(`retire ${name}`), steps.join(", "));
+    });
+
+    it("replaces a member whose log is damaged by a copy of what the others have, and touches no other", () => {
+        const { kinds, refusal } = grown("abc", "abc").foresee("abc", damaged("b"));
+        assert.equal(refusal, undefined);
+        const wanted = ["remove", "set-aside", "add-learner", "join", "promote"];
+        assert.deepEqual(
+            kinds.filter((kind) => wanted.includes(kind)),
+            wanted,
+        );
+    });
+
+    it("does nothing about a damaged log where nobody else has a copy", () => {
+        const { kinds, refusal } = grown("a", "a").foresee("a", damaged("a"));
+        assert.deepEqual(kinds, []);
+        assert.match(refusal ?? "", /a quorum answers/);
     });
 
     it("adds the newcomer before it removes a healthy member that it replaces", () => {
