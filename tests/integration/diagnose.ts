@@ -10,6 +10,8 @@ export function diagnoseFailures(lab: () => Lab | undefined): void {
     afterEach(async function () {
         const hosts = lab();
         if (this.currentTest?.state !== "failed" || !hosts) return;
+        // A suite of many minutes tells its failures at its end.
+        console.log(`--- ${this.currentTest.err?.message ?? "failed"}`);
         const directory = mkdtempSync(join(tmpdir(), `pulumi-etcd-${hosts.environment}-`));
         await hosts.diagnostics(directory);
         for (const host of hosts.hosts) {

@@ -48,10 +48,15 @@ export async function openBed(
 
 /** etcdctl on a member's host, with the member's own certificate. @throws with what etcdctl said */
 export async function etcdctl(host: LabHost, cluster: string, command: string, port = 2379): Promise<string> {
+    return host.output(`${etcdctlCommand(host, cluster, port)} ${command}`);
+}
+
+/** What to type on a member's host before etcdctl's own words. */
+export function etcdctlCommand(host: LabHost, cluster: string, port = 2379): string {
     const root = `/etc/etcd/${cluster}`;
-    return host.output(
+    return (
         `ETCDCTL_API=3 "$(dirname "$(sed -n 's/^ExecStart=//p' /etc/systemd/system/etcd-${cluster}.service)")"/etcdctl ` +
-            `--endpoints https://${host.address}:${port} --cacert ${root}/current/client-ca.crt --cert ${root}/pki/server.crt --key ${root}/pki/server.key ${command}`,
+        `--endpoints https://${host.address}:${port} --cacert ${root}/current/client-ca.crt --cert ${root}/pki/server.crt --key ${root}/pki/server.key`
     );
 }
 

@@ -1,0 +1,127 @@
+import assert from "node:assert/strict";
+
+import { Etcd3 } from "etcd3";
+
+import { diagnoseFailures } from "../integration/diagnose";
+import { etcdctlCommand, eventually } from "../integration/fixture";
+import { FaultBed } from "./faultBed";
+
+/** Filled within seconds, and large enough for the clients. */
+const QUOTA_BYTES = 48 * 1024 * 1024;
+
+describe("fault: what can happen to a member's disk and database", () => {
+    const cluster = "disk";
+    const all = ["a", "b", "c"];
+    const dataDir = `/var/lib/etcd/${cluster}`;
+    let site: FaultBed;
+
+    before(async () => {
+        site = await FaultBed.open(cluster, "10.107.3", 3, { tuning: { quotaBackendBytes: QUOTA_BYTES } });
+        // A disk of its own for the data: enough for what the preflight asks for, and soon full.
+        await site.host("c").output(`mkdir -p ${dataDir} && mount -t tmpfs -o size=600m,mode=700 none ${dataDir}`);
+        await site.mustUp(3);
+    });
+
+    /** What an operator types against NOSPACE. */
+    async function makeRoom(): Promise<void> {
+        const [, revision = ""] = /"revision":(\d+)/.exec(await site.etcdctl("a", "get x --write-out json")) ?? [];
+        await site.etcdctl("a", `compact ${revision}`);
+        for (const name of all) await site.etcdctl(name, "defrag");
+        await site.etcdctl("a", "alarm disarm");
+    }
+
+    /** As etcd's own corruption check does. */
+    async function raiseCorrupt(name: string): Promise<void> {
+        const { operator } = (await site.project.outputs())[cluster]!;
+        const client = new Etcd3({
+            hosts: `https://${site.host("a").address}:2379`,
+            credentials: {
+                rootCertificate: Buffer.from(operator.ca),
+                privateKey: Buffer.from(operator.key),
+                certChain: Buffer.from(operator.cert),
+            },
+            grpcOptions: { "grpc.enable_http_proxy": 0 },
+        });
+        try {
+            const memberID = BigInt(`0x${await site.memberId("a", name)}`).toString();
+            await client.maintenance.alarm({ action: "Activate", memberID, alarm: "Corrupt" });
+        } finally {
+            client.close();
+        }
+    }
+
+    after(() => site?.close());
+
+    diagnoseFailures(() => site?.bed.lab);
+
+    it("a full data directory stops its member alone; the run says whose and why, and room is all it takes", async () => {
+        const c = site.host("c");
+        await site.work("the data directory is full");
+        await c.output(`head -c 1G /dev/zero > ${dataDir}/filler; systemctl kill --signal=KILL etcd-${cluster}; true`);
+        await eventually("etcd gives up on the full disk", 60, async () => {
+            assert.match(await c.journal(`etcd-${cluster}`), /no space left on device/);
+        });
+        await site.mustRefuse(3, /host "c" \(10\.107\.3\.13\): \/var\/lib\/etcd\/disk has \d+ MiB free/);
+        await site.progress();
+        await c.output(`rm ${dataDir}/filler`);
+        await site.converges(3);
+    });
+
+    it("a member that differs (alarm CORRUPT) has destructive steps refused, with what to do", async () => {
+        await site.work("alarm CORRUPT", 0);
+        await raiseCorrupt("b");
+        assert.match(await site.etcdctl("a", "alarm list"), /CORRUPT/);
+        const before = await site.startTimes(all);
+        const run = await site.mustRefuse(1, /member "b" has raised the alarm CORRUPT, so "/);
+        assert.match(run.text, /etcdctl alarm disarm/);
+        assert.deepEqual(await site.startTimes(all), before);
+        await site.etcdctl("a", "alarm disarm");
+        await site.isWhole(all);
+        await site.converges(3);
+    });
+
+    it("a flipped bit in one member's write-ahead log: it is removed, its data set aside, and it joins anew", async () => {
+        const b = site.host("b");
+        const old = await site.memberId("a", "b");
+        await site.work("a bit of a write-ahead log flips");
+        await b.output(`systemctl stop etcd-${cluster}`);
+        await b.output(`
+            cd ${dataDir}/member/wal && file=$(ls *.wal | tail -n 1) &&
+            byte=$(od -An -tu1 -j 3000 -N 1 "$file") &&
+            printf "\\$(printf %o $((byte ^ 4)))" | dd of="$file" bs=1 seek=3000 conv=notrunc status=none`);
+        await b.output(`systemctl start --no-block etcd-${cluster}`);
+        await eventually("etcd finds the damage", 30, async () => {
+            assert.match(await b.journal(`etcd-${cluster}`), /crc mismatch/);
+        });
+        await site.progress();
+        const run = await site.converges(3);
+        assert.match(run.text, /remove member "b"/);
+        assert.match(run.text, /stop etcd on "b" and move its data aside/);
+        assert.notEqual(await site.memberId("a", "b"), old);
+    });
+
+    // The last one: it compacts the history, which clients of a later test would watch from its beginning.
+    it("a full database (alarm NOSPACE) has destructive steps refused, with what to do", async () => {
+        await site.work("alarm NOSPACE", 0);
+        const big = "head -c 1000000 /dev/urandom | base64 --wrap 0 | head -c 1000000";
+        const etcdctl = etcdctlCommand(site.host("a"), cluster);
+        const filled = await site
+            .host("a")
+            .run(`for n in $(seq 80); do ${big} | ${etcdctl} put fill/$n || exit 3; done`, { timeoutSeconds: 120 });
+        assert.equal(filled.code, 3);
+        assert.match(filled.stderr, /database space exceeded/);
+        const before = await site.startTimes(all);
+        const run = await site.mustRefuse(
+            1,
+            /has raised the alarm NOSPACE, so ".*(remove member|move the lead).*" is not done/,
+        );
+        assert.match(run.text, /clear its cause, then: etcdctl alarm disarm/);
+        assert.deepEqual(await site.startTimes(all), before);
+        await site.isWhole(all);
+        await site.etcdctl("a", "del fill/ --prefix").catch(() => {});
+        await makeRoom();
+        await site.etcdctl("a", "del fill/ --prefix");
+        await makeRoom();
+        await site.converges(3);
+    });
+});

@@ -1,0 +1,204 @@
+/** Hosts, a stack and clients at work: what every row of the fault matrix is tried on, and the oracle that all rows share. */
+import assert from "node:assert/strict";
+
+import type { EtcdClusterArgs } from "../../components";
+import type { LabHost } from "../../lab";
+import { etcdctl, openBed, startTimes, voters, type Bed } from "../integration/fixture";
+import { Project, type Clusters, type Run } from "../integration/project";
+import {
+    addressTowards,
+    assertSound,
+    startWorkload,
+    workloadClient,
+    type Workload,
+    type WorkloadReport,
+} from "./workload/workload";
+
+/** Long enough for a member that publishes itself late (7 s), short enough for a matrix of faults. */
+const HEALTH_SECONDS = 10;
+
+/** Acknowledged writes before a fault, and after it to tell that all is well again. */
+const ENOUGH = 50;
+
+/** The first so many, or those that are named. */
+export type Hosts = number | readonly string[];
+
+export class FaultBed {
+    private workload: Workload | undefined;
+
+    private constructor(
+        readonly cluster: string,
+        readonly bed: Bed,
+        readonly project: Project,
+        private readonly machine: string,
+        /** What every declaration of this bed has. */
+        public always: Partial<EtcdClusterArgs>,
+    ) {}
+
+    /** @param network as of `openBed` */
+    static async open(
+        cluster: string,
+        network: string,
+        count: number,
+        always: Partial<EtcdClusterArgs> = {},
+        version?: string,
+    ): Promise<FaultBed> {
+        const [bed, project] = await Promise.all([
+            openBed(`fa-${cluster}`, network, count, version),
+            Project.open({ stack: "test" }),
+        ]);
+        return new FaultBed(cluster, bed, project, await addressTowards(`${network}.11`), always);
+    }
+
+    async close(): Promise<void> {
+        this.workload?.abandon();
+        this.project.close();
+        await this.bed.lab.down();
+    }
+
+    host(name: string): LabHost {
+        return this.bed.lab.host(name);
+    }
+
+    declared(hosts: Hosts, changes: Partial<EtcdClusterArgs> = {}): Clusters {
+        return {
+            [this.cluster]: this.bed.declare(hosts, {
+                timeouts: { healthSeconds: HEALTH_SECONDS },
+                clients: [workloadClient(this.machine)],
+                ...this.always,
+                ...changes,
+            }),
+        };
+    }
+
+    names(hosts: Hosts): readonly string[] {
+        return this.declared(hosts)[this.cluster]!.hosts.map(({ name }) => name);
+    }
+
+    up(hosts: Hosts, changes: Partial<EtcdClusterArgs> = {}): Promise<Run> {
+        return this.project.up(this.declared(hosts, changes));
+    }
+
+    mustUp(hosts: Hosts, changes: Partial<EtcdClusterArgs> = {}): Promise<Run> {
+        return this.project.mustUp(this.declared(hosts, changes));
+    }
+
+    /** @throws unless the run fails and says this */
+    async mustRefuse(hosts: Hosts, why: RegExp, changes: Partial<EtcdClusterArgs> = {}): Promise<Run> {
+        const run = await this.up(hosts, changes);
+        assert.notEqual(run.code, 0, run.text);
+        assert.match(run.text, why);
+        return run;
+    }
+
+    /** Clients work from now on, all at once, until the oracle is asked. @param fault what is about to happen */
+    async work(fault: string, minimumWrites?: number): Promise<void> {
+        this.workload?.abandon();
+        this.workload = await startWorkload((await this.project.outputs())[this.cluster]!);
+        await this.workload.progress(ENOUGH);
+        await this.workload.phase(fault, minimumWrites);
+    }
+
+    /** So many more writes are acknowledged: the cluster is in use. */
+    async progress(writes = 20): Promise<void> {
+        await this.workload?.progress(writes);
+    }
+
+    /** Members that clients know of from now on. */
+    async use(names: readonly string[]): Promise<void> {
+        await this.workload?.use(this.endpoints(names));
+    }
+
+    /** Lets every member serve its client, ends the work, and judges what the clients saw. */
+    async endWork(names: readonly string[]): Promise<WorkloadReport | undefined> {
+        if (!this.workload) return undefined;
+        await this.workload.phase("after");
+        await this.workload.useAll(this.endpoints(names));
+        await this.workload.progress(ENOUGH);
+        const report = await this.workload.stop(this.endpoints(names));
+        this.workload = undefined;
+        for (const { name, longestGapMs, acknowledged, failed, p99Ms } of report.phases) {
+            if (name === "before" || name === "after") continue;
+            const figures = `longest gap ${longestGapMs.toFixed(0)} ms, ${acknowledged} writes acknowledged, ${failed} not, p99 ${p99Ms.toFixed(0)} ms`;
+            console.log(`      ${name}: ${figures}`);
+        }
+        assertSound(report);
+        return report;
+    }
+
+    /**
+     * The oracle of all rows: `up` again converges, what clients saw is sound (no acknowledged write is lost on any member), all members
+     * have the same list and data, a further `up` changes nothing and restarts nobody.
+     * @returns the run that converged
+     */
+    async converges(hosts: Hosts, changes: Partial<EtcdClusterArgs> = {}): Promise<Run> {
+        const run = await this.mustUp(hosts, changes);
+        await this.endWork(this.names(hosts));
+        await this.isDone(hosts, changes);
+        return run;
+    }
+
+    /** All members have the same list and data, and nothing is left to do. */
+    async isDone(hosts: Hosts, changes: Partial<EtcdClusterArgs> = {}): Promise<void> {
+        const names = this.names(hosts);
+        await this.isWhole(names);
+        const before = await this.startTimes(names);
+        const again = await this.project.up(this.declared(hosts, changes), "--expect-no-changes");
+        assert.equal(again.code, 0, again.text);
+        assert.deepEqual(await this.startTimes(names), before);
+    }
+
+    /** These are the voters by every one's own word, and all have the same data. */
+    async isWhole(names: readonly string[]): Promise<void> {
+        const hashes = new Set<string>();
+        const revision = (await this.status(names[0]!)).header.revision;
+        for (const name of names) {
+            assert.deepEqual(await voters(this.host(name), this.cluster), [...names].sort(), `the list of "${name}"`);
+            hashes.add(await this.hash(name, revision));
+        }
+        assert.equal(hashes.size, 1, `members differ: ${[...hashes].join()}`);
+    }
+
+    startTimes(names: readonly string[]): Promise<readonly string[]> {
+        return startTimes(this.bed.lab, names, this.cluster);
+    }
+
+    etcdctl(name: string, command: string): Promise<string> {
+        return etcdctl(this.host(name), this.cluster, command);
+    }
+
+    async leader(names: readonly string[]): Promise<string> {
+        for (const name of names) {
+            const { leader, header } = await this.status(name);
+            if (leader === header.member_id) return name;
+        }
+        throw new Error(`none of ${names.join()} leads`);
+    }
+
+    /** The id in hexadecimal of the member at a host's address; undefined if there is none. */
+    async memberId(via: string, name: string): Promise<string | undefined> {
+        const list = await this.etcdctl(via, "member list");
+        const line = list.split("\n").find((one) => one.includes(`https://${this.host(name).address}:2380`));
+        return line?.split(",")[0];
+    }
+
+    private endpoints(names: readonly string[]): readonly string[] {
+        return names.map((name) => `https://${this.host(name).address}:2379`);
+    }
+
+    private async hash(name: string, revision: number): Promise<string> {
+        const text = await this.etcdctl(name, `endpoint hashkv --rev ${revision} --write-out json`);
+        const [{ HashKV }] = JSON.parse(text) as [{ HashKV: { hash: number; compact_revision?: number } }];
+        return `${HashKV.hash} (compacted at ${HashKV.compact_revision ?? 0})`;
+    }
+
+    private async status(name: string): Promise<Status> {
+        const text = await this.etcdctl(name, "endpoint status --write-out json");
+        return (JSON.parse(text) as [{ Status: Status }])[0].Status;
+    }
+}
+
+interface Status {
+    readonly leader: number;
+    readonly header: { readonly member_id: number; readonly revision: number };
+}
