@@ -2,6 +2,8 @@
  * `npm run bench -- changes [ROUNDS]`: what a change of a cluster in use costs those who use it, and how long it takes, beside the same
  * change made with plain etcdctl in the same run.
  */
+import { cpus, loadavg } from "node:os";
+
 import { openBed, type Bed } from "../tests/integration/fixture";
 import { CHANGE, ClusterInUse, type Changed } from "../tests/faults/clusterInUse";
 import type { PhaseReport } from "../tests/faults/workload/measures";
@@ -26,6 +28,7 @@ export interface Measured {
 export async function benchChanges(rounds: number): Promise<void> {
     const bed = await openBed("wl-bench", "10.106.2", 4);
     const [ours, byHand]: [Measured[], Measured[]] = [[], []];
+    const loads: number[] = [];
     try {
         for (let round = 1; round <= rounds; round++) {
             console.error(`changes by hand: ${round} of ${rounds}`);
@@ -34,8 +37,11 @@ export async function benchChanges(rounds: number): Promise<void> {
             console.error(`changes by up: ${round} of ${rounds}`);
             await rebuildAll(bed);
             ours.push(...(await changeByUp(bed)));
+            loads.push(loadavg()[0]!);
         }
         console.log(changesTable(ours, byHand));
+        const shares = loads.map((load) => load.toFixed(1)).join(", ");
+        console.log(`\n${rounds} rounds; load of this machine (${cpus().length} cores) at their ends: ${shares}`);
     } finally {
         await bed.lab.down();
     }
@@ -142,5 +148,6 @@ async function changeByHand(bed: Bed): Promise<readonly Measured[]> {
 function noted(change: string, report: WorkloadReport): Measured {
     assertSound(report);
     const [before, during] = report.phases;
+    console.error(`  ${change}: longest gap ${during!.longestGapMs.toFixed(0)} ms, ${during!.failed} writes failed`);
     return { change, before: before!, during: during! };
 }

@@ -20,10 +20,13 @@ interface Growth {
 }
 
 async function main(): Promise<void> {
-    if (process.argv[2] === "changes") return benchChanges(Number(process.argv[3] ?? 3));
-    const rounds = Number(process.argv[2] ?? 5);
+    const [first, second] = process.argv.slice(2);
+    const ofChanges = first === "changes";
+    const asked = ofChanges ? second : first;
+    const rounds = Number(asked ?? (ofChanges ? 3 : 5));
     if (!Number.isInteger(rounds) || rounds < 1)
-        throw new Error(`the number of rounds is "${process.argv[2]}"; wanted is 1 or more`);
+        throw new Error(`the number of rounds is "${asked}"; wanted is 1 or more`);
+    if (ofChanges) return benchChanges(rounds);
     const floor = await openFloor();
     const bed = await openBed("bench", "10.90.1", 3);
     try {
