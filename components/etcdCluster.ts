@@ -13,6 +13,7 @@ import { defaultMaxLearners } from "./host/version";
 import type { MemberRow } from "./membership/inputs";
 import { EtcdMembership } from "./membership/resource";
 import type { Timeouts } from "./membership/types";
+import { withPlainStacks } from "./plainStacks";
 import { EtcdProvision } from "./provision/resource";
 import { resolveSsh } from "./resolveSsh";
 import { validateCluster } from "./validate";
@@ -43,10 +44,7 @@ export class EtcdCluster extends pulumi.ComponentResource {
 
         const cluster = settle(name, args);
         claimPlaces(name, places(cluster));
-        const certificates = this.certificates(cluster);
-        const provision = this.provision(cluster);
-        const hosts = this.hosts(cluster, certificates, provision);
-        const membership = this.membership(cluster, certificates, provision, hosts);
+        const { certificates, membership } = withPlainStacks(() => this.parts(cluster));
 
         const trusting = (own: ClientCertificate): ClientCertificate => ({
             ...own,
@@ -76,6 +74,16 @@ export class EtcdCluster extends pulumi.ComponentResource {
             initialClusterState: this.initialClusterState,
             etcdctl: this.etcdctl,
         });
+    }
+
+    private parts(cluster: Settled): {
+        readonly certificates: ClusterCertificates;
+        readonly membership: EtcdMembership;
+    } {
+        const certificates = this.certificates(cluster);
+        const provision = this.provision(cluster);
+        const hosts = this.hosts(cluster, certificates, provision);
+        return { certificates, membership: this.membership(cluster, certificates, provision, hosts) };
     }
 
     private certificates({ name, args }: Settled): ClusterCertificates {

@@ -1,3 +1,5 @@
+import "./compileCache";
+
 export type * from "./args";
 export { ClusterCertificates, type ClientCertificate, type ClusterCertificatesArgs } from "./certificates";
 export { EtcdCluster } from "./etcdCluster";

@@ -13,7 +13,8 @@ export function isSame(left: unknown, right: unknown): boolean {
     return canonical(left) === canonical(right);
 }
 
-function canonical(value: unknown): string | undefined {
+/** A text that is the same for values that are. */
+export function canonical(value: unknown): string | undefined {
     return JSON.stringify(value, (_key, part: unknown) => {
         if (typeof part !== "object" || part === null || Array.isArray(part)) return part;
         return Object.fromEntries(Object.entries(part).sort(([a], [b]) => (a < b ? -1 : 1)));

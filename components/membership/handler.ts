@@ -1,4 +1,6 @@
 /** check, diff, create, read, update, remove: what the engine asks of `EtcdMembership`. Create and update are one function. */
+import "../compileCache";
+
 import { bundle } from "../adoption/authorities";
 import { lentByHosts } from "../adoption/lent";
 import { endWithEngine } from "../engineLife";

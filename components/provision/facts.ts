@@ -38,7 +38,7 @@ export interface Facts {
     readonly data: readonly string[];
     /** Files that stand in our way and that we did not make. */
     readonly foreignFiles: readonly string[];
-    /** Somebody runs an etcd of the distribution's. */
+    /** Somebody runs an etcd of the distribution's. Asked where that one would be installed only. */
     readonly runsDebiansEtcd: boolean;
     /** The binaries are there. */
     readonly isInstalled: boolean;
@@ -85,47 +85,73 @@ export const TOOLS: Readonly<Record<string, string>> = {
 /** A script for root. It answers in lines of `key=value`, and reads only. */
 export function factsScript(inputs: ProvisionInputs, host: ProvisionHost): string {
     const paths = hostPaths(inputs.cluster, inputs.dataDir);
-    const ports = [host.peerPort, host.clientPort].join(" ");
-    const ours = shellQuote(HEADER.split(":")[0] ?? HEADER);
+    const ours = HEADER.split(":")[0] ?? HEADER;
     const [data, root, mark, identity] = [paths.dataDir, paths.root, paths.mark, paths.identity].map(shellQuote);
     const [generations, current] = [paths.generations, paths.current].map(shellQuote);
+    // Each program that is started costs a host milliseconds, and this is asked at every run: what the shell can do, it does.
     return `
 echo "clock=$(date +%s)"
-echo "kernel=$(uname -s)"
+{ read -r kernel </proc/sys/kernel/ostype || kernel=$(uname -s); } 2>/dev/null
+echo "kernel=$kernel"
 [ -d /run/systemd/system ] && echo systemd=yes
 for tool in ${Object.keys(TOOLS).join(" ")}; do command -v $tool >/dev/null && echo "tool=$tool"; done
-free() {
-    place=$2
-    while ! [ -d "$place" ]; do place=$(dirname "$place"); done
-    echo "free=$1 $(df -Pk "$place" | awk 'NR == 2 { print int($4 / 1024) }') $place"
+existing() {
+    place=$1
+    while ! [ -d "$place" ]; do place=\${place%/*}; place=\${place:-/}; done
 }
-free data ${data}
-free releases ${shellQuote(paths.releases)}
-ip -o address show 2>/dev/null | awk '{ split($4, address, "/"); print "address=" address[1] }'
-for port in ${ports}; do
-    ss -Hltnp "sport = :$port" 2>/dev/null | while read -r _ _ _ at _ who; do
-        pid=$(echo "$who" | sed -n 's/.*pid=\\([0-9]*\\).*/\\1/p')
-        grep -qs '/${paths.unit}\\.service' "/proc/$pid/cgroup" || echo "listener=$port $at $who"
+existing ${data}; data=$place
+existing ${shellQuote(paths.releases)}; releases=$place
+df -Pk "$data" "$releases" | {
+    read -r _
+    for name in data releases; do
+        [ $name = data ] && place=$data || place=$releases
+        read -r _ _ _ kibibytes _ && echo "free=$name $((kibibytes / 1024)) $place"
     done
-    for file in /etc/etcd/*/current/etcd.env; do
-        other=\${file#/etc/etcd/}; other=\${other%%/*}
-        [ "$other" = ${shellQuote(inputs.cluster)} ] && continue
+}
+ip -o address show 2>/dev/null | while read -r _ _ _ address _; do echo "address=\${address%%/*}"; done
+is_ours() {
+    while read -r line; do
+        case $line in */${paths.unit}.service*) return 0 ;; esac
+    done <"/proc/$1/cgroup"
+    return 1
+} 2>/dev/null
+ss -Hltnp "sport = :${host.peerPort} or sport = :${host.clientPort}" 2>/dev/null | while read -r _ _ _ at _ who; do
+    pid=\${who#*pid=}; pid=\${pid%%,*}
+    is_ours "$pid" || echo "listener=\${at##*:} $at $who"
+done
+for file in /etc/etcd/*/current/etcd.env; do
+    other=\${file#/etc/etcd/}; other=\${other%%/*}
+    [ "$other" = ${shellQuote(inputs.cluster)} ] && continue
+    for port in ${host.peerPort} ${host.clientPort}; do
         grep -qsE "^ETCD_LISTEN_(PEER|CLIENT)_URLS=.*:$port$" "$file" && echo "claim=$port $other"
     done
 done
 [ -f ${identity} ] && echo data=ours
-ls -A ${data} 2>/dev/null | head -n 20 | sed 's/^/entry=/'
-sed -n 's/^token=/token=/p' ${identity} 2>/dev/null
-sed -n '2s/^/mark=/p; 3s/^/owner=/p; 4s/^/phase=/p' ${mark} 2>/dev/null
-running=$(cat ${shellQuote(`${paths.runtime}/generation`)} 2>/dev/null || basename "$(readlink ${current})" 2>/dev/null)
-grep -qsxF ${shellQuote(TAKING_OVER)} ${generations}/"$running"/etcd.env && echo trusts=both
+[ -d ${data} ] || ! [ -e ${data} ] || echo "entry=${paths.dataDir.split("/").at(-1) ?? ""}"
+count=0
+for entry in ${data}/* ${data}/.[!.]* ${data}/..?*; do
+    [ -e "$entry" ] || [ -L "$entry" ] || continue
+    echo "entry=\${entry##*/}"
+    count=$((count + 1)); [ $count -lt 20 ] || break
+done
+[ -f ${identity} ] && while IFS= read -r line; do case $line in token=*) echo "$line" ;; esac; done <${identity}
+[ -f ${mark} ] && { read -r _ && IFS= read -r line && echo "mark=$line" && IFS= read -r line && echo "owner=$line" && IFS= read -r line && echo "phase=$line"; } <${mark}
+{ IFS= read -r running <${shellQuote(`${paths.runtime}/generation`)} || running=$(readlink ${current}); } 2>/dev/null
+grep -qsxF ${shellQuote(TAKING_OVER)} ${generations}/"\${running##*/}"/etcd.env && echo trusts=both
 ${inputs.adopt ? `sed 's/^/clientCa=/' ${current}/client-ca.crt 2>/dev/null\nsed 's/^/peerCa=/' ${current}/peer-ca.crt 2>/dev/null` : ""}
 for file in ${shellQuote(paths.unitFile)} ${shellQuote(paths.firewallUnitFile)}; do
-    if [ -e "$file" ] && ! head -n 1 "$file" | grep -qF ${ours}; then echo "foreign=$file"; fi
+    [ -e "$file" ] || continue
+    line=; IFS= read -r line <"$file"
+    case $line in *${shellQuote(ours)}*) ;; *) echo "foreign=$file" ;; esac
 done
-[ -z "$(ls -A ${root} 2>/dev/null)" ] || [ -e ${mark} ] || [ -e ${mark}.new ] || echo foreign=${root}
-systemctl is-active --quiet etcd.service 2>/dev/null && echo etcd.service=active
-( ${renderInstallCheck(inputs.install, inputs.version)} ) | sed 's/^/binaries=/'
+isEmpty=yes
+for entry in ${root}/* ${root}/.[!.]*; do
+    if [ -e "$entry" ] || [ -L "$entry" ]; then isEmpty=; fi
+done
+[ -d ${root} ] || ! [ -e ${root} ] || isEmpty=
+[ "$isEmpty" ] || [ -e ${mark} ] || [ -e ${mark}.new ] || echo foreign=${root}
+${inputs.install.source === "debian" ? "systemctl is-active --quiet etcd.service 2>/dev/null && echo etcd.service=active" : ""}
+echo "binaries=$(${renderInstallCheck(inputs.install, inputs.version)})"
 true`;
 }
 

@@ -1,4 +1,6 @@
 /** check, diff, create, read, update, remove: what the engine asks of `EtcdProvision`. */
+import { keepCompiled } from "../compileCache";
+
 import { randomUUID } from "node:crypto";
 
 import { endWithEngine } from "../engineLife";
@@ -38,7 +40,7 @@ export async function check(
 
 export async function diff(_id: string, olds: ProvisionState, news: ProvisionInputs): Promise<{ changes: boolean }> {
     const looks = await lookIfKnown(news);
-    setImmediate(loadMembership);
+    setTimeout(loadMembership, ANSWER_MS);
     const isMissing = looks?.hosts.some(({ facts }) => facts?.isInstalled === false) ?? true;
     const isDeclaredOtherwise = Object.entries(news).some(
         ([key, value]) => !isSame(value, olds[key as keyof ProvisionState]),
@@ -46,9 +48,14 @@ export async function diff(_id: string, olds: ProvisionState, news: ProvisionInp
     return { changes: isMissing || isDeclaredOtherwise || looks === undefined || looks.problems.length > 0 };
 }
 
+/** The engine shall have its answer before this process is busy with something else. */
+const ANSWER_MS = 5;
+
 /** It is asked next. What it needs is loaded while the engine is busy with certificates; if that fails, it will say so itself. */
 function loadMembership(): void {
-    Promise.all([import("../membership/handler"), import("etcd3"), import("cockatiel")]).catch(() => undefined);
+    Promise.all([import("../membership/handler"), import("etcd3"), import("cockatiel")])
+        .catch(() => undefined)
+        .finally(keepCompiled);
 }
 
 export async function create(inputs: ProvisionInputs): Promise<{ id: string; outs: ProvisionState }> {

@@ -2,6 +2,7 @@
 import { takeoverProblems } from "../adoption/preflight";
 import { pool } from "../remote/connectionPool";
 import { isRemoteError } from "../remote/errors";
+import { canonical } from "../stateValues";
 import { readArchive } from "./archive";
 import { factsScript, parseFacts, type Facts } from "./facts";
 import type { ProvisionHost, ProvisionInputs } from "./inputs";
@@ -29,7 +30,7 @@ const RECENT_MS = 5000;
 
 /** Never fails: what can't be seen is a problem. A look that was just taken is not taken again, however long it took. */
 export function lookAtAll(inputs: ProvisionInputs): Promise<Looks> {
-    const key = JSON.stringify({ ...inputs, incarnations: undefined, inherited: undefined });
+    const key = canonical({ ...inputs, incarnations: undefined, inherited: undefined }) ?? "";
     const known = recent.get(key);
     if (known && (known.endedMs === undefined || performance.now() - known.endedMs < RECENT_MS)) return known.looks;
     const looks = look(inputs);
