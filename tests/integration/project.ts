@@ -111,6 +111,11 @@ export class Project {
         return new Project(directory, pulumi, { ...env, PULUMI_BACKEND_URL: url });
     }
 
+    /** The same project in an environment that differs. */
+    with(settings: NodeJS.ProcessEnv): Project {
+        return new Project(this.directory, this.pulumi, { ...this.env, ...settings });
+    }
+
     /** Writes what the program declares. */
     declare(clusters: Clusters): void {
         writeFileSync(join(this.directory, "clusters.json"), JSON.stringify(clusters));
