@@ -91,8 +91,7 @@ export function factsScript(inputs: ProvisionInputs, host: ProvisionHost): strin
     // Each program that is started costs a host milliseconds, and this is asked at every run: what the shell can do, it does.
     return `
 echo "clock=$(date +%s)"
-{ read -r kernel </proc/sys/kernel/ostype || kernel=$(uname -s); } 2>/dev/null
-echo "kernel=$kernel"
+echo "kernel=$(uname -s)"
 [ -d /run/systemd/system ] && echo systemd=yes
 for tool in ${Object.keys(TOOLS).join(" ")}; do command -v $tool >/dev/null && echo "tool=$tool"; done
 existing() {
