@@ -44,7 +44,7 @@ export class EtcdCluster extends pulumi.ComponentResource {
 
         const cluster = settle(name, args);
         claimPlaces(name, places(cluster));
-        const { certificates, membership } = withPlainStacks(() => this.parts(cluster));
+        const { certificates, provision, membership } = withPlainStacks(() => this.parts(cluster));
 
         const trusting = (own: ClientCertificate): ClientCertificate => ({
             ...own,
@@ -76,14 +76,11 @@ export class EtcdCluster extends pulumi.ComponentResource {
         });
     }
 
-    private parts(cluster: Settled): {
-        readonly certificates: ClusterCertificates;
-        readonly membership: EtcdMembership;
-    } {
+    private parts(cluster: Settled): Parts {
         const certificates = this.certificates(cluster);
         const provision = this.provision(cluster);
         const hosts = this.hosts(cluster, certificates, provision);
-        return { certificates, membership: this.membership(cluster, certificates, provision, hosts) };
+        return { certificates, provision, membership: this.membership(cluster, certificates, provision, hosts) };
     }
 
     private certificates({ name, args }: Settled): ClusterCertificates {
@@ -177,6 +174,12 @@ export class EtcdCluster extends pulumi.ComponentResource {
             { parent: this, dependsOn: [provision, ...hosts] },
         );
     }
+}
+
+interface Parts {
+    readonly certificates: ClusterCertificates;
+    readonly provision: EtcdProvision;
+    readonly membership: EtcdMembership;
 }
 
 /** The arguments with all that follows from them. */
