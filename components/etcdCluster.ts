@@ -96,7 +96,7 @@ export class EtcdCluster extends pulumi.ComponentResource {
         );
     }
 
-    private provision({ name, args, paths, token, ports }: Settled): EtcdProvision {
+    private provision({ name, args, paths, token, ports, timeouts }: Settled): EtcdProvision {
         return new EtcdProvision(
             `${name}-provision`,
             {
@@ -110,6 +110,8 @@ export class EtcdCluster extends pulumi.ComponentResource {
                 deleteDataOnDestroy: args.deleteDataOnDestroy ?? false,
                 tuning: args.tuning ?? {},
                 adopt: args.adopt ?? false,
+                stack: `${pulumi.getProject()}/${pulumi.getStack()}`,
+                lockSeconds: timeouts.lockSeconds,
                 hosts: args.hosts.map((host) => ({
                     name: host.name,
                     address: host.address,

@@ -1,8 +1,11 @@
 /** The end of a cluster on its hosts. */
-import { hostPaths } from "../host/paths";
+import { hostPaths, type HostPaths } from "../host/paths";
+import { shellQuote } from "../quote";
 import { pool } from "../remote/connectionPool";
+import { isRemoteError } from "../remote/errors";
 import type { SshTarget } from "../remote/ssh";
 import { messageOf } from "./errors";
+import { locked, type LockedWork } from "./locked";
 import { removeFiles, removeReleases, setAside, stop } from "./scripts";
 
 /** Which cluster's things go. */
@@ -10,7 +13,11 @@ export interface Cleared {
     readonly cluster: string;
     readonly dataDir: string;
     readonly deleteDataOnDestroy: boolean;
+    /** Whose state this is for: hosts that another state's cluster has are left alone. */
+    readonly owner?: string | undefined;
 }
+
+type ClearedHosts = readonly { readonly name: string; readonly ssh: SshTarget }[];
 
 /** Stopping etcd, moving its data and removing its files takes seconds; a host that hangs is not waited for. */
 const CLEAR_SECONDS = 180;
@@ -20,15 +27,16 @@ const CLEAR_SECONDS = 180;
  * alone. One that can't be reached is named, and blocks nothing.
  * @throws Error naming each host that was reached but could not be cleared
  */
-export async function clearHosts(
-    { cluster, dataDir, deleteDataOnDestroy }: Cleared,
-    hosts: readonly { readonly name: string; readonly ssh: SshTarget }[],
+async function clearHosts(
+    { cluster, dataDir, deleteDataOnDestroy, owner }: Cleared,
+    hosts: ClearedHosts,
 ): Promise<void> {
     const paths = hostPaths(cluster, dataDir);
     const script = [
         "set -eu",
         // A first run may have come no further than to install, or to begin to.
         `[ -e '${paths.root}' ] || [ -e '${paths.unitFile}' ] || {\n${removeReleases(paths)}\nexit 0\n}`,
+        owner === undefined ? "" : leaveToOwner(paths, owner),
         stop(paths),
         deleteDataOnDestroy ? "" : setAside(paths),
         removeFiles(paths, deleteDataOnDestroy),
@@ -52,6 +60,24 @@ export async function clearHosts(
         }),
     );
     if (failures.length > 0) throw new ClearError(cluster, failures);
+}
+
+function leaveToOwner({ mark }: HostPaths, owner: string): string {
+    return `other=$(sed -n 3p ${shellQuote(mark)} 2>/dev/null || :)
+[ -z "$other" ] || [ "$other" = ${shellQuote(owner)} ] || { echo "left alone: a cluster of this name that another state built is there"; exit 0; }`;
+}
+
+/**
+ * The same, while nobody else works on the cluster.
+ * @throws Error as above, or naming who does
+ */
+export async function clearLocked(
+    cleared: Cleared,
+    work: LockedWork & { readonly hosts: ClearedHosts },
+): Promise<void> {
+    await locked(work, () => clearHosts(cleared, work.hosts)).catch((error: unknown) => {
+        throw isRemoteError(error, "lock-held") ? new ClearError(cleared.cluster, [error.message]) : error;
+    });
 }
 
 /** A cluster's resources are cleared one after the other, and meet the same host. */

@@ -6,8 +6,7 @@ import { lentByHosts } from "../adoption/lent";
 import { endWithEngine } from "../engineLife";
 import { isStopped } from "../provision/stops";
 import { pool } from "../remote/connectionPool";
-import { isRemoteError } from "../remote/errors";
-import { ClearError, clearHosts } from "./clear";
+import { clearLocked } from "./clear";
 import { messageOf } from "./errors";
 import { isSame, isUnknown } from "../stateValues";
 import { desiredOf, retiredHosts, type MembershipArgs, type MembershipInputs, type MembershipState } from "./inputs";
@@ -65,9 +64,7 @@ export async function read(id: string, props: MembershipState): Promise<{ id: st
 /** Stops etcd everywhere and removes what we placed. */
 export async function remove(_id: string, props: MembershipState): Promise<void> {
     const hosts = [...props.hosts, ...(props.retired ?? [])];
-    await locked(lockedWork(props, hosts), () => clearHosts(props, hosts)).catch((error: unknown) => {
-        throw isRemoteError(error, "lock-held") ? new ClearError(props.cluster, [error.message]) : error;
-    });
+    await clearLocked(props, { ...lockedWork(props, hosts), hosts });
 }
 
 function lockedWork({ cluster, stack, timeouts }: MembershipInputs, hosts: LockedWork["hosts"]): LockedWork {

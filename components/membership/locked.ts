@@ -3,7 +3,7 @@ import { hostname, userInfo } from "node:os";
 
 import { pool } from "../remote/connectionPool";
 import { acquireLock, type ClusterLock } from "../remote/lock";
-import type { SshTarget } from "../remote/ssh";
+import type { SshConnection, SshTarget } from "../remote/ssh";
 
 export interface LockedWork {
     readonly cluster: string;
@@ -15,27 +15,77 @@ export interface LockedWork {
     readonly tell: (line: string) => void;
 }
 
+interface HeldLock extends ClusterLock {
+    readonly connections: readonly SshConnection[];
+}
+
+/** Locks that were taken for work which the engine asks for later, by cluster. This process ends with the run, and its locks with it. */
+const kept = new Map<string, HeldLock>();
+
 /**
- * Does some work while the cluster's lock is held on all of its hosts that can be reached.
+ * Takes the cluster's lock for the work to come, all of this run's.
  * @throws LockHeldError when another run has it at the end of the time
  */
-export async function locked<T>(
-    { cluster, stack, hosts, waitSeconds, tell }: LockedWork,
-    work: (lock: ClusterLock) => Promise<T>,
-): Promise<T> {
-    const connections = await Promise.all(hosts.map(({ ssh }) => pool.connect(ssh).catch(() => undefined)));
-    const lock = await acquireLock(
-        connections.filter((connection) => connection !== undefined),
-        {
-            cluster,
-            holder: `${userInfo().username}@${hostname()}, process ${process.pid}, stack ${stack}`,
-            waitSeconds,
-            onWait: (held) => tell(`waiting: ${held.message}`),
-        },
-    );
+export async function keepLock(work: LockedWork): Promise<void> {
+    if ((await stillKept(work.cluster)) === undefined) kept.set(work.cluster, await take(work, []));
+}
+
+/** When nothing is to come any more. */
+export async function giveBackLock(cluster: string): Promise<void> {
+    const lock = kept.get(cluster);
+    kept.delete(cluster);
+    await lock?.release();
+}
+
+/**
+ * Does some work while the cluster's lock is held on all of its hosts that can be reached, and gives back what was kept for it.
+ * @throws LockHeldError when another run has it at the end of the time
+ */
+export async function locked<T>(work: LockedWork, use: (lock: ClusterLock) => Promise<T>): Promise<T> {
+    const before = await stillKept(work.cluster);
     try {
-        return await work(lock);
+        const rest = await take(work, before?.connections ?? []);
+        try {
+            return await use(before === undefined ? rest : both(before, rest));
+        } finally {
+            await rest.release();
+        }
     } finally {
-        await lock.release();
+        await giveBackLock(work.cluster);
     }
+}
+
+/** One that was lost meanwhile, as by a host's reboot, is to be taken anew. */
+async function stillKept(cluster: string): Promise<HeldLock | undefined> {
+    const lock = kept.get(cluster);
+    try {
+        lock?.assertHeld();
+        return lock;
+    } catch {
+        await giveBackLock(cluster);
+        return undefined;
+    }
+}
+
+/** On all hosts that can be reached, but on those where it is held already. */
+async function take(work: LockedWork, held: readonly SshConnection[]): Promise<HeldLock> {
+    const { cluster, stack, hosts, waitSeconds, tell } = work;
+    const reached = await Promise.all(hosts.map(({ ssh }) => pool.connect(ssh).catch(() => undefined)));
+    const connections = reached
+        .filter((connection) => connection !== undefined)
+        .filter((connection) => !held.includes(connection));
+    const lock = await acquireLock(connections, {
+        cluster,
+        holder: `${userInfo().username}@${hostname()}, process ${process.pid}, stack ${stack}`,
+        waitSeconds,
+        onWait: (by) => tell(`waiting: ${by.message}`),
+    });
+    return { ...lock, connections };
+}
+
+function both(one: ClusterLock, other: ClusterLock): ClusterLock {
+    return {
+        assertHeld: () => [one, other].forEach((lock) => lock.assertHeld()),
+        release: async () => void (await Promise.all([one.release(), other.release()])),
+    };
 }

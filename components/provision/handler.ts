@@ -5,7 +5,8 @@ import { randomUUID } from "node:crypto";
 
 import { endWithEngine } from "../engineLife";
 import { inheritance } from "../adoption/takeover";
-import { clearHosts } from "../membership/clear";
+import { clearLocked } from "../membership/clear";
+import { giveBackLock, keepLock, type LockedWork } from "../membership/locked";
 import { isSame, isUnknown } from "../stateValues";
 import type { ProvisionArgs, ProvisionInputs, ProvisionState } from "./inputs";
 import { install } from "./install";
@@ -76,20 +77,48 @@ export async function read(id: string, props: ProvisionState): Promise<{ id: str
 
 /** Membership has cleared its hosts by now. A first run that never came that far has left files: those go here. */
 export async function remove(_id: string, props: ProvisionState): Promise<void> {
-    await clearHosts(props, props.hosts);
+    await clearLocked(props, { ...lockedWork(props), hosts: props.hosts });
 }
 
-/** Nothing is changed anywhere before every host was looked at, and found fit. */
+/**
+ * Nothing is changed anywhere before every host was looked at, and found fit. The cluster's lock is kept for what follows, so that of two
+ * first runs, from two states, the later one finds what the other one has begun.
+ */
 async function provision(id: string, inputs: ProvisionInputs): Promise<ProvisionState> {
-    const { hosts, problems } = await lookAtAll(inputs);
-    if (problems.length > 0) throw new Error([...problems, "nothing was changed on any host"].join("\n"));
-    await tellPreflight(inputs.cluster);
-    const bare = hosts.filter(({ facts }) => facts?.isInstalled === false).map(({ host }) => host);
-    const failures = await install(inputs, bare);
-    forgetLooks();
-    if (failures.length === 0) return inputs;
-    // Not an Error: what the engine's dynamic provider knows as "made, but not as wanted", so that `destroy` clears what was installed.
-    throw { id, properties: inputs, reasons: failures, message: failures.join("\n") };
+    refuse(await lookAtAll(inputs));
+    await lockAll(inputs);
+    try {
+        // Before the lock was ours, others may have had it.
+        forgetLooks();
+        const looks = await lookAtAll(inputs);
+        refuse(looks);
+        await tellPreflight(inputs.cluster);
+        const bare = looks.hosts.filter(({ facts }) => facts?.isInstalled === false).map(({ host }) => host);
+        const failures = await install(inputs, bare);
+        forgetLooks();
+        if (failures.length === 0) return inputs;
+        // Not an Error: what the engine's dynamic provider knows as "made, but not as wanted", so that `destroy` clears what was installed.
+        throw { id, properties: inputs, reasons: failures, message: failures.join("\n") };
+    } catch (error) {
+        await giveBackLock(inputs.cluster);
+        throw error;
+    }
+}
+
+const UNCHANGED = "nothing was changed on any host";
+
+function refuse({ problems }: Looks): void {
+    if (problems.length > 0) throw new Error([...problems, UNCHANGED].join("\n"));
+}
+
+async function lockAll(inputs: ProvisionInputs): Promise<void> {
+    await keepLock(lockedWork(inputs)).catch((error: Error) => {
+        throw new Error([error.message, UNCHANGED].join("\n"));
+    });
+}
+
+function lockedWork({ cluster, stack = "", lockSeconds = 0, hosts }: ProvisionInputs): LockedWork {
+    return { cluster, stack, hosts, waitSeconds: lockSeconds, tell: (line) => console.log(`[${cluster}] ${line}`) };
 }
 
 async function lookIfKnown(inputs: ProvisionInputs): Promise<Looks | undefined> {

@@ -21,6 +21,10 @@ export interface ProvisionInputs {
     readonly dataDir: string;
     readonly firewall: boolean;
     readonly deleteDataOnDestroy: boolean;
+    /** For others to read who holds the cluster's lock. */
+    readonly stack?: string;
+    /** How long to wait for another run. */
+    readonly lockSeconds?: number;
     readonly hosts: readonly ProvisionHost[];
     /** By host name: goes up when a host has lost the files that it was given. Settled by check. */
     readonly incarnations?: Readonly<Record<string, string>>;

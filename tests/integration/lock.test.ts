@@ -2,14 +2,16 @@ import assert from "node:assert/strict";
 
 import type { EtcdClusterArgs } from "../../components";
 import { diagnoseFailures } from "./diagnose";
-import { openBed, startTimes, voters, type Bed } from "./fixture";
+import { etcdctl, eventually, openBed, startTimes, voters, type Bed } from "./fixture";
 import { hasPrinted } from "./moments";
 import { Project, type Running } from "./project";
 
 const cluster = "lock";
 const all = ["a", "b", "c"];
+/** This machine's own address in the lab's network. */
+const gateway = "10.84.3.1";
 
-describe("two runs on one cluster, from two copies of its stack", () => {
+describe("two runs on one cluster", () => {
     let bed: Bed;
     let first: Project;
     let second: Project;
@@ -20,7 +22,8 @@ describe("two runs on one cluster, from two copies of its stack", () => {
 
     before(async () => {
         bed = await openBed("it-lock", "10.84.3", 3);
-        [first, second] = [await Project.open(), await Project.open()];
+        // Two copies of a stack, on two machines.
+        [first, second] = [await Project.open({ machine: "desk" }), await Project.open({ machine: "laptop" })];
         await first.mustUp(declared(1));
         await second.copyState(first);
     });
@@ -36,8 +39,8 @@ describe("two runs on one cluster, from two copies of its stack", () => {
     /** A run that is sure to be busy: it waits for a learner that its peers can't reach. */
     async function startBusyRun(): Promise<Running> {
         await bed.lab.host("c").partitionFrom([bed.lab.host("a").address, bed.lab.host("b").address]);
-        const running = first.startUp(declared(3));
-        assert.ok(await hasPrinted(running, /waiting for up to 30 s: until learner "c"/));
+        const running = first.startUp(declared(3, { timeouts: { healthSeconds: 300 } }));
+        assert.ok(await hasPrinted(running, /waiting for up to 300 s: until learner "c"/), running.printed());
         return running;
     }
 
@@ -48,7 +51,7 @@ describe("two runs on one cluster, from two copies of its stack", () => {
         assert.notEqual(other.code, 0);
         const [, holder = "", since = ""] =
             /the lock of cluster "lock" is held by (.*), since (\S+);/.exec(other.text) ?? [];
-        assert.match(holder, /^root@\S+, process \d+, stack user-program\/test$/);
+        assert.match(holder, /^root@desk, process \d+, stack user-program\/test$/, other.text);
         assert.ok(Math.abs(Date.parse(since) - started) < 60_000, since);
         const end = await second.destroy();
         assert.notEqual(end.code, 0);
@@ -90,5 +93,102 @@ describe("two runs on one cluster, from two copies of its stack", () => {
         assert.deepEqual(await startTimes(bed.lab, all, cluster), before);
         await first.mustUp(declared(3));
         assert.deepEqual(await voters(bed.lab.host("c"), cluster), all);
+    });
+
+    describe("of which one has died", () => {
+        /** Settles when nobody holds the cluster's lock on any host; asked on the hosts themselves, so that no network is needed. */
+        async function whenFree(): Promise<void> {
+            const began = performance.now();
+            await eventually("the lock is free", 30, async () => {
+                for (const host of bed.lab.hosts)
+                    await host.output(`flock --nonblock /run/pulumi-etcd-membership-${cluster}.lock true`);
+            });
+            console.log(`          free after ${((performance.now() - began) / 1000).toFixed(1)} s`);
+        }
+        async function assertHeld(): Promise<void> {
+            for (const host of bed.lab.hosts) {
+                const { code } = await host.run(`flock --nonblock /run/pulumi-etcd-membership-${cluster}.lock true`);
+                assert.equal(code, 1, host.name);
+            }
+        }
+        before(() => first.mustUp(declared(1)));
+
+        const deaths: readonly (readonly [string, (busy: Running) => void | Promise<void>])[] = [
+            ["the engine and all that it started, killed", (busy) => busy.kill()],
+            ["the engine, killed alone", (busy) => busy.killEngine()],
+            ["a machine that sleeps", (busy) => busy.signal("SIGSTOP")],
+            ["a machine whose network was cut", () => cutOff(true)],
+        ];
+        for (const [what, die] of deaths) {
+            it(`leaves the lock to others within seconds: ${what}`, async () => {
+                const busy = await startBusyRun();
+                await assertHeld();
+                await die(busy);
+                await whenFree();
+                busy.kill();
+                await first.cancel();
+                await cutOff(false);
+            });
+        }
+
+        it("leaves a cluster behind that the other one goes on with", async () => {
+            await bed.lab.host("c").heal();
+            await second.mustUp(declared(3));
+            assert.deepEqual(await voters(bed.lab.host("a"), cluster), all);
+        });
+
+        /** Nobody on this machine reaches a host any more. */
+        async function cutOff(isCut: boolean): Promise<void> {
+            const [a, b, c] = ["a", "b", "c"].map((name) => bed.lab.host(name));
+            const more = isCut ? [gateway] : [];
+            await c!.partitionFrom([a!.address, b!.address, ...more]);
+            for (const host of [a!, b!]) await (isCut ? host.partitionFrom(more) : host.heal());
+        }
+    });
+
+    describe("that is not there yet, from two states that know nothing of each other", () => {
+        const born = "born";
+        const stacks: Project[] = [];
+        const bornOn = (changes: Partial<EtcdClusterArgs> = {}) => ({
+            [born]: bed.declare(3, { clientPort: 12379, peerPort: 12380, ...changes }),
+        });
+        before(async () => {
+            stacks.push(await Project.open({ machine: "desk" }), await Project.open({ machine: "laptop" }));
+        });
+        after(() => stacks.forEach((project) => project.close()));
+
+        it("lets one build it, and the other one change nothing, at once or after it has waited", async () => {
+            const runs = await Promise.all(stacks.map((project) => project.up(bornOn())));
+            const winner = runs.findIndex(({ code }) => code === 0);
+            const text = runs[1 - winner]?.text ?? "";
+            assert.ok(winner >= 0 && runs[1 - winner]!.code !== 0, runs.map((run) => run.text).join("\n"));
+            assert.match(
+                text,
+                new RegExp(
+                    `the lock of cluster "born" is held by root@${["desk", "laptop"][winner]}, .*, since|by another stack`,
+                ),
+            );
+            assert.match(text, /nothing was changed on any host/);
+
+            const times = await startTimes(bed.lab, all, born);
+            const gone = await stacks[1 - winner]!.destroy();
+            assert.equal(gone.code, 0, gone.text);
+            await stacks[winner]!.mustUp(bornOn());
+            assert.deepEqual(await startTimes(bed.lab, all, born), times);
+            assert.deepEqual(await voters(bed.lab.host("c"), born, 12379), all);
+            await stacks[winner]!.destroy();
+        });
+
+        it("lets one build it, and the other find it built by another when it has waited for its turn", async () => {
+            const patient = bornOn({ timeouts: { lockSeconds: 120 } });
+            const runs = await Promise.all(stacks.map((project) => project.up(patient)));
+            const winner = runs.findIndex(({ code }) => code === 0);
+            assert.ok(winner >= 0, runs.map((run) => run.text).join("\n"));
+            assert.notEqual(runs[1 - winner]!.code, 0);
+            assert.match(runs[1 - winner]!.text, /it belongs to a cluster of this name that the state of this stack/);
+            assert.match(runs[1 - winner]!.text, /nothing was changed on any host/);
+            assert.match(await etcdctl(bed.lab.host("a"), born, "put greeting hello", 12379), /OK/);
+            assert.deepEqual(await voters(bed.lab.host("c"), born, 12379), all);
+        });
     });
 });

@@ -68,10 +68,16 @@ export class Project {
         readonly directory: string,
         private readonly pulumi: string,
         private readonly env: NodeJS.ProcessEnv,
+        private readonly machine?: string,
     ) {}
 
-    /** @param backend share a backend to have two projects work on one stack */
-    static async open(options: { readonly stack?: string; readonly backend?: string } = {}): Promise<Project> {
+    /**
+     * @param options.backend share a backend to have two projects work on one stack
+     * @param options.machine the name of a machine of its own, as far as its runs can see
+     */
+    static async open(
+        options: { readonly stack?: string; readonly backend?: string; readonly machine?: string } = {},
+    ): Promise<Project> {
         const { pulumi, env } = await resolveToolchain();
         const directory = mkdtempSync(join(tmpdir(), "pulumi-etcd-project-"));
         const backend = options.backend ?? join(directory, "backend");
@@ -91,7 +97,7 @@ export class Project {
         writeFileSync(join(directory, "Pulumi.yaml"), "name: user-program\nruntime: nodejs\nmain: index.ts\n");
         // Beside each file, the backend writes one of attributes in place: a killed engine may leave it empty, and no run can then read the stack.
         const url = `file://${backend}?metadata=skip`;
-        const project = new Project(directory, pulumi, { ...env, PULUMI_BACKEND_URL: url });
+        const project = new Project(directory, pulumi, { ...env, PULUMI_BACKEND_URL: url }, options.machine);
         project.declare({});
         const stack = options.stack ?? "test";
         await project.mustRun(["stack", "select", "--create", stack]);
@@ -179,7 +185,10 @@ export class Project {
 
     start(command: readonly string[]): Running {
         const began = performance.now();
-        const child = spawn(this.pulumi, [...command, "--non-interactive", "--color", "never"], {
+        const line = [this.pulumi, ...command, "--non-interactive", "--color", "never"];
+        const elsewhere = ["unshare", "--uts", "sh", "-c", 'hostname "$0" && exec "$@"', this.machine ?? ""];
+        const [program = "", ...words] = this.machine === undefined ? line : [...elsewhere, ...line];
+        const child = spawn(program, words, {
             cwd: this.directory,
             env: this.env,
             stdio: ["ignore", "pipe", "pipe"],
