@@ -1,6 +1,7 @@
 /** The release archive on this machine. */
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
+import { constants, gunzipSync } from "node:zlib";
 
 /** Where it is, and what it must be. */
 export interface LocalArchive {
@@ -21,6 +22,27 @@ export async function readArchive({ path, sha256 }: LocalArchive): Promise<Buffe
     throw new Error(
         `install.path "${path}" has the sha256 ${found}, wanted is ${sha256}: give the right archive, or correct install.sha256`,
     );
+}
+
+/** Enough of it for the first entry. */
+const BEGINNING = 16_384;
+
+/** The name of an archive's first entry, gzip or plain tar; nothing where it is neither. */
+export function firstEntry(archive: Buffer): string {
+    const beginning = archive.subarray(0, BEGINNING);
+    const isPacked = beginning[0] === 0x1f && beginning[1] === 0x8b;
+    const tar = isPacked ? unpackedBeginning(beginning) : beginning;
+    const isTar = tar.subarray(257, 262).toString("latin1") === "ustar";
+    return isTar ? (tar.subarray(0, 100).toString("latin1").split("\0")[0] ?? "") : "";
+}
+
+function unpackedBeginning(beginning: Buffer): Buffer {
+    try {
+        // What is cut off is no error that way.
+        return gunzipSync(beginning, { finishFlush: constants.Z_SYNC_FLUSH });
+    } catch {
+        return Buffer.alloc(0);
+    }
 }
 
 function reason({ code, message }: NodeJS.ErrnoException): string {

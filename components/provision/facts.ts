@@ -3,6 +3,7 @@ import { together, type Authorities } from "../adoption/authorities";
 import { TAKING_OVER } from "../host/environment";
 import { renderInstallCheck } from "../host/install";
 import { hostPaths } from "../host/paths";
+import { parseReleaseName, renderArchivePeek, type ReleaseName } from "../host/release";
 import { HEADER } from "../host/settings";
 import { MARK_TAKING_OVER } from "../host/stage";
 import { shellQuote } from "../quote";
@@ -11,6 +12,8 @@ import type { ProvisionHost, ProvisionInputs } from "./inputs";
 export interface Facts {
     /** As `uname` names it. */
     readonly kernel: string | undefined;
+    /** As `uname -m` names it. */
+    readonly machine: string | undefined;
     readonly runsSystemd: boolean;
     /** The programs that were found, of those that were asked for. */
     readonly tools: ReadonlySet<string>;
@@ -42,6 +45,10 @@ export interface Facts {
     readonly runsDebiansEtcd: boolean;
     /** The binaries are there. */
     readonly isInstalled: boolean;
+    /** What the archive that it is to fetch says about itself, if it does. */
+    readonly release: ReleaseName | undefined;
+    /** Why it can't fetch that archive. */
+    readonly unfetched: string | undefined;
     /** Our files are there. */
     readonly isStaged: boolean;
 }
@@ -92,6 +99,7 @@ export function factsScript(inputs: ProvisionInputs, host: ProvisionHost): strin
     return `
 echo "clock=$(date +%s)"
 echo "kernel=$(uname -s)"
+echo "machine=$(uname -m)"
 [ -d /run/systemd/system ] && echo systemd=yes
 for tool in ${Object.keys(TOOLS).join(" ")}; do command -v $tool >/dev/null && echo "tool=$tool"; done
 existing() {
@@ -150,7 +158,9 @@ done
 [ -d ${root} ] || ! [ -e ${root} ] || isEmpty=
 [ "$isEmpty" ] || [ -e ${mark} ] || [ -e ${mark}.new ] || echo foreign=${root}
 ${inputs.install.source === "debian" ? "systemctl is-active --quiet etcd.service 2>/dev/null && echo etcd.service=active" : ""}
-echo "binaries=$(${renderInstallCheck(inputs.install, inputs.version)})"
+binaries=$( ${renderInstallCheck(inputs.install, inputs.version)} )
+echo "binaries=$binaries"
+${inputs.install.source === "url" ? `if [ "$binaries" = absent ]; then ( ${renderArchivePeek(inputs.install.url)} ); fi` : ""}
 true`;
 }
 
@@ -166,6 +176,7 @@ export function parseFacts(answer: string): Facts {
     const free = new Map(all("free").map(parseFree));
     return {
         kernel: one("kernel"),
+        machine: one("machine"),
         runsSystemd: one("systemd") === "yes",
         tools: new Set(all("tool")),
         clockSeconds: Number(one("clock")),
@@ -186,6 +197,8 @@ export function parseFacts(answer: string): Facts {
         foreignFiles: all("foreign"),
         runsDebiansEtcd: one("etcd.service") === "active",
         isInstalled: one("binaries") === "present",
+        release: parseReleaseName(one("archive") ?? ""),
+        unfetched: one("unfetched"),
         isStaged: one("mark") !== undefined,
     };
 }

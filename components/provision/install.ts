@@ -9,22 +9,30 @@ import type { ProvisionHost, ProvisionInputs } from "./inputs";
 const INSTALL_SECONDS = 900;
 
 /**
- * Installs on all the given hosts side by side; one that fails keeps no other from being finished.
+ * Installs on the given hosts. Whether what is behind a URL is what is declared shows on the first host, before another one is asked;
+ * then all go side by side, and one that fails keeps no other from being finished.
  * @returns where it failed, and why: one sentence each
  */
 export async function install(inputs: ProvisionInputs, hosts: readonly ProvisionHost[]): Promise<readonly string[]> {
     if (hosts.length === 0) return [];
-    const { cluster, install: source, version } = inputs;
+    const { install: source } = inputs;
     const archive = source.source === "file" ? await readArchive(source) : undefined;
-    const failures = await Promise.all(
-        hosts.map(async (host) => {
-            const failure = await installOn(host, source, version, archive).catch((error: Error) => error.message);
-            if (failure !== undefined) return [`host "${host.name}": etcd ${version} was not installed: ${failure}`];
-            console.log(`[${cluster}] etcd ${version} is installed on "${host.name}"`);
-            return [];
-        }),
-    );
-    return failures.flat();
+    const together = async (some: readonly ProvisionHost[]): Promise<readonly string[]> =>
+        (await Promise.all(some.map((host) => installOrSay(inputs, host, archive)))).flat();
+    if (source.source !== "url") return together(hosts);
+    const failures = await together(hosts.slice(0, 1));
+    return failures.length > 0 ? failures : together(hosts.slice(1));
+}
+
+async function installOrSay(
+    { cluster, install: source, version }: ProvisionInputs,
+    host: ProvisionHost,
+    archive: Buffer | undefined,
+): Promise<readonly string[]> {
+    const failure = await installOn(host, source, version, archive).catch((error: Error) => error.message);
+    if (failure !== undefined) return [`host "${host.name}": etcd ${version} was not installed: ${failure}`];
+    console.log(`[${cluster}] etcd ${version} is installed on "${host.name}"`);
+    return [];
 }
 
 /** Why it failed, as the script says it; undefined if it did not. */

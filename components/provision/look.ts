@@ -1,9 +1,10 @@
 /** All hosts of a cluster → what is there, and what speaks against them. Changes nothing. */
 import { takeoverProblems } from "../adoption/preflight";
+import { otherMachine, otherVersion, parseReleaseName } from "../host/release";
 import { pool } from "../remote/connectionPool";
 import { isRemoteError } from "../remote/errors";
 import { canonical } from "../stateValues";
-import { readArchive } from "./archive";
+import { firstEntry, readArchive } from "./archive";
 import { factsScript, parseFacts, type Facts } from "./facts";
 import type { ProvisionHost, ProvisionInputs } from "./inputs";
 import { problemsOf } from "./problems";
@@ -47,8 +48,7 @@ export function forgetLooks(): void {
 
 async function look(inputs: ProvisionInputs): Promise<Looks> {
     const hosts = await Promise.all(inputs.hosts.map((host) => lookAt(inputs, host)));
-    const isWanted = hosts.some(({ facts }) => facts?.isInstalled === false);
-    const archive = isWanted ? await archiveProblems(inputs) : [];
+    const archive = await archiveProblems(inputs, hosts);
     const found = [...archive, ...hosts.flatMap(({ problems }) => problems)];
     // Whether a cluster can be taken over is asked of etcd, once nothing else speaks against it.
     return { hosts, problems: found.length > 0 ? found : await takeoverProblems(inputs, hosts) };
@@ -76,10 +76,22 @@ function whyNot(error: unknown): string {
     return isAway ? `${message}, or take it off the list` : message;
 }
 
-async function archiveProblems({ install }: ProvisionInputs): Promise<readonly string[]> {
-    if (install.source !== "file") return [];
-    return readArchive(install).then(
-        () => [],
-        (error: Error) => [error.message],
-    );
+/** Of an archive on this machine, if it is needed. */
+async function archiveProblems(
+    { install, version }: ProvisionInputs,
+    looks: readonly HostLook[],
+): Promise<readonly string[]> {
+    const bare = looks.filter(({ facts }) => facts?.isInstalled === false);
+    if (install.source !== "file" || bare.length === 0) return [];
+    try {
+        const release = parseReleaseName(firstEntry(await readArchive(install)));
+        const found = otherVersion(release, version);
+        if (found !== undefined) return [`install.path "${install.path}" ${found}`];
+        return bare.flatMap(({ host, facts }) => {
+            const misfit = otherMachine(release, facts?.machine);
+            return misfit === undefined ? [] : [`host "${host.name}" (${host.address}): the archive ${misfit}`];
+        });
+    } catch (error) {
+        return [(error as Error).message];
+    }
 }

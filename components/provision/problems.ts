@@ -1,4 +1,5 @@
 /** Facts about a host → why it can't hold what it is to hold: a sentence each, none if it can. Pure. */
+import { otherMachine, otherVersion } from "../host/release";
 import { TOOLS, type Facts, type Listener, type Place } from "./facts";
 import type { ProvisionHost, ProvisionInputs } from "./inputs";
 
@@ -24,6 +25,7 @@ export function problemsOf(
         return ["systemd does not run on it, wanted is a host that systemd has booted: take another host"];
     return [
         ...toolProblems(inputs, facts),
+        ...archiveProblems(inputs, facts),
         ...clockProblems(facts, nowSeconds),
         ...spaceProblems(inputs, facts),
         ...addressProblems(host, facts),
@@ -47,6 +49,17 @@ function toolProblems({ install, firewall }: ProvisionInputs, { tools, isInstall
             ? ['it has no apt-get: use install source "url" or "file"']
             : []),
     ];
+}
+
+/** What can be known about an archive that the host is to fetch. */
+function archiveProblems({ install, version }: ProvisionInputs, facts: Facts): readonly string[] {
+    const { isInstalled, tools, unfetched, release, machine } = facts;
+    const isFetched = install.source === "url" && !isInstalled && (tools.has("curl") || tools.has("wget"));
+    if (!isFetched) return [];
+    if (unfetched !== undefined)
+        return [`${install.url} can't be fetched from it: ${unfetched}: correct install.url, or let the host reach it`];
+    const found = otherVersion(release, version) ?? otherMachine(release, machine);
+    return found === undefined ? [] : [`${install.url} ${found}`];
 }
 
 function clockProblems({ clockSeconds }: Facts, nowSeconds: number): readonly string[] {

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 
-import type { EtcdClusterArgs, EtcdHostArgs, SshArgs } from "../../components";
+import type { EtcdClusterArgs, EtcdHostArgs, InstallSource, SshArgs } from "../../components";
 import { succeed } from "../../lab/command";
 import { foretoldBy, refusalOf } from "./diagnostics";
 import { openBed, startTimes, type Bed } from "./fixture";
@@ -124,11 +125,20 @@ describe("bad input", () => {
             assertSaid(foretoldBy(await project.preview({ [cluster]: wrong }), cluster), [said]);
         });
 
-        it("is told when it holds another version, and nothing of it is left", async () => {
-            const run = await project.up({ [cluster]: bed.declare(1, { version: "3.6.15" }) });
+        it("is told when it holds another version, in the preview already", async () => {
+            const wrong = bed.declare(3, { version: "3.6.15" });
+            const said =
+                /^install\.path .* holds etcd 3\.\d\.\d+, wanted is 3\.6\.15: give the right archive, or declare version/;
+            await isRefused(wrong, said, UNCHANGED);
+            assertSaid(foretoldBy(await project.preview({ [cluster]: wrong }), cluster), [said]);
+        });
+
+        it("is told when it says nothing about itself and holds another version, and nothing of it is left", async () => {
+            const install = await repacked(bed.declare(1).install, project.directory);
+            const run = await project.up({ [cluster]: bed.declare(1, { version: "3.6.15", install }) });
             assertSaid(refusalOf(run), [
                 "1 error occurred:",
-                /^\* host "a": etcd 3\.6\.15 was not installed: the archive holds etcd 3\.6\.\d+, wanted is 3\.6\.15/,
+                /^\* host "a": etcd 3\.6\.15 was not installed: the archive holds etcd 3\.\d\.\d+, wanted is 3\.6\.15/,
             ]);
             assert.equal(await host("a").output("ls -A /opt /etc/systemd/system | grep etcd || true"), "");
         });
@@ -419,4 +429,22 @@ async function strangeKey(directory: string): Promise<string> {
     const file = join(directory, "strange");
     await succeed("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-f", file]);
     return readFile(file, "utf8");
+}
+
+/** The same binaries in an archive of one's own making. */
+async function repacked(install: InstallSource, directory: string): Promise<InstallSource> {
+    if (install.source !== "file") throw new Error("the bed installs from a file");
+    const path = join(directory, "own.tar.gz");
+    await succeed("sh", [
+        "-euc",
+        'mkdir "$1/own" && tar -xf "$2" -C "$1/own" --strip-components=1 && tar -czf "$3" -C "$1" own',
+        "sh",
+        directory,
+        install.path,
+        path,
+    ]);
+    const sha256 = createHash("sha256")
+        .update(await readFile(path))
+        .digest("hex");
+    return { source: "file", path, sha256 };
 }

@@ -12,13 +12,14 @@ export interface Bed {
 /**
  * Hosts `a`, `b`, … of an environment with a network of its own.
  * @param network three numbers: `10.80.1`; its hosts are at .11, .12, …
+ * @param version of etcd, as a series or exactly @default the environment's ETCD_VERSION, else 3.6
  * @param bastion the one host through which this machine reaches the others
  */
 export async function openBed(
     environment: string,
     network: string,
     count: number,
-    version = "3.6",
+    version = process.env.ETCD_VERSION ?? "3.6",
     bastion?: LabHostSpec,
 ): Promise<Bed> {
     const hosts = [..."abcdefg"].slice(0, count).map((name, index) => ({ name, address: `${network}.${11 + index}` }));

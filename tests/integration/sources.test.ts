@@ -6,7 +6,7 @@ import { join } from "node:path";
 
 import type { EtcdClusterArgs, InstallSource } from "../../components";
 import { diagnoseFailures } from "./diagnose";
-import { refusalOf } from "./diagnostics";
+import { foretoldBy, refusalOf } from "./diagnostics";
 import { openBed, voters, type Bed } from "./fixture";
 import { Project } from "./project";
 
@@ -41,6 +41,7 @@ describe("etcd's binaries", () => {
     describe("from a URL", () => {
         let server: Server;
         let requests: (string | undefined)[];
+        let peeks: number;
         /** How many bytes of an answer are sent before the connection breaks. */
         let breaksAfter: number;
 
@@ -48,7 +49,10 @@ describe("etcd's binaries", () => {
             const content = readFileSync(archive.path);
             server = createServer((request, response) => {
                 const { range } = request.headers;
-                requests.push(range);
+                // How it begins is asked for by each look at a host that needs it.
+                const isPeek = range === "bytes=0-4095";
+                if (isPeek) peeks += 1;
+                else requests.push(range);
                 const from = Number(/bytes=(\d+)-/.exec(range ?? "")?.[1] ?? 0);
                 response.writeHead(from > 0 ? 206 : 200, {
                     "content-length": content.length - from,
@@ -63,6 +67,7 @@ describe("etcd's binaries", () => {
         after(() => new Promise((resolve) => server.close(resolve)));
         beforeEach(() => {
             requests = [];
+            peeks = 0;
             breaksAfter = Infinity;
         });
 
@@ -78,24 +83,51 @@ describe("etcd's binaries", () => {
             await project.mustUp(declared(3));
             assert.equal(requests.length, 3);
             assert.deepEqual(await voters(host("a"), cluster), ["a", "b", "c"]);
+            peeks = 0;
             await project.mustUp(declared(3));
-            assert.equal(requests.length, 3);
+            assert.deepEqual([requests.length, peeks], [3, 0]);
+        });
+
+        it("are known as another version, or as out of reach, before anything is fetched or changed", async () => {
+            const wrong = declared(3);
+            const other = { [cluster]: { ...wrong[cluster]!, version: "3.6.15" } };
+            for (const said of [
+                refusalOf(await project.up(other)),
+                foretoldBy(await project.preview(other), cluster),
+            ]) {
+                assert.match(
+                    said[0]!,
+                    /^host "a" \(\S+\): http:\S+ holds etcd 3\.\d\.\d+, wanted is 3\.6\.15: give the/,
+                );
+            }
+            const { url, sha256 } = fromUrl() as { url: string; sha256: string };
+            const nowhere = declared(3, { source: "url", url: url.replace(/:\d+/, ":9"), sha256 });
+            for (const said of [
+                refusalOf(await project.up(nowhere)),
+                foretoldBy(await project.preview(nowhere), cluster),
+            ]) {
+                assert.match(
+                    said[2]!,
+                    /^host "c" \(\S+\): http:\S+ can't be fetched from it: curl: \(7\).*correct install\.url/,
+                );
+            }
+            assert.deepEqual(requests, []);
+            for (const name of ["a", "b", "c"]) await assertBare(name);
         });
 
         it("are refused when they are others than the declared ones, and nothing of them is left", async () => {
             const wrong = "0".repeat(64);
             const run = await project.up(declared(3, fromUrl(wrong)));
             const said = refusalOf(run);
-            assert.equal(said[0], "3 errors occurred:");
-            for (const [index, name] of ["a", "b", "c"].entries()) {
-                assert.match(
-                    said[index + 1]!,
-                    new RegExp(
-                        `^\\* host "${name}": etcd \\S+ was not installed: http://\\S+ has the sha256 ${archive.sha256}, wanted is ${wrong}`,
-                    ),
-                );
-                await assertBare(name);
-            }
+            assert.deepEqual([said[0], said.length], ["1 error occurred:", 2]);
+            assert.match(
+                said[1]!,
+                new RegExp(
+                    `^\\* host "a": etcd \\S+ was not installed: http://\\S+ has the sha256 ${archive.sha256}, wanted is ${wrong}`,
+                ),
+            );
+            assert.equal(requests.length, 1, "another host was asked, too");
+            for (const name of ["a", "b", "c"]) await assertBare(name);
         });
 
         it("are fetched from where an interrupted download ended", async () => {

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import type { EtcdClusterArgs } from "../../components";
 import { releaseArchive } from "../../lab/release";
 import { diagnoseFailures } from "./diagnose";
-import { etcdctl, openBed, startTimes, voters, type Bed } from "./fixture";
+import { etcdctl, eventually, openBed, startTimes, voters, type Bed } from "./fixture";
 import { Project } from "./project";
 
 /** Clusters side by side on the same hosts, each with ports of its own. */
@@ -22,7 +22,7 @@ describe("clusters of every supported version, side by side on the same hosts", 
     let changes: Readonly<Record<Name, Partial<EtcdClusterArgs>>>;
 
     before(async () => {
-        bed = await openBed("it-versions", "10.83.2", 3);
+        bed = await openBed("it-versions", "10.83.2", 4);
         project = await Project.open();
         changes = {
             debian: { version: "3.4.23", install: { source: "debian" } },
@@ -41,14 +41,34 @@ describe("clusters of every supported version, side by side on the same hosts", 
         return { version, install: { source: "file", path, sha256 } };
     }
 
-    function declared(hosts: number): Record<string, EtcdClusterArgs> {
+    function declared(
+        hosts: number | readonly string[],
+        settings: Partial<EtcdClusterArgs> = {},
+    ): Record<string, EtcdClusterArgs> {
         return Object.fromEntries(
             names.map((name) => {
                 const clientPort = ports[name];
-                return [name, bed.declare(hosts, { ...changes[name], clientPort, peerPort: clientPort + 1 })];
+                const args = { ...changes[name], ...settings, clientPort, peerPort: clientPort + 1 };
+                return [name, bed.declare(hosts, args)];
             }),
         );
     }
+
+    /** Each of the hosts is a voter of each cluster, knows the same voters, and has all that was ever written. */
+    async function assertMembers(...hosts: readonly string[]): Promise<void> {
+        for (const name of names) {
+            for (const host of hosts) {
+                assert.deepEqual(await voters(bed.lab.host(host), name, ports[name]), hosts, `${name} on ${host}`);
+                assert.match(await ask(name, host, "get greeting"), new RegExp(`hello from ${name}`));
+            }
+        }
+    }
+
+    const times = (...hosts: readonly string[]) => Promise.all(names.map((name) => startTimes(bed.lab, hosts, name)));
+
+    const settings: Partial<EtcdClusterArgs> = { tuning: { snapshotCount: 5000 } };
+    /** A dead host is given up soon. */
+    const impatient = () => ({ ...bed.declare(1).ssh, connectTimeoutSeconds: 3 });
 
     const ask = (name: Name, host: string, command: string) => etcdctl(bed.lab.host(host), name, command, ports[name]);
 
@@ -72,20 +92,56 @@ describe("clusters of every supported version, side by side on the same hosts", 
 
     it("grow to three members each, which all have the data", async () => {
         await project.mustUp(declared(3));
-        for (const name of names) {
-            for (const host of ["a", "b", "c"]) {
-                assert.deepEqual(await voters(bed.lab.host(host), name, ports[name]), ["a", "b", "c"]);
-                assert.match(await ask(name, host, "get greeting"), new RegExp(`hello from ${name}`));
-            }
-        }
+        await assertMembers("a", "b", "c");
     });
 
     it("are left alone by a second up", async () => {
-        const times = () => Promise.all(names.map((name) => startTimes(bed.lab, ["a", "b", "c"], name)));
-        const before = await times();
+        const before = await times("a", "b", "c");
         const run = await project.mustUp(declared(3));
         assert.doesNotMatch(run.text, /\b(updated|created|replaced|deleted)\b/);
-        assert.deepEqual(await times(), before);
+        assert.deepEqual(await times("a", "b", "c"), before);
+    });
+
+    it("have a healthy member replaced by a new host", async () => {
+        await project.mustUp(declared(["a", "b", "d"]));
+        await assertMembers("a", "b", "d");
+        assert.equal((await bed.lab.host("c").run("pgrep -x etcd")).code, 1);
+    });
+
+    it("have a dead member replaced", async () => {
+        await bed.lab.host("d").kill();
+        const run = await project.mustUp(declared(["a", "b", "c"], { ssh: impatient() }));
+        assert.match(run.text, /host "d" \(10\.83\.2\.14\) is no member any more, but could not be cleared/);
+        await assertMembers("a", "b", "c");
+    });
+
+    it("have the member of a host that was rebuilt added again", async () => {
+        await bed.lab.host("b").rebuild();
+        await project.mustUp(declared(["a", "b", "c"]));
+        await assertMembers("a", "b", "c");
+    });
+
+    it("are restarted for changed settings, each member once", async () => {
+        const before = await times("a", "b", "c");
+        await project.mustUp(declared(["a", "b", "c"], settings));
+        await assertMembers("a", "b", "c");
+        for (const [index, name] of names.entries()) {
+            const after = await startTimes(bed.lab, ["a", "b", "c"], name);
+            assert.ok(after.every((time, member) => time !== before[index]![member]));
+            const config = await bed.lab
+                .host("a")
+                .output(`cat /proc/$(systemctl show --value -p MainPID etcd-${name})/environ`);
+            assert.match(config, /ETCD_SNAPSHOT_COUNT=5000/);
+        }
+    });
+
+    it("come back by themselves when all hosts are rebooted at once", async () => {
+        await Promise.all(["a", "b", "c"].map((host) => bed.lab.host(host).reboot()));
+        await eventually("all members answer", 60, () => assertMembers("a", "b", "c"));
+        const before = await times("a", "b", "c");
+        const run = await project.mustUp(declared(["a", "b", "c"], settings));
+        assert.doesNotMatch(run.text, /\b(updated|created|replaced|deleted)\b/);
+        assert.deepEqual(await times("a", "b", "c"), before);
     });
 
     it("don't bring up the member of its own that Debian's package has", async () => {
@@ -98,6 +154,11 @@ describe("clusters of every supported version, side by side on the same hosts", 
             assert.match(state, /^install ok installed\ninactive\n(masked|disabled)\n/);
             assert.doesNotMatch(state, /^default$/m);
         }
+    });
+
+    it("shrink to one member each, which is not the first one, and keep the data", async () => {
+        await project.mustUp(declared(["c"], settings));
+        await assertMembers("c");
     });
 
     it("are taken away without a trace of their own, and Debian's package stays", async () => {

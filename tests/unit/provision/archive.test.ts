@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
-import { createHash } from "node:crypto";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { createHash, randomBytes } from "node:crypto";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { readArchive } from "../../../components/provision/archive";
+import { firstEntry, readArchive } from "../../../components/provision/archive";
 
 describe("a release archive on this machine", () => {
     const directory = mkdtempSync(join(tmpdir(), "pulumi-etcd-archive-"));
@@ -31,5 +32,18 @@ describe("a release archive on this machine", () => {
             /etcd\.tar\.gz\.not" can't be read \(there is/,
         );
         await assert.rejects(readArchive({ path: directory, sha256 }), /it is a directory/);
+    });
+
+    it("tells its first entry before it is unpacked, packed or not", () => {
+        const layout = join(directory, "etcd-v3.6.16-linux-arm64");
+        mkdirSync(layout);
+        writeFileSync(join(layout, "etcd"), randomBytes(1_000_000));
+        for (const flags of ["-czf", "-cf"]) {
+            execFileSync("tar", [flags, `${path}.release`, "-C", directory, "etcd-v3.6.16-linux-arm64"]);
+            assert.equal(firstEntry(readFileSync(`${path}.release`)), "etcd-v3.6.16-linux-arm64/");
+        }
+        assert.equal(firstEntry(Buffer.from("no archive")), "");
+        assert.equal(firstEntry(Buffer.from([0x1f, 0x8b, 1, 2, 3])), "");
+        assert.equal(firstEntry(Buffer.alloc(0)), "");
     });
 });

@@ -91,6 +91,25 @@ describe("what speaks against a host", () => {
         assert.deepEqual(problems(["etcd.service=active"]), []);
     });
 
+    it("is an archive that the host can't fetch, or that says it is another one, unless it is needed no more", () => {
+        const url = { install: { source: "url", url: "https://x/y.tar.gz", sha256 } } as const;
+        const other = ["machine=x86_64", "archive=etcd-v3.6.15-linux-amd64/"];
+        one(
+            /https:\/\/x\/y\.tar\.gz holds etcd 3\.6\.15, wanted is 3\.6\.16.*or declare version "3\.6\.15"/,
+            other,
+            url,
+        );
+        one(/is for arm64, wanted is amd64/, ["machine=x86_64", "archive=etcd-v3.6.16-linux-arm64/"], url);
+        one(
+            /can't be fetched from it: curl: \(22\) .* 404: correct install\.url/,
+            ["unfetched=curl: (22) error: 404"],
+            url,
+        );
+        assert.deepEqual(problems(["machine=x86_64", "archive=etcd-v3.6.16-linux-amd64/"], url), []);
+        assert.deepEqual(problems(["machine=x86_64", "archive=mine/"], url), [], "packed by somebody else");
+        assert.deepEqual(problems([/^bin/, "binaries=present", ...other], url), []);
+    });
+
     it("is a clock that is off by more than a minute, either way", () => {
         assert.deepEqual(problems([/^clock/, `clock=${NOW - 60}`]), []);
         one(/clock is 300 s behind/, [/^clock/, `clock=${NOW - 300}`]);
