@@ -8,6 +8,7 @@ import { damagedData, flip, formerData, illVoter, lostData, settle, startStopped
 import { record, rollingRestart, shutOut } from "./rules/restart";
 import { removeDead, removeRetired, retire } from "./rules/shrink";
 import { evenSize, foreignMember, movedMember, otherCluster, unreachableHost } from "./rules/stop";
+import { versionSkew } from "./rules/version";
 
 /** First what must stop us, then what heals, then what grows, then what shrinks, then what restarts. */
 export const rules: readonly Rule[] = [
@@ -16,6 +17,7 @@ export const rules: readonly Rule[] = [
     otherCluster,
     movedMember,
     foreignMember,
+    versionSkew,
     letIn,
     bootstrap,
     restartStopped,

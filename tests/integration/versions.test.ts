@@ -72,6 +72,13 @@ describe("clusters of every supported version, side by side on the same hosts", 
 
     const ask = (name: Name, host: string, command: string) => etcdctl(bed.lab.host(host), name, command, ports[name]);
 
+    async function versionOf(name: Name, host: string): Promise<string> {
+        const status = JSON.parse(await ask(name, host, "endpoint status --write-out json")) as [
+            { Status: { version: string } },
+        ];
+        return status[0].Status.version;
+    }
+
     it("are bootstrapped with one member each", async () => {
         const run = await project.mustUp(declared(1));
         assert.match(run.text, /warning: .*etcd 3\.4\.23 is at its end of life/);
@@ -82,12 +89,7 @@ describe("clusters of every supported version, side by side on the same hosts", 
     });
 
     it("run the declared versions", async () => {
-        for (const name of names) {
-            const status = JSON.parse(await ask(name, "a", "endpoint status --write-out json")) as [
-                { Status: { version: string } },
-            ];
-            assert.equal(status[0].Status.version, changes[name].version);
-        }
+        for (const name of names) assert.equal(await versionOf(name, "a"), changes[name].version);
     });
 
     it("grow to three members each, which all have the data", async () => {
@@ -154,6 +156,33 @@ describe("clusters of every supported version, side by side on the same hosts", 
             assert.match(state, /^install ok installed\ninactive\n(masked|disabled)\n/);
             assert.doesNotMatch(state, /^default$/m);
         }
+    });
+
+    it("go one series on with all members, and neither two nor back, and a refusal touches nobody", async () => {
+        const [v6, v7] = [await fromArchive("3.6"), await fromArchive("3.7")];
+        const declaredAs = (other: Partial<EtcdClusterArgs>) => ({
+            ...declared(["a", "b", "c"], settings),
+            "v3-5": { ...declared(["a", "b", "c"], settings)["v3-5"]!, ...other },
+        });
+        const assertRefused = async (other: Partial<EtcdClusterArgs>, reason: RegExp): Promise<void> => {
+            const before = await times("a", "b", "c");
+            const run = await project.up(declaredAs(other));
+            assert.notEqual(run.code, 0);
+            assert.match(run.text, reason);
+            assert.deepEqual(await times("a", "b", "c"), before);
+        };
+        await assertRefused(v7, /version 3\.7\.\d+ is declared, but members run etcd 3\.5, and only one series/);
+        const began = await times("a", "b", "c");
+        await project.mustUp(declaredAs(v6));
+        await assertMembers("a", "b", "c");
+        assert.equal(await versionOf("v3-5", "b"), v6.version);
+        const after = await times("a", "b", "c");
+        assert.deepEqual(
+            names.map((_name, index) => after[index]!.filter((time, member) => time !== began[index]![member]).length),
+            names.map((name) => (name === "v3-5" ? 3 : 0)),
+        );
+        await assertRefused(changes["v3-5"], /all members run etcd 3\.6 by now, and there is no way back to 3\.5/);
+        changes = { ...changes, "v3-5": v6 };
     });
 
     it("shrink to one member each, which is not the first one, and keep the data", async () => {

@@ -1,0 +1,12 @@
+/** Which version may follow which. */
+import { whyNotFrom } from "../../host/version";
+import type { Rule } from "../types";
+import { refuse, seenHost } from "../world";
+
+/** Invariant: no member is started with a version that etcd does not upgrade to from what the others run. */
+export const versionSkew: Rule = (world) => {
+    const { wanted } = world;
+    const running = wanted.hosts.flatMap((host) => seenHost(world, host).status?.version ?? []);
+    const reason = whyNotFrom(running, wanted.version);
+    return reason === undefined ? undefined : refuse(`version ${wanted.version} is declared, but ${reason}`);
+};
