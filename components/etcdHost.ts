@@ -60,8 +60,10 @@ export class EtcdHost extends pulumi.ComponentResource {
                 const trusted = withInherited({ clientCa, peerCa }, inherited);
                 return renderGeneration({ ...settings, isTakingOver: inherited !== undefined }, trusted).digest;
             });
-        // Whoever uses the digest can rely on the files being there.
-        this.generation = pulumi.all([digest, staged.id]).apply(([known]) => known);
+        // Whoever uses the digest can rely on the files being there; a preview, which lays down none, shows what follows from it.
+        this.generation = pulumi.runtime.isDryRun()
+            ? digest
+            : pulumi.all([digest, staged.id]).apply(([known]) => known);
         this.registerOutputs({ generation: this.generation });
     }
 }

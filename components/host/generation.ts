@@ -30,3 +30,6 @@ export function digestOf(files: Readonly<Record<string, string>>): string {
     const sorted = Object.entries(files).sort(([left], [right]) => (left < right ? -1 : 1));
     return createHash("sha256").update(JSON.stringify(sorted)).digest("hex").slice(0, 20);
 }
+
+/** Before the digest of what runs: it was started from files of that generation which somebody had changed. */
+export const EDITED = "edited-";

@@ -18,6 +18,12 @@ export interface HostPaths {
     readonly current: string;
     /** The digest of the generation that was staged last: the host's. */
     readonly staged: string;
+    /** What was laid down last, with owner, mode and digest of each file: the host's. */
+    readonly manifest: string;
+    /** There while files are laid down, until they are all there; gone at reboot: the host's. */
+    readonly staging: string;
+    /** Copies of the files that hold no secrets, to show the difference if one is changed by hand: the host's. */
+    readonly asStaged: string;
     /** Leaf certificates and keys; replaced by rename, outside generations. */
     readonly pki: string;
     /** `ETCD_INITIAL_CLUSTER` and its state: membership's. */
@@ -52,6 +58,9 @@ export function hostPaths(cluster: string, dataDir = `/var/lib/etcd/${cluster}`)
         generations: `${root}/generations`,
         current: `${root}/current`,
         staged: `${root}/staged`,
+        manifest: `${root}/manifest`,
+        staging: `/run/pulumi-etcd-staging-${cluster}`,
+        asStaged: `${root}/as-staged`,
         pki: `${root}/pki`,
         membershipEnv: `${root}/membership.env`,
         identity: `${root}/identity`,

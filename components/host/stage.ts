@@ -40,6 +40,10 @@ export function renderStage(settings: HostSettings, certificates: HostCertificat
             etcd: ETCD_USER,
             root: paths.root,
             mark: paths.mark,
+            staged: paths.staged,
+            manifest: paths.manifest,
+            staging: paths.staging,
+            as_staged: paths.asStaged,
             generations: paths.generations,
             current: paths.current,
             runtime: paths.runtime,
@@ -56,6 +60,7 @@ export function renderStage(settings: HostSettings, certificates: HostCertificat
         call("check_ours"),
         call("make_user"),
         call("make_root"),
+        call("begin_manifest"),
         // The first file, so that whatever a run that was cut off leaves behind is known as ours.
         call("put", paths.mark, "0640", `root:${ETCD_USER}`, mark),
         call("make_directories", paths.pki),
@@ -68,6 +73,8 @@ export function renderStage(settings: HostSettings, certificates: HostCertificat
         call("end_generation"),
         ...firewall(settings),
         call("put", paths.staged, "0640", `root:${ETCD_USER}`, `${digest}\n`),
+        call("mend_membership"),
+        call("write_manifest", paths.pki, paths.firewall),
         call("drop_old_generations"),
         "",
     ].join("\n");
@@ -94,7 +101,7 @@ function firewall(settings: HostSettings): readonly string[] {
 function generationFile(name: string, text: string): string {
     const isCertificate = name.endsWith(".crt");
     const [mode, owner] = isCertificate ? ["0600", `${ETCD_USER}:${ETCD_USER}`] : ["0640", `root:${ETCD_USER}`];
-    return `put "$generation"/${shellQuote(name)} ${mode} ${shellQuote(owner)} ${shellQuote(text)}`;
+    return `put_started "$generation"/${shellQuote(name)} ${mode} ${shellQuote(owner)} ${shellQuote(text)}`;
 }
 
 function owned(put: string, path: string, text: string): string {

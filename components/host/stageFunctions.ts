@@ -1,3 +1,5 @@
+import { EDITED } from "./generation";
+
 /**
  * The part of the staging script that is the same for every host. File contents reach it as arguments of shell functions, which no
  * process list shows; `printf` is the shell's own.
@@ -61,12 +63,18 @@ make_root() {
 
 make_directories() {
     install -d -m 0750 -o root -g "$etcd" "$generations" "$1"
+    install -d -m 0700 "$as_staged"
     ( umask 022; mkdir -p "\${data%/*}" )
     # The user's home: Debian's package closes it to all but its owner whenever it is installed or updated.
     if [ "\${data%/*}" = /var/lib/etcd ] && [ "$(stat -c %U /var/lib/etcd)" != "$etcd" ]; then chown "$etcd:$etcd" /var/lib/etcd; fi
     # What is empty may be a file system that was just mounted there.
     if ! [ -e "$data" ] || [ -z "$(ls -A "$data" | grep -vx lost+found)" ]; then
         [ "$(stat -c '%a %U:%G' "$data" 2>/dev/null)" = "700 $etcd:$etcd" ] || install -d -m 0700 -o "$etcd" -g "$etcd" "$data"
+    fi
+    # Data that is this cluster's, whoever touched it.
+    if [ -f "$root/identity" ] && [ -d "$data/member" ]; then
+        [ "$(stat -c '%a %U:%G' "$data")" = "700 $etcd:$etcd" ] || { chown "$etcd:$etcd" "$data"; chmod 0700 "$data"; }
+        if [ -n "$(find "$data/member" ! -user "$etcd" -print -quit)" ]; then chown -R "$etcd:$etcd" "$data/member"; fi
     fi
     setpriv --reuid "$etcd" --regid "$etcd" --clear-groups test -d "$data" -a -w "$data" ||
         fail "the user $etcd can't write to $data: let it enter \${data%/*}, and own $data, or choose another dataDir"
@@ -88,12 +96,64 @@ put() {
     changed=yes
 }
 
+# put_started PATH MODE OWNER CONTENT: of what runs. What was started from other content is to be restarted.
+put_started() {
+    if [ -f "$1" ] && ! printf '%s' "$4" | cmp -s - "$1"; then note_edited "$1" "$digest"; fi
+    put "$@"
+}
+
+# note_edited FILE GENERATION: before FILE is put back. What is newer than the note was changed after the start.
+note_edited() {
+    [ "$(cat "$runtime/generation" 2>/dev/null)" = "$2" ] || return 0
+    [ "$1" -nt "$runtime/generation" ] || printf '${EDITED}%s\\n' "$2" >"$runtime/generation"
+}
+
+# What membership laid down: the unit that is in force, and the owner and mode of its files.
+mend_membership() {
+    for file in "$root/membership.env" "$root/identity" "$root/peers.nft"; do
+        if [ -f "$file" ] && [ "$(stat -c '%a %U:%G' "$file")" != "640 root:$etcd" ]; then chown "root:$etcd" "$file"; chmod 0640 "$file"; fi
+    done
+    [ -f "$unit_file" ] && [ -f "$current/etcd.service" ] || return 0
+    if ! cmp -s "$current/etcd.service" "$unit_file"; then
+        generation=$(readlink "$current")
+        note_edited "$unit_file" "\${generation##*/}"
+        cp -f "$current/etcd.service" "$unit_file.new"
+        chmod 0644 "$unit_file.new"
+        mv -f "$unit_file.new" "$unit_file"
+        systemctl daemon-reload
+    fi
+    [ "$(stat -c '%a %U:%G' "$unit_file")" = "644 root:root" ] || { chown root:root "$unit_file"; chmod 0644 "$unit_file"; }
+}
+
+# Until the files are all there, their list is not to be relied on.
+begin_manifest() { : >"$staging"; }
+
+# write_manifest PKI FIREWALL: what is there now, for the next run to compare with. No path holds a blank.
+write_manifest() {
+    generation=$generations/$digest
+    copied="$generation/etcd.env $generation/etcd.service"
+    for file in "$2" "$firewall_unit_file" "$firewall_drop_in"; do
+        if [ -f "$file" ]; then copied="$copied $file"; fi
+    done
+    for file in $copied; do
+        cmp -s "$file" "$as_staged/\${file##*/}" || cp -f "$file" "$as_staged/"
+    done
+    files="$mark $staged $generation/client-ca.crt $generation/peer-ca.crt $1/server.crt $1/server.key $1/peer.crt $1/peer.key $copied"
+    list=$(stat -c '%A %a %U:%G %n' "$root" "$generations" "$generation" "$1" "$data" $files && sha256sum $files)
+    put "$manifest" 0600 root:root "$list
+"
+    rm -f "$staging"
+}
+
 put_once() { [ -e "$1" ] || put "$@"; }
 
 begin_generation() {
     rm -rf "$generations/.new"
     generation=$generations/$digest
-    [ -d "$generation" ] && return 0
+    if [ -d "$generation" ]; then
+        install -d -m 0750 -o root -g "$etcd" "$generation"
+        return 0
+    fi
     install -d -m 0750 -o root -g "$etcd" "$generations/.new"
     generation=$generations/.new
 }

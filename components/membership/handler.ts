@@ -4,6 +4,8 @@ import "../compileCache";
 import { bundle } from "../adoption/authorities";
 import { lentByHosts } from "../adoption/lent";
 import { endWithEngine } from "../engineLife";
+import { EDITED } from "../host/generation";
+import { isEdited } from "../provision/edited";
 import { isStopped } from "../provision/stops";
 import { pool } from "../remote/connectionPool";
 import { clearLocked } from "./clear";
@@ -89,7 +91,8 @@ async function foresee(olds: Partial<MembershipState>, news: MembershipInputs): 
     const wanted = desiredOf(olds, news);
     const observer = await observerOf(wanted, news);
     try {
-        const plan = wholePlan(await observer.observe(), wanted);
+        const seen = await observer.observe();
+        const plan = wholePlan(isPreviewed ? withEdited(news.cluster, seen) : seen, wanted);
         showPlan(plan, wanted, tell);
         if (isPreviewed) notePreview(news, shown(plan));
         else tellDeviations(news, plan, teller(news.cluster));
@@ -100,6 +103,14 @@ async function foresee(olds: Partial<MembershipState>, news: MembershipInputs): 
     } finally {
         observer.close();
     }
+}
+
+/** As it will be seen when the files are put back, which comes first. */
+function withEdited(cluster: string, seen: Observation): Observation {
+    const hosts = Object.entries(seen.hosts).map(([key, host]) => {
+        return [key, isEdited(cluster, key) ? { ...host, running: `${EDITED}${host.running}` } : host] as const;
+    });
+    return { ...seen, hosts: Object.fromEntries(hosts) };
 }
 
 function isDeclaredOtherwise(olds: MembershipState, news: MembershipInputs): boolean {

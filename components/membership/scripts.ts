@@ -145,7 +145,7 @@ if [ -f ${shellQuote(paths.firewallUnitFile)} ]; then
 fi
 /usr/sbin/nft delete table inet ${paths.firewallTable} 2>/dev/null || true
 rm -f ${shellQuote(paths.unitFile)} ${shellQuote(paths.firewallUnitFile)} ${shellQuote(paths.firewallDropIn)} ${unitDir}/multi-user.target.wants/${paths.unit}.service
-rm -rf ${shellQuote(paths.root)} ${shellQuote(paths.runtime)}
+rm -rf ${shellQuote(paths.root)} ${shellQuote(paths.runtime)} ${shellQuote(paths.staging)}
 rmdir "$(dirname ${shellQuote(paths.root)})" 2>/dev/null || true
 ${deleteData ? `[ ! -d ${data} ] || find ${data} -mindepth 1 -delete` : ":"}
 rmdir ${data} 2>/dev/null || true

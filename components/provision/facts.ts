@@ -7,9 +7,10 @@ import { parseReleaseName, renderArchivePeek, type ReleaseName } from "../host/r
 import { HEADER } from "../host/settings";
 import { MARK_TAKING_OVER } from "../host/stage";
 import { shellQuote } from "../quote";
+import { driftScript, parseDrift, type DriftSeen } from "./drift";
 import type { ProvisionHost, ProvisionInputs } from "./inputs";
 
-export interface Facts {
+export interface Facts extends DriftSeen {
     /** As `uname` names it. */
     readonly kernel: string | undefined;
     /** As `uname -m` names it. */
@@ -146,7 +147,7 @@ done
 { IFS= read -r running <${shellQuote(`${paths.runtime}/generation`)} || running=$(readlink ${current}); } 2>/dev/null
 grep -qsxF ${shellQuote(TAKING_OVER)} ${generations}/"\${running##*/}"/etcd.env && echo trusts=both
 ${inputs.adopt ? `sed 's/^/clientCa=/' ${current}/client-ca.crt 2>/dev/null\nsed 's/^/peerCa=/' ${current}/peer-ca.crt 2>/dev/null` : ""}
-for file in ${shellQuote(paths.unitFile)} ${shellQuote(paths.firewallUnitFile)}; do
+for file in ${[paths.unitFile, paths.firewallUnitFile, paths.firewallDropIn].map(shellQuote).join(" ")}; do
     [ -e "$file" ] || continue
     line=; IFS= read -r line <"$file"
     case $line in *${shellQuote(ours)}*) ;; *) echo "foreign=$file" ;; esac
@@ -157,6 +158,7 @@ for entry in ${root}/* ${root}/.[!.]*; do
 done
 [ -d ${root} ] || ! [ -e ${root} ] || isEmpty=
 [ "$isEmpty" ] || [ -e ${mark} ] || [ -e ${mark}.new ] || echo foreign=${root}
+${driftScript(paths, inputs.firewall)}
 ${inputs.install.source === "debian" ? "systemctl is-active --quiet etcd.service 2>/dev/null && echo etcd.service=active" : ""}
 binaries=$( ${renderInstallCheck(inputs.install, inputs.version)} )
 echo "binaries=$binaries"
@@ -200,6 +202,7 @@ export function parseFacts(answer: string): Facts {
         release: parseReleaseName(one("archive") ?? ""),
         unfetched: one("unfetched"),
         isStaged: one("mark") !== undefined,
+        ...parseDrift(all),
     };
 }
 

@@ -10,7 +10,9 @@ import { giveBackLock, keepLock, type LockedWork } from "../membership/locked";
 import { isSame, isUnknown } from "../stateValues";
 import type { ProvisionArgs, ProvisionInputs, ProvisionState } from "./inputs";
 import { install } from "./install";
-import { forgetLooks, lookAtAll, type Looks } from "./look";
+import { tellDrift } from "./drift";
+import { noteEdited } from "./edited";
+import { forgetLooks, lookAtAll, type HostLook, type Looks } from "./look";
 import { beginPreflight, tellPreflight } from "./preflight";
 import { noteStop } from "./stops";
 
@@ -29,14 +31,17 @@ export async function check(
     const incarnations = Object.fromEntries(news.hosts.map(({ name }) => [name, before[name] ?? "1"]));
     const looks = await lookIfKnown(news);
     const inherited = news.adopt ? (olds.inherited ?? inheritance(news, looks?.hosts ?? [])) : undefined;
-    for (const { host, facts } of looks?.hosts ?? []) {
-        if (facts?.isStaged === false && before[host.name] !== undefined)
-            incarnations[host.name] = String(Number(before[host.name]) + 1);
+    for (const { host } of looks?.hosts.filter(hasDrifted) ?? []) {
+        if (before[host.name] !== undefined) incarnations[host.name] = String(Number(before[host.name]) + 1);
     }
     if (looks?.problems.length === 0) beginPreflight(news, looks, tuning);
     if (isPreview) await tellPreflight(news.cluster);
-    if (isPreview && looks) foretell(news, looks);
-    return { inputs: { ...news, incarnations, ...(inherited && { inherited }) } };
+    const inputs = { ...news, incarnations, ...(inherited && { inherited }) };
+    if (isPreview && looks) {
+        tellDrifts(inputs, looks);
+        foretell(news, looks);
+    }
+    return { inputs };
 }
 
 export async function diff(_id: string, olds: ProvisionState, news: ProvisionInputs): Promise<{ changes: boolean }> {
@@ -92,6 +97,7 @@ async function provision(id: string, inputs: ProvisionInputs): Promise<Provision
         forgetLooks();
         const looks = await lookAtAll(inputs);
         refuse(looks);
+        tellDrifts(inputs, looks);
         await tellPreflight(inputs.cluster);
         const bare = looks.hosts.filter(({ facts }) => facts?.isInstalled === false).map(({ host }) => host);
         const failures = await install(inputs, bare);
@@ -123,6 +129,26 @@ function lockedWork({ cluster, stack = "", lockSeconds = 0, hosts }: ProvisionIn
 
 async function lookIfKnown(inputs: ProvisionInputs): Promise<Looks | undefined> {
     return isUnknown(inputs.hosts) ? undefined : lookAtAll(inputs);
+}
+
+/** Its files are not what it was given. */
+function hasDrifted({ facts }: HostLook): boolean {
+    return facts !== undefined && (!facts.isStaged || facts.drift.length > 0);
+}
+
+/** What somebody did to hosts that were given their files before. */
+function tellDrifts({ cluster, incarnations }: ProvisionInputs, { hosts }: Looks): void {
+    for (const { host, facts } of hosts) {
+        if (!facts) continue;
+        const isKnown = Number(incarnations?.[host.name] ?? "1") > 1;
+        if (isKnown && !facts.isStaged)
+            console.log(`[${cluster}] host "${host.name}" has none of its files; up lays them down again`);
+        for (const line of tellDrift(host.name, facts)) console.log(`[${cluster}] ${line}`);
+    }
+    noteEdited(
+        cluster,
+        hosts.flatMap(({ host, facts }) => (facts?.isEdited ? [host.name] : [])),
+    );
 }
 
 function foretell({ cluster }: ProvisionInputs, { problems }: Looks): void {

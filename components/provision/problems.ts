@@ -122,7 +122,7 @@ function concerns({ at }: Listener, address: string): boolean {
 
 function ownershipProblems(inputs: ProvisionInputs, facts: Facts): readonly string[] {
     const { clusterToken, dataDir, install } = inputs;
-    const { token, hasOurData, data, foreignFiles, runsDebiansEtcd, isInstalled } = facts;
+    const { token, hasOurData, data, foreignFiles, otherTools, runsDebiansEtcd, isInstalled } = facts;
     const strange = data.filter((entry) => entry !== "lost+found");
     return [
         ...(token !== undefined && token !== clusterToken
@@ -150,6 +150,10 @@ function ownershipProblems(inputs: ProvisionInputs, facts: Facts): readonly stri
                   'etcd.service runs on it, and installing etcd\'s package would change that: stop it, or use install source "url" or "file"',
               ]
             : []),
+        ...otherTools.map(
+            ({ path, words }) =>
+                `${path} is pulumi-etcd's, and another tool says there that it writes it (${words}): the two would undo each other's work; take the file out of that tool, and remove those lines`,
+        ),
         ...foreignFiles.map(
             (file) => `${file} is there and was not made by pulumi-etcd: remove it, or give the cluster another name`,
         ),

@@ -55,6 +55,12 @@ describe("staging", function () {
             );
             assert.deepEqual(found.trim().split("\n"), [
                 "750 root:etcd .",
+                "700 root:root ./as-staged",
+                "600 root:root ./as-staged/etcd-tools-firewall.service",
+                "600 root:root ./as-staged/etcd-tools.conf",
+                "600 root:root ./as-staged/etcd.env",
+                "600 root:root ./as-staged/etcd.service",
+                "600 root:root ./as-staged/firewall.nft",
                 "640 root:etcd ./firewall.nft",
                 "750 root:etcd ./generations",
                 `750 root:etcd ./generations/${generation}`,
@@ -63,6 +69,7 @@ describe("staging", function () {
                 `640 root:etcd ./generations/${generation}/etcd.service`,
                 `600 etcd:etcd ./generations/${generation}/peer-ca.crt`,
                 "640 root:etcd ./managed",
+                "600 root:root ./manifest",
                 "640 root:etcd ./peers.nft",
                 "750 root:etcd ./pki",
                 "600 etcd:etcd ./pki/peer.crt",

@@ -1,4 +1,5 @@
 /** What changes under a running member: its generation, and the files that say who its peers are. */
+import { EDITED } from "../../host/generation";
 import type { Rule, Verdict, World, WantedHost } from "../types";
 import {
     initialCluster,
@@ -40,9 +41,11 @@ export const rollingRestart: Rule = (world) => {
     return restart(
         world,
         next,
-        running
-            ? `it runs generation ${short(running)}, and ${short(next.generation!)} is staged`
-            : `which generation it runs is not known`,
+        running?.startsWith(EDITED)
+            ? "it was started from files that were changed by hand since"
+            : running
+              ? `it runs generation ${short(running)}, and ${short(next.generation!)} is staged`
+              : `which generation it runs is not known`,
     );
 };
 

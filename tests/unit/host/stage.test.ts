@@ -29,7 +29,7 @@ describe("the staging script", () => {
         assert.ok(script.includes(`digest='${generation}'`));
     });
 
-    it("never touches what is membership's", () => {
+    it("never writes what membership decides", () => {
         const { script } = renderStage(settingsOf(), certificates);
         for (const path of ["membership.env'", "identity'"]) assert.equal(script.includes(path), false, path);
         assert.doesNotMatch(
