@@ -98,7 +98,9 @@ export class ClearError extends Error {
         private readonly cluster: string,
         failures: readonly string[],
     ) {
-        super(`etcd was not removed everywhere; run pulumi destroy again\n${failures.join("\n")}`);
+        super(
+            `etcd was not removed everywhere; run pulumi destroy again\n${failures.join("\n")}\nnext: pulumi destroy`,
+        );
     }
 
     override toString(): string {

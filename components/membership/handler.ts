@@ -8,8 +8,9 @@ import { EDITED } from "../host/generation";
 import { isEdited } from "../provision/edited";
 import { isStopped } from "../provision/stops";
 import { pool } from "../remote/connectionPool";
+import { isRemoteError } from "../remote/errors";
 import { clearLocked } from "./clear";
-import { messageOf } from "./errors";
+import { messageOf, withNext } from "./errors";
 import { isSame, isUnknown } from "../stateValues";
 import { desiredOf, retiredHosts, type MembershipArgs, type MembershipInputs, type MembershipState } from "./inputs";
 import { locked, type LockedWork } from "./locked";
@@ -157,7 +158,8 @@ async function converge(id: string, olds: Partial<MembershipState>, news: Member
             members: memberTable(seen, wanted),
         };
     } catch (error) {
-        const message = messageOf(error);
+        const isHeld = isRemoteError(error, "lock-held");
+        const message = withNext(messageOf(error), isHeld ? "pulumi up, when that run has ended" : "pulumi up");
         const properties: MembershipState = {
             ...news,
             retired: retiredHosts(olds, news),

@@ -2,7 +2,9 @@
 import { hostPaths } from "../host/paths";
 import { act, type Outcome } from "./act";
 import { nameOf, strike } from "./deviations";
-import { MembershipError, messageOf } from "./errors";
+import { isRemoteError } from "../remote/errors";
+import { describeTarget } from "../remote/target";
+import { loginCommand, MembershipError, messageOf, withNext } from "./errors";
 import type { Observer } from "./observe";
 import { LINES_READ, tellingLines } from "./logLines";
 import { Patience } from "./patience";
@@ -19,6 +21,10 @@ type Wait = Extract<Verdict, { verdict: "wait" }>;
 
 /** The same step this often without the world following is a defect, or somebody works against us. */
 const ATTEMPTS = 3;
+
+/** Of how many hosts the log is shown, and how long each may take to give it. */
+const HOSTS_TOLD = 2;
+const LOG_SECONDS = 15;
 
 /** What a run tells, and asks, whoever started it. */
 export interface Accompany {
@@ -69,7 +75,7 @@ class Run {
                     this.left.forEach((name) => this.accompany.tell(`not as planned: there was no need to ${name}`));
                     return seen;
                 case "refuse":
-                    throw new MembershipError(verdict.error);
+                    throw new MembershipError(this.refusal(seen, verdict.error));
                 case "step":
                     seen = await this.take(seen, verdict.step);
                     break;
@@ -77,6 +83,12 @@ class Run {
                     seen = await this.wait(seen, verdict);
             }
         }
+    }
+
+    /** A refusal names what is to be done first; where a host is away, the first thing is to see it. */
+    private refusal(seen: Observation, error: string): string {
+        const away = this.wanted.hosts.find(({ key }) => seen.hosts[key]?.reach.ok === false);
+        return withNext(error, away ? `${loginCommand(away.ssh)}, then pulumi up` : "once that is done, pulumi up");
     }
 
     private async take(seen: Observation, step: Step): Promise<Observation> {
@@ -90,7 +102,9 @@ class Run {
         const patience = this.patience(patienceSeconds(this.wanted, step), () => `${name}: ${outcome.notYet ?? ""}`);
         while (outcome.notYet !== undefined) {
             if (patience.isOver)
-                throw new MembershipError(`${name}: etcd still refuses it: ${outcome.notYet}; run pulumi up again`);
+                throw new MembershipError(
+                    `${name}: etcd still refuses it: ${outcome.notYet}${await this.log(hostsOf(step), seen)}`,
+                );
             await patience.pause();
             const now = await this.observer.refresh(seen, { hosts: [] });
             const verdict = nextStep(now, this.wanted);
@@ -116,7 +130,9 @@ class Run {
         try {
             return await act(this.observer, this.wanted, seen, step);
         } catch (error) {
-            throw new MembershipError(`${name}: ${messageOf(error)}${await this.log(hostsOf(step))}`);
+            throw new MembershipError(
+                `${name}: ${messageOf(error)}${await this.log(this.concerned(step, error), seen)}`,
+            );
         }
     }
 
@@ -134,30 +150,53 @@ class Run {
     }
 
     private async giveUp(seen: Observation, wait: Wait): Promise<never> {
-        const log = await this.log(wait.hosts);
-        if (wait.otherwise) await this.take(seen, wait.otherwise);
         const remedy = wait.remedy === undefined ? "" : `; ${wait.remedy}`;
-        throw new MembershipError(`waited ${wait.deadlineSeconds} s, but not until ${wait.until}${remedy}${log}`);
+        const message = `waited ${wait.deadlineSeconds} s, but not until ${wait.until}${remedy}${await this.log(wait.hosts, seen)}`;
+        if (wait.otherwise)
+            await this.take(seen, wait.otherwise).catch((error: unknown) => {
+                throw new MembershipError(`${messageOf(error)}\nbefore that: ${message}`);
+            });
+        throw new MembershipError(message);
     }
 
-    /** The last relevant lines of the hosts concerned, and what to type next. */
-    private async log(keys: readonly string[]): Promise<string> {
-        const paths = hostPaths(this.wanted.cluster, this.wanted.dataDir);
+    /** The hosts that a failure is about: of several, the one that failed. */
+    private concerned(step: Step, error: unknown): readonly string[] {
+        const keys = hostsOf(step);
+        if (!isRemoteError(error)) return keys;
+        const failed = keys.filter((key) => error.host === describeTarget(this.observer.host(key).ssh));
+        return failed.length > 0 ? failed : keys;
+    }
+
+    /** The last relevant lines of the hosts concerned, those that are not well first, and what to type next. */
+    private async log(keys: readonly string[], seen: Observation): Promise<string> {
+        const unwell = keys.filter((key) => !seen.hosts[key]?.status);
         const told = await Promise.all(
-            keys.slice(0, 1).map(async (key) => {
-                const { name, address } = this.observer.host(key);
-                const lines = await this.observer
-                    .connection(key)
-                    .then((connection) => connection.run(lastLogLines(paths, LINES_READ)))
-                    .then(({ stdout }) => tellingLines(stdout, 8))
-                    .catch((error: unknown) => [`its journal can't be read: ${messageOf(error)}`]);
-                const silence = this.observer.silence(key);
-                const asked = silence === undefined ? "" : `when it was asked last: ${silence}\n`;
-                const next = `next: journalctl -u ${paths.unit} on ${name} (${address}), then pulumi up`;
-                return `\n${lines.map((line) => `  ${name}| ${line}\n`).join("")}${asked}${next}`;
-            }),
+            (unwell.length > 0 ? unwell : keys).slice(0, HOSTS_TOLD).map((key) => this.hostLog(key)),
         );
-        return told.join("");
+        return [...told.map(({ lines }) => lines), told[0] ? `\nnext: ${told[0].next}` : "\nnext: pulumi up"].join("");
+    }
+
+    private async hostLog(key: string): Promise<{ readonly lines: string; readonly next: string }> {
+        const paths = hostPaths(this.wanted.cluster, this.wanted.dataDir);
+        const { name, address, ssh } = this.observer.host(key);
+        try {
+            const connection = await this.observer.connection(key);
+            const { stdout } = await connection.run(lastLogLines(paths, LINES_READ), { timeoutSeconds: LOG_SECONDS });
+            const lines = tellingLines(stdout, 8).map((line) => `\n  ${name}| ${line}`);
+            const silence = this.observer.silence(key);
+            return {
+                lines: [
+                    ...lines,
+                    ...(silence === undefined ? [] : [`\nwhen "${name}" was asked last: ${silence}`]),
+                ].join(""),
+                next: `journalctl -u ${paths.unit} on ${name} (${address}), then pulumi up`,
+            };
+        } catch (error) {
+            return {
+                lines: `\n  ${name}| its journal can't be read: ${messageOf(error)}`,
+                next: `${loginCommand(ssh)}, then pulumi up`,
+            };
+        }
     }
 
     private patience(seconds: number, what: () => string): Patience {
@@ -169,7 +208,10 @@ class Run {
         this.attempts.set(name, attempts);
         if (attempts > ATTEMPTS)
             throw new MembershipError(
-                `"${name}" was done ${ATTEMPTS} times and did not last; see what else manages these hosts`,
+                withNext(
+                    `"${name}" was done ${ATTEMPTS} times and did not last; see what else manages these hosts`,
+                    "pulumi preview",
+                ),
             );
     }
 
@@ -182,9 +224,11 @@ function patienceSeconds({ timeouts }: Desired, step: Step): number {
     return step.kind === "promote" ? timeouts.syncSeconds : timeouts.changeSeconds;
 }
 
+/** Where a step is done: the host whose log tells why it failed. */
 function hostsOf(step: Step): readonly string[] {
-    if ("host" in step) return [step.host];
-    return "hosts" in step ? step.hosts.slice(0, 1) : [];
+    if (step.kind === "remove") return step.snapshotOn === undefined ? [] : [step.snapshotOn];
+    if (step.kind === "move-leader") return [step.to];
+    return "host" in step ? [step.host] : step.hosts;
 }
 
 /** The members of an observed cluster, in the declared order. */

@@ -6,6 +6,7 @@ import { randomUUID } from "node:crypto";
 import { endWithEngine } from "../engineLife";
 import { inheritance } from "../adoption/takeover";
 import { clearLocked } from "../membership/clear";
+import { loginCommand } from "../membership/errors";
 import { giveBackLock, keepLock, type LockedWork } from "../membership/locked";
 import { isSame, isUnknown } from "../stateValues";
 import type { ProvisionArgs, ProvisionInputs, ProvisionState } from "./inputs";
@@ -104,7 +105,8 @@ async function provision(id: string, inputs: ProvisionInputs): Promise<Provision
         forgetLooks();
         if (failures.length === 0) return inputs;
         // Not an Error: what the engine's dynamic provider knows as "made, but not as wanted", so that `destroy` clears what was installed.
-        throw { id, properties: inputs, reasons: failures, message: failures.join("\n") };
+        const message = [...failures, "next: once that is done, pulumi up"].join("\n");
+        throw { id, properties: inputs, reasons: [message], message };
     } catch (error) {
         await giveBackLock(inputs.cluster);
         throw error;
@@ -113,8 +115,9 @@ async function provision(id: string, inputs: ProvisionInputs): Promise<Provision
 
 const UNCHANGED = "nothing was changed on any host";
 
-function refuse({ problems }: Looks): void {
-    if (problems.length > 0) throw new Error([...problems, UNCHANGED].join("\n"));
+function refuse(looks: Looks): void {
+    if (looks.problems.length > 0)
+        throw new Error([...looks.problems, UNCHANGED, `next: ${nextCommand(looks)}`].join("\n"));
 }
 
 async function lockAll(inputs: ProvisionInputs): Promise<void> {
@@ -149,6 +152,12 @@ function tellDrifts({ cluster, incarnations }: ProvisionInputs, { hosts }: Looks
         cluster,
         hosts.flatMap(({ host, facts }) => (facts?.isEdited ? [host.name] : [])),
     );
+}
+
+/** To see the host that is away, or to go on. */
+function nextCommand({ hosts }: Looks): string {
+    const away = hosts.find(({ facts }) => facts === undefined);
+    return away ? `${loginCommand(away.host.ssh)}, then pulumi up` : "once that is done, pulumi up";
 }
 
 function foretell({ cluster }: ProvisionInputs, { problems }: Looks): void {

@@ -101,6 +101,73 @@ describe("what the operator sees", () => {
         await assertNothingLeft();
     });
 
+    it("is an error that ends with what to type next: a snapshot that fails removes nobody", async () => {
+        const a = bed.lab.host("a");
+        await a.output(`rm -rf /var/lib/etcd/${cluster}.snapshots; touch /var/lib/etcd/${cluster}.snapshots`);
+        const run = await project.up(declared(1));
+        assert.notEqual(run.code, 0);
+        assert.match(run.text, /take a snapshot on "a", then remove member .*take a snapshot: failed with exit code/);
+        assert.match(
+            run.text,
+            new RegExp(
+                `\\n *a\\| .*\\n *next: journalctl -u etcd-${cluster} on a \\(10\\.103\\.1\\.11\\), then pulumi up`,
+            ),
+        );
+        await a.output(`rm /var/lib/etcd/${cluster}.snapshots`);
+        assert.deepEqual(await voters(a, cluster), all);
+        await project.mustUp(declared());
+        await assertNothingLeft();
+    });
+
+    it("is an error that ends with what to type next: a host that is away", async () => {
+        await bed.lab.host("b").cut();
+        const run = await project.up(declared());
+        await bed.lab.host("b").heal();
+        assert.notEqual(run.code, 0);
+        assert.match(run.text, /nothing was changed on any host\n *next: ssh root@10\.103\.1\.12 true, then pulumi up/);
+    });
+
+    it("is the same after a refresh, which changes nothing", async () => {
+        await bed.lab.host("b").output(`systemctl stop etcd-${cluster}`);
+        await project.mustRun(["refresh", "--yes", "--skip-preview"]);
+        assert.equal((await bed.lab.host("b").run(`systemctl is-active etcd-${cluster}`)).code, 3);
+        const run = await project.mustUp(declared());
+        assert.match(run.text, /1\/1 start "b": it is inactive/);
+        await assertNothingLeft();
+    });
+
+    it("is one resource's work where that one is the target: of one host, of membership, of the cluster", async () => {
+        const before = await startTimes(bed.lab, all, cluster);
+        const staged = (): Promise<readonly string[]> =>
+            Promise.all(all.map((name) => bed.lab.host(name).output(`cat /etc/etcd/${cluster}/staged`)));
+        const [, stagedOnB] = await staged();
+        await project.mustUp(declared(3, { tuning: { snapshotCount: 7777 } }), "--target", `**::${cluster}-b-stage`);
+        const now = await staged();
+        assert.notEqual(now[1], stagedOnB);
+        assert.deepEqual(await startTimes(bed.lab, all, cluster), before);
+        await project.mustUp(declared(), "--target", "**EtcdCluster**");
+        assert.deepEqual(await startTimes(bed.lab, all, cluster), before);
+
+        await bed.lab.host("c").output(`systemctl stop etcd-${cluster}`);
+        const run = await project.mustUp(declared(), "--target", `**::${cluster}-membership`);
+        assert.match(run.text, /1\/1 start "c": it is inactive/);
+        await assertNothingLeft();
+    });
+
+    it("is the same from a state that was exported, and imported into another backend", async () => {
+        const other = await Project.open();
+        try {
+            await other.copyState(project);
+            const before = await startTimes(bed.lab, all, cluster);
+            const run = await other.up(declared(), "--expect-no-changes");
+            assert.equal(run.code, 0, run.text);
+            assert.deepEqual(await startTimes(bed.lab, all, cluster), before);
+            assert.deepEqual((await other.outputs())[cluster], (await project.outputs())[cluster]);
+        } finally {
+            other.close();
+        }
+    });
+
     it("is a cluster that was not changed by any of it", async () => {
         assert.deepEqual(await voters(bed.lab.host("a"), cluster), all);
         await etcdctl(bed.lab.host("c"), cluster, "put still writable");
