@@ -66,6 +66,9 @@ class Actor {
             case "start":
                 await this.on(step.host, "start etcd", `set -eu\n${scripts.start(this.paths)}`);
                 return { hosts: [step.host] };
+            case "update-peer":
+                await (await this.anyVoter()).memberUpdate(step.memberId, [step.to]);
+                return { hosts: [] };
             case "promote":
                 await (await this.leader()).memberPromote(step.memberId);
                 return { hosts: [] };
@@ -155,7 +158,7 @@ class Actor {
             const file = await this.on(
                 snapshotOn,
                 "take a snapshot",
-                scripts.snapshot(this.paths, this.wanted.releaseDir, host.clientUrl),
+                scripts.snapshot(this.paths, this.wanted.releaseDir, this.observer.endpoint(snapshotOn)),
                 600,
             );
             note = `snapshot kept on "${host.name}" in ${file.trim()}`;

@@ -3,7 +3,8 @@ import { hostPaths, type HostPaths } from "../host/paths";
 import { shellQuote } from "../quote";
 import { pool } from "../remote/connectionPool";
 import { isRemoteError } from "../remote/errors";
-import type { SshTarget } from "../remote/ssh";
+import { onePerMachine } from "../remote/machines";
+import type { SshConnection, SshTarget } from "../remote/ssh";
 import { messageOf } from "./errors";
 import { locked, type LockedWork } from "./locked";
 import { removeFiles, removeReleases, setAside, stop } from "./scripts";
@@ -42,14 +43,10 @@ async function clearHosts(
         removeFiles(paths, deleteDataOnDestroy),
     ].join("\n");
     const failures: string[] = [];
+    const reached = await reachable(cluster, hosts);
     await Promise.all(
-        hosts.map(async ({ name, ssh }) => {
-            const connection = await pool.connect(ssh).catch((error: unknown) => {
-                tellOnce(
-                    `[${cluster}] host "${name}" was not cleared: ${messageOf(error)}; should it come back, its etcd is still enabled`,
-                );
-            });
-            if (!connection) return;
+        (await onePerMachine([...reached.keys()])).map(async (connection) => {
+            const name = reached.get(connection)!;
             const done = await connection
                 .runOrThrow("remove etcd", script, { timeoutSeconds: CLEAR_SECONDS })
                 .catch((error: unknown) => {
@@ -60,6 +57,21 @@ async function clearHosts(
         }),
     );
     if (failures.length > 0) throw new ClearError(cluster, failures);
+}
+
+/** The open connections, each with its host's name. A former host may be a declared one at an address that it had: that comes first. */
+async function reachable(cluster: string, hosts: ClearedHosts): Promise<ReadonlyMap<SshConnection, string>> {
+    const connections = await Promise.all(
+        hosts.map(async ({ name, ssh }) => {
+            const connection = await pool.connect(ssh).catch((error: unknown) => {
+                tellOnce(
+                    `[${cluster}] host "${name}" was not cleared: ${messageOf(error)}; should it come back, its etcd is still enabled`,
+                );
+            });
+            return connection ? [[connection, name] as const] : [];
+        }),
+    );
+    return new Map(connections.flat());
 }
 
 function leaveToOwner({ mark }: HostPaths, owner: string): string {

@@ -20,6 +20,7 @@ import { shown } from "./deviations";
 import { notePreview } from "./previews";
 import { memberTable, reconcile, type Tell } from "./reconcile";
 import { showPlan, tellDeviations } from "./show";
+import { withoutTwins } from "./twins";
 import type { Desired, Observation } from "./types";
 
 endWithEngine();
@@ -67,11 +68,16 @@ export async function read(id: string, props: MembershipState): Promise<{ id: st
 /** Stops etcd everywhere and removes what we placed. */
 export async function remove(_id: string, props: MembershipState): Promise<void> {
     const hosts = [...props.hosts, ...(props.retired ?? [])];
-    await clearLocked(props, { ...lockedWork(props, hosts), hosts });
+    const mayHaveTwins = (props.retired ?? []).length > 0;
+    await clearLocked(props, { ...lockedWork(props, hosts, mayHaveTwins), hosts });
 }
 
-function lockedWork({ cluster, stack, timeouts }: MembershipInputs, hosts: LockedWork["hosts"]): LockedWork {
-    return { cluster, stack, hosts, waitSeconds: timeouts.lockSeconds, tell: teller(cluster) };
+function lockedWork(
+    { cluster, stack, timeouts }: MembershipInputs,
+    hosts: LockedWork["hosts"],
+    mayHaveTwins: boolean,
+): LockedWork {
+    return { cluster, stack, hosts, mayHaveTwins, waitSeconds: timeouts.lockSeconds, tell: teller(cluster) };
 }
 
 /** Each line stands alone: the engine shows it without saying which resource it came from. */
@@ -92,9 +98,9 @@ async function foresee(olds: Partial<MembershipState>, news: MembershipInputs): 
     const wanted = desiredOf(olds, news);
     const observer = await observerOf(wanted, news);
     try {
-        const seen = await observer.observe();
-        const plan = wholePlan(isPreviewed ? withEdited(news.cluster, seen) : seen, wanted);
-        showPlan(plan, wanted, tell);
+        const now = withoutTwins(wanted, await observer.observe());
+        const plan = wholePlan(isPreviewed ? withEdited(news.cluster, now.seen) : now.seen, now.wanted);
+        showPlan(plan, now.wanted, tell);
         if (isPreviewed) notePreview(news, shown(plan));
         else tellDeviations(news, plan, teller(news.cluster));
         return plan;
@@ -137,25 +143,26 @@ async function converge(id: string, olds: Partial<MembershipState>, news: Member
     let clusterId = olds.clusterId;
     try {
         const hosts = [...wanted.hosts, ...wanted.retired];
-        const seen = await locked(lockedWork(news, hosts), async (lock) => {
-            const first = await observer.observe();
-            clusterId = first.cluster?.clusterId ?? clusterId;
-            const plan = wholePlan(first, wanted);
+        const end = await locked(lockedWork(news, hosts, wanted.retired.length > 0), async (lock) => {
+            const first = withoutTwins(wanted, await observer.observe());
+            clusterId = first.seen.cluster?.clusterId ?? clusterId;
+            const plan = wholePlan(first.seen, first.wanted);
             tellDeviations(news, plan, teller(news.cluster));
-            return reconcile(observer, wanted, first, plan, {
+            const seen = await reconcile(observer, first.wanted, first.seen, plan, {
                 tell: teller(news.cluster),
                 beforeStep: () => lock.assertHeld(),
                 onSeen: (now) => {
                     clusterId = now.cluster?.clusterId ?? clusterId;
                 },
             });
+            return { ...first, seen };
         });
-        reportUnreachable(wanted, seen, teller(news.cluster));
+        reportUnreachable(end.wanted, end.seen, teller(news.cluster));
         return {
             ...news,
             ...(clusterId !== undefined && { clusterId }),
             initialClusterState: "existing",
-            members: memberTable(seen, wanted),
+            members: memberTable(end.seen, end.wanted),
         };
     } catch (error) {
         const isHeld = isRemoteError(error, "lock-held");

@@ -63,15 +63,12 @@ export interface MemberRow {
     readonly clientUrl: string;
 }
 
-/** Hosts that an earlier run managed and that are declared no more: another address or port is another host. */
+/** Hosts that an earlier run managed and whose address is declared no more: under another name or port a host is the same machine. */
 export function retiredHosts(olds: Partial<MembershipState>, news: MembershipInputs): readonly HostInputs[] {
-    const declared = new Set(news.hosts.map(place));
-    const before = [...(olds.hosts ?? []), ...(olds.retired ?? [])].filter((host) => !declared.has(place(host)));
-    return [...new Map(before.map((host) => [place(host), host])).values()];
-}
-
-function place(host: HostInputs): string {
-    return `${host.name} ${httpsUrl(host.address, host.peerPort)}`;
+    const declared = new Set(news.hosts.map(({ address }) => address));
+    const before = [...(olds.hosts ?? []), ...(olds.retired ?? [])].filter(({ address }) => !declared.has(address));
+    // Of what is known of an address, the last is true.
+    return [...new Map([...before].reverse().map((host) => [host.address, host])).values()].reverse();
 }
 
 /** A preview of a take-over: whatever is made, it is another one than those that run. */

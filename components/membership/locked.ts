@@ -2,6 +2,7 @@
 import { hostname, userInfo } from "node:os";
 
 import { pool } from "../remote/connectionPool";
+import { onePerMachine } from "../remote/machines";
 import { acquireLock, type ClusterLock } from "../remote/lock";
 import type { SshConnection, SshTarget } from "../remote/ssh";
 
@@ -10,6 +11,8 @@ export interface LockedWork {
     /** For others to read who holds it. */
     readonly stack: string;
     readonly hosts: readonly { readonly ssh: SshTarget }[];
+    /** Two of them may be one machine, known at two addresses. */
+    readonly mayHaveTwins: boolean;
     /** How long to wait for another run. */
     readonly waitSeconds: number;
     readonly tell: (line: string) => void;
@@ -69,11 +72,11 @@ async function stillKept(cluster: string): Promise<HeldLock | undefined> {
 
 /** On all hosts that can be reached, but on those where it is held already. */
 async function take(work: LockedWork, held: readonly SshConnection[]): Promise<HeldLock> {
-    const { cluster, stack, hosts, waitSeconds, tell } = work;
-    const reached = await Promise.all(hosts.map(({ ssh }) => pool.connect(ssh).catch(() => undefined)));
-    const connections = reached
-        .filter((connection) => connection !== undefined)
-        .filter((connection) => !held.includes(connection));
+    const { cluster, stack, hosts, mayHaveTwins, waitSeconds, tell } = work;
+    const answers = await Promise.all(hosts.map(({ ssh }) => pool.connect(ssh).catch(() => undefined)));
+    const reached = answers.filter((connection) => connection !== undefined);
+    const machines = mayHaveTwins ? await onePerMachine([...held, ...reached]) : reached;
+    const connections = machines.filter((connection) => !held.includes(connection));
     const lock = await acquireLock(connections, {
         cluster,
         holder: `${userInfo().username}@${hostname()}, process ${process.pid}, stack ${stack}`,

@@ -1,15 +1,16 @@
 /** The world → Observation. Looks at hosts over SSH, and asks etcd through the same connection, or directly. Changes nothing. */
 import type { Lent } from "../adoption/lent";
 import { hostPaths } from "../host/paths";
+import { httpsUrl } from "../host/settings";
 import { directWay } from "../remote/direct";
 import type { EtcdClient, EtcdCredentials } from "../remote/etcdClient";
 import { openEtcd } from "../remote/etcdClient";
 import type { ConnectionPool, SshConnection } from "../remote/connectionPool";
 import { messageOf } from "./errors";
-import { isUp } from "./world";
+import { isAtItsPlace, isUp, memberOf } from "./world";
 import { look } from "./scripts";
 import { parseLook, unreachable } from "./seen";
-import type { ClusterSeen, Desired, HostSeen, MemberStatus, Observation, WantedHost } from "./types";
+import type { ClusterSeen, Desired, HostSeen, MemberStatus, Observation, Serving, WantedHost } from "./types";
 
 /** The parts of the world that a step may have changed. */
 export interface Scope {
@@ -23,6 +24,7 @@ type HostsSeen = Readonly<Record<string, HostSeen>>;
 export class Observer {
     private readonly clients = new Map<string, EtcdClient>();
     private readonly silences = new Map<string, string>();
+    private readonly places = new Map<string, Place>();
 
     constructor(
         private readonly wanted: Desired,
@@ -83,29 +85,38 @@ export class Observer {
      */
     private async ask(host: WantedHost, seen: HostSeen): Promise<HostSeen> {
         const isAsked = this.lent?.has(host.key) ?? this.credentials !== undefined;
-        const status = seen.unit === "active" && isAsked ? await this.status(host) : undefined;
+        if (seen.unit !== "active" || !isAsked) return { ...seen, status: undefined, servesPeers: false };
+        const [first, ...others] = placesOf(host, seen.serving);
+        let status = await this.status(host, first);
+        for (const place of others) status ??= await this.status(host, place);
         return { ...seen, status, servesPeers: status !== undefined };
     }
 
     /** Whoever is up and does not answer clients yet may take part all the same: the leader knows with whom it exchanges messages. */
     private async withPeers(hosts: HostsSeen, cluster: ClusterSeen): Promise<HostsSeen> {
-        const silent = Object.entries(hosts).filter(([, seen]) => isUp(seen) && !seen.status);
+        const world = { seen: { hosts, cluster }, wanted: this.wanted };
+        // One whose data is of a member at another place is asked about even if it is down: that member may live there still.
+        const mayTakePart = (key: string, seen: HostSeen): boolean => {
+            const member = memberOf(world, this.host(key));
+            return isUp(seen) || (member !== undefined && !isAtItsPlace(this.host(key), member));
+        };
+        const silent = Object.entries(hosts).filter(([key, seen]) => !seen.status && mayTakePart(key, seen));
         const leader = Object.entries(hosts).find(([, seen]) => seen.status?.memberId === cluster.leaderId);
         if (silent.length === 0 || !leader) return hosts;
         const active = await this.client(leader[0])
             .then((client) => client.activePeers())
             .catch((): ReadonlySet<string> => new Set());
         const serving = silent.map(([key, seen]) => {
-            const peerUrl = this.host(key).peerUrl;
-            const member = cluster.members.find((candidate) => candidate.peerUrls.includes(peerUrl));
+            const member = memberOf(world, this.host(key));
             return [key, { ...seen, servesPeers: member !== undefined && active.has(member.id) }] as const;
         });
         return { ...hosts, ...Object.fromEntries(serving) };
     }
 
-    private async status(host: WantedHost): Promise<MemberStatus | undefined> {
+    private async status(host: WantedHost, place: Place): Promise<MemberStatus | undefined> {
         this.silences.delete(host.key);
         try {
+            this.settle(host.key, place);
             const client = await this.client(host.key);
             const status = await client.status();
             const isHealthy = !status.isLearner && status.leaderId !== undefined && (await client.isHealthy());
@@ -147,16 +158,32 @@ export class Observer {
         if (known) return known;
         const credentials = this.lent?.get(key) ?? this.credentials;
         if (!credentials) throw new Error("the operator's certificate is not known yet");
-        const host = this.host(key);
-        const way = this.access === "direct" ? directWay(host.address) : await this.pool.connect(host.ssh);
-        const opened = await openEtcd(way, {
-            address: host.address,
-            clientPort: host.clientPort,
-            serverName: host.name,
-            ...credentials,
-        });
+        const place = this.place(key);
+        const way = this.access === "direct" ? directWay(place.address) : await this.pool.connect(this.host(key).ssh);
+        const opened = await openEtcd(way, { ...place, ...credentials });
         this.clients.set(key, opened);
         return opened;
+    }
+
+    /** Where a member serves its clients now. */
+    endpoint(key: string): string {
+        const { address, clientPort } = this.place(key);
+        return httpsUrl(address, clientPort);
+    }
+
+    private place(key: string): Place {
+        return this.places.get(key) ?? placesOf(this.host(key), undefined)[0];
+    }
+
+    private settle(key: string, place: Place): void {
+        const before = this.place(key);
+        const isSame =
+            before.address === place.address &&
+            before.clientPort === place.clientPort &&
+            before.serverName === place.serverName;
+        if (isSame) return;
+        this.forget(key);
+        this.places.set(key, place);
     }
 
     private forget(key: string): void {
@@ -167,4 +194,23 @@ export class Observer {
     close(): void {
         for (const key of [...this.clients.keys()]) this.forget(key);
     }
+}
+
+/** Where a member's client port is, and a name that its certificate has. */
+interface Place {
+    readonly address: string;
+    readonly clientPort: number;
+    readonly serverName: string;
+}
+
+/**
+ * Where to ask a member, best first. It serves where its running generation says, which may not be where it is declared; its certificate
+ * is replaced under it, and has its declared name from then on.
+ */
+function placesOf(host: WantedHost, serving: Serving | undefined): readonly [Place, ...Place[]] {
+    const declared = { address: host.address, clientPort: host.clientPort, serverName: host.name };
+    if (!serving) return [declared];
+    const { hostname, port } = new URL(serving.clientUrl);
+    const place = { ...declared, address: hostname.replace(/^\[|\]$/g, ""), clientPort: Number(port) };
+    return serving.name === host.name ? [place] : [place, { ...place, serverName: serving.name }];
 }

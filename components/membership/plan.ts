@@ -5,9 +5,10 @@ import { members, nameOf, refuse } from "./world";
 import { activate, addLearner, awaitLearner, join, letIn, promote } from "./rules/admit";
 import { bootstrap, lostQuorum, renewSilent, restartStopped } from "./rules/bootstrap";
 import { damagedData, flip, formerData, illVoter, lostData, settle, startStopped } from "./rules/heal";
+import { readdress, readdressSilent, readmitLearner, twoHomes } from "./rules/readdress";
 import { record, rollingRestart, shutOut } from "./rules/restart";
 import { removeDead, removeRetired, retire } from "./rules/shrink";
-import { evenSize, foreignMember, movedMember, otherCluster, unreachableHost } from "./rules/stop";
+import { evenSize, foreignMember, otherCluster, unreachableHost } from "./rules/stop";
 import { versionSkew } from "./rules/version";
 
 /** First what must stop us, then what heals, then what grows, then what shrinks, then what restarts. */
@@ -15,7 +16,7 @@ export const rules: readonly Rule[] = [
     evenSize,
     unreachableHost,
     otherCluster,
-    movedMember,
+    twoHomes,
     foreignMember,
     versionSkew,
     letIn,
@@ -25,11 +26,14 @@ export const rules: readonly Rule[] = [
     lostQuorum,
     flip,
     formerData,
+    readdressSilent,
     damagedData,
     startStopped,
     lostData,
     removeDead,
     illVoter,
+    readmitLearner,
+    readdress,
     activate,
     addLearner,
     join,
@@ -44,10 +48,17 @@ export const rules: readonly Rule[] = [
 ];
 
 /** What changes who votes, or stops somebody who does: not done while an alarm is raised. */
-const risky: ReadonlySet<Action["kind"]> = new Set(["add-learner", "promote", "move-leader", "remove", "restart"]);
+const risky: ReadonlySet<Action["kind"]> = new Set([
+    "add-learner",
+    "promote",
+    "move-leader",
+    "remove",
+    "restart",
+    "update-peer",
+]);
 
 /** What a full database does not forbid: a restart with a larger quota is its remedy. */
-const remedies: ReadonlySet<Action["kind"]> = new Set(["move-leader", "restart"]);
+const remedies: ReadonlySet<Action["kind"]> = new Set(["move-leader", "restart", "update-peer"]);
 
 /** The next step from what is seen to what is wanted, or why there is none. */
 export function nextStep(seen: Observation, wanted: Desired): Verdict {
@@ -133,6 +144,8 @@ export function describe(step: Action): string {
             return `start "${step.host}", which joins`;
         case "start":
             return `start "${step.host}"`;
+        case "update-peer":
+            return `change the peer URL of member "${step.host}" (${step.memberId}) from ${step.from} to ${step.to}`;
         case "promote":
             return `promote "${step.host}" to voter`;
         case "move-leader":

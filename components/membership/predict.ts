@@ -1,9 +1,6 @@
 /** What a step should lead to. The preview is built from it, and a run compares it with what it then sees. */
 import type { ClusterSeen, Desired, HostSeen, Id, Member, MemberStatus, Observation, Step, WantedHost } from "./types";
-import { isBeingBorn, memberOf } from "./world";
-
-/** A generation whose digest is not known before it is made. */
-const LATER = "(staged)";
+import { LATER, isBeingBorn, memberOf } from "./world";
 
 /** An identity that etcd will give: shown in a preview as it is. */
 function idOf(host: WantedHost): Id {
@@ -53,6 +50,7 @@ function started(seen: Observation, wanted: Desired, host: WantedHost): Observat
         hasData: true,
         servesPeers: true,
         running: seen.hosts[host.key]?.current,
+        serving: { name: host.name, peerUrl: host.peerUrl, clientUrl: host.clientUrl },
     });
     const member = memberOf({ seen: up, wanted }, host);
     if (!up.cluster || !member) return up;
@@ -124,6 +122,10 @@ function stepped(seen: Observation, wanted: Desired, step: Step): Observation {
         }
         case "start":
             return started(withHost(seen, step.host, { isEnabled: true }), wanted, known(wanted, step.host));
+        case "update-peer":
+            return withMembers(seen, (all) =>
+                all.map((one) => (one.id === step.memberId ? { ...one, peerUrls: [step.to] } : one)),
+            );
         case "promote": {
             const listed = withMembers(seen, (all) =>
                 all.map((one) => (one.id === step.memberId ? { ...one, isLearner: false } : one)),
@@ -150,6 +152,7 @@ function stepped(seen: Observation, wanted: Desired, step: Step): Observation {
                 staged: undefined,
                 current: undefined,
                 running: undefined,
+                serving: undefined,
                 maxLearners: undefined,
                 status: undefined,
                 servesPeers: false,
@@ -165,6 +168,7 @@ function stepped(seen: Observation, wanted: Desired, step: Step): Observation {
                 initialCluster: undefined,
                 initialClusterState: undefined,
                 running: undefined,
+                serving: undefined,
                 maxLearners: undefined,
                 status: undefined,
                 servesPeers: false,

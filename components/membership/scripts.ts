@@ -3,6 +3,7 @@ import type { HostPaths } from "../host/paths";
 import { ETCD_USER, HEADER } from "../host/settings";
 import { renderPeers } from "../host/firewall";
 import { shellQuote } from "../quote";
+import { MACHINE_SCRIPT } from "../remote/machines";
 import type { Identity } from "./types";
 
 /** Writes a file beside its place, then renames it. */
@@ -219,7 +220,8 @@ echo "current=$(basename "$(readlink ${shellQuote(paths.current)})" 2>/dev/null)
 echo "staged=$(cat ${shellQuote(paths.staged)} 2>/dev/null)"
 running=$(cat ${shellQuote(`${paths.runtime}/generation`)} 2>/dev/null)
 echo "running=$running"
-[ -n "$running" ] && sed -n 's/^ETCD_MAX_LEARNERS=/maxLearners=/p' ${shellQuote(paths.generations)}/"$running"/etcd.env 2>/dev/null
+[ -n "$running" ] && sed -n 's/^ETCD_MAX_LEARNERS=/maxLearners=/p; s/^ETCD_\\(NAME\\|LISTEN_[A-Z]*_URLS\\)=/serving:&/p' ${shellQuote(paths.generations)}/"$running"/etcd.env 2>/dev/null
+printf machine=; ${MACHINE_SCRIPT}
 [ -d ${data} ] && echo hasData=yes
 sed 's/^/identity:/' ${shellQuote(paths.identity)} 2>/dev/null
 sed 's/^/membership:/' ${shellQuote(paths.membershipEnv)} 2>/dev/null

@@ -1,15 +1,20 @@
 /** The answer of a host's shell to `look` → what it says. Pure. */
 import { parsePeers } from "../host/firewall";
-import type { HostSeen, Identity } from "./types";
+import type { HostSeen, Identity, Serving } from "./types";
 
 /** What a look shows; the rest of HostSeen is asked from etcd. */
 export type Look = Omit<HostSeen, "status" | "servesPeers">;
 
 export function parseLook(name: string, text: string): Look {
     const fields = new Map<string, string>();
-    const files = { identity: [] as string[], membership: [] as string[], peers: [] as string[] };
+    const files = {
+        identity: [] as string[],
+        membership: [] as string[],
+        peers: [] as string[],
+        serving: [] as string[],
+    };
     for (const line of text.split("\n")) {
-        const file = /^(identity|membership|peers):(.*)$/.exec(line);
+        const file = /^(identity|membership|peers|serving):(.*)$/.exec(line);
         if (file) {
             files[file[1] as keyof typeof files].push(file[2] ?? "");
             continue;
@@ -27,6 +32,8 @@ export function parseLook(name: string, text: string): Look {
         staged: fields.get("staged") || undefined,
         current: fields.get("current") || undefined,
         running: fields.get("running") || undefined,
+        serving: serving(assignments(files.serving)),
+        machine: fields.get("machine")?.trim() || undefined,
         maxLearners: Number(fields.get("maxLearners")) || undefined,
         hasLeft: hasLeft(fields),
         hasData: fields.get("hasData") === "yes",
@@ -48,6 +55,8 @@ export function unreachable(name: string, reason: string): HostSeen {
         staged: undefined,
         current: undefined,
         running: undefined,
+        serving: undefined,
+        machine: undefined,
         maxLearners: undefined,
         hasLeft: false,
         hasData: false,
@@ -67,6 +76,14 @@ function assignments(lines: readonly string[]): ReadonlyMap<string, string> {
             return cut > 0 ? [[line.slice(0, cut), line.slice(cut + 1)] as const] : [];
         }),
     );
+}
+
+/** From a generation's environment file. */
+function serving(fields: ReadonlyMap<string, string>): Serving | undefined {
+    const name = fields.get("ETCD_NAME");
+    const peerUrl = fields.get("ETCD_LISTEN_PEER_URLS");
+    const clientUrl = fields.get("ETCD_LISTEN_CLIENT_URLS");
+    return name && peerUrl && clientUrl ? { name, peerUrl, clientUrl } : undefined;
 }
 
 function identity(fields: ReadonlyMap<string, string>): Identity | undefined {

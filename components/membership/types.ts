@@ -57,6 +57,10 @@ export interface HostSeen {
     readonly staged: string | undefined;
     readonly current: string | undefined;
     readonly running: string | undefined;
+    /** As what and where its running generation serves; undefined where nothing of ours runs. */
+    readonly serving: Serving | undefined;
+    /** What tells the machine from every other, whatever address it is reached at. */
+    readonly machine: string | undefined;
     /** How many learners at once the running generation takes; undefined where the version has no such setting, or nothing of ours runs. */
     readonly maxLearners: number | undefined;
     /** Its etcd ended by itself and without a fault, as it does when its member was removed: its data is of no more use. */
@@ -75,6 +79,13 @@ export interface HostSeen {
     readonly status: MemberStatus | undefined;
     /** It exchanges messages with the leader: a learner that has started is seen here before it answers clients. */
     readonly servesPeers: boolean;
+}
+
+/** What a generation says about its member. */
+export interface Serving {
+    readonly name: string;
+    readonly peerUrl: string;
+    readonly clientUrl: string;
 }
 
 export interface Identity {
@@ -129,6 +140,13 @@ export type Action =
     | { readonly kind: "add-learner"; readonly host: string; readonly peerUrl: string }
     | { readonly kind: "join"; readonly host: string; readonly memberId: Id; readonly initialCluster: string }
     | { readonly kind: "start"; readonly host: string }
+    | {
+          readonly kind: "update-peer";
+          readonly host: string;
+          readonly memberId: Id;
+          readonly from: string;
+          readonly to: string;
+      }
     | { readonly kind: "promote"; readonly host: string; readonly memberId: Id }
     | { readonly kind: "move-leader"; readonly from: string; readonly to: string; readonly toId: Id }
     | {

@@ -1,6 +1,9 @@
 /** What rules ask of a world. */
 import type { HostSeen, Member, Verdict, Step, Action, WantedHost, World } from "./types";
 
+/** A generation whose digest is not known before it is made. */
+export const LATER = "(staged)";
+
 export function step(action: Action, because: string): Verdict {
     return { verdict: "step", step: { ...action, because } };
 }
@@ -41,14 +44,28 @@ export function learners(world: World): readonly Member[] {
     return members(world).filter((member) => member.isLearner);
 }
 
-/** The member that a host is, by its exact peer URL. */
+/** The member that a host is: the one whose data it holds, wherever the list says that it is; else by its exact peer URL. */
 export function memberOf(world: World, host: WantedHost): Member | undefined {
-    return members(world).find((member) => member.peerUrls.includes(host.peerUrl));
+    const listed = members(world).find((member) => isAtItsPlace(host, member));
+    return residentOf(world, host) ?? (listed && !livesElsewhere(world, host, listed) ? listed : undefined);
 }
 
-/** The host that a member runs on, by its exact peer URL. */
+/** Another declared host has its data: it is about to leave the place that the list gives it. */
+function livesElsewhere(world: World, host: WantedHost, member: Member): boolean {
+    return world.wanted.hosts.some(
+        (other) =>
+            other.key !== host.key && seenHost(world, other).hasData && residentOf(world, other)?.id === member.id,
+    );
+}
+
+/** The host that a member runs on. One that is declared comes before a former one, which may be the same machine at another address. */
 export function hostOf(world: World, member: Member): WantedHost | undefined {
-    return knownHosts(world).find((host) => member.peerUrls.includes(host.peerUrl));
+    return knownHosts(world).find((host) => memberOf(world, host)?.id === member.id);
+}
+
+/** The list says where the host is declared to be. */
+export function isAtItsPlace(host: WantedHost, member: Member): boolean {
+    return member.peerUrls.includes(host.peerUrl);
 }
 
 /** The member whose data a host holds, whatever address it is known at: by its own answer, or by what was noted beside the data. */

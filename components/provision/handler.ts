@@ -127,7 +127,14 @@ async function lockAll(inputs: ProvisionInputs): Promise<void> {
 }
 
 function lockedWork({ cluster, stack = "", lockSeconds = 0, hosts }: ProvisionInputs): LockedWork {
-    return { cluster, stack, hosts, waitSeconds: lockSeconds, tell: (line) => console.log(`[${cluster}] ${line}`) };
+    return {
+        cluster,
+        stack,
+        hosts,
+        mayHaveTwins: false,
+        waitSeconds: lockSeconds,
+        tell: (line) => console.log(`[${cluster}] ${line}`),
+    };
 }
 
 async function lookIfKnown(inputs: ProvisionInputs): Promise<Looks | undefined> {

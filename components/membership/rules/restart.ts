@@ -2,6 +2,7 @@
 import { EDITED } from "../../host/generation";
 import type { Rule, Verdict, World, WantedHost } from "../types";
 import {
+    LATER,
     initialCluster,
     isLeader,
     memberOf,
@@ -17,18 +18,21 @@ import {
 /** Invariant: one member restarts at a time, after everyone is healthy; followers first, the leader last and moved first. */
 export const rollingRestart: Rule = (world) => {
     const stale = world.wanted.hosts.filter((host) => {
-        const seen = seenHost(world, host);
-        return (
-            memberOf(world, host) &&
-            host.generation !== undefined &&
-            (seen.running !== host.generation || seen.current !== host.generation)
-        );
+        const { running, current, serving } = seenHost(world, host);
+        if (!memberOf(world, host)) return false;
+        // A preview may not know the generation of a host that it knows under another name.
+        if (host.generation === undefined) return serving !== undefined && serving.name !== host.name;
+        return running !== host.generation || current !== host.generation;
     });
     const leads = (host: WantedHost): boolean => isLeader(world, memberOf(world, host)!);
     const next = stale.find((host) => !leads(host)) ?? stale[0];
-    if (!next) return undefined;
+    return next && restartInTurn(world, next);
+};
+
+/** Restarts a member with what is staged for it, after it has handed over the lead. */
+export function restartInTurn(world: World, next: WantedHost): Verdict {
     const member = memberOf(world, next)!;
-    if (leads(next)) {
+    if (isLeader(world, member)) {
         const successor = nextLeader(world, member);
         if (successor) {
             return step(
@@ -44,10 +48,10 @@ export const rollingRestart: Rule = (world) => {
         running?.startsWith(EDITED)
             ? "it was started from files that were changed by hand since"
             : running
-              ? `it runs generation ${short(running)}, and ${short(next.generation!)} is staged`
+              ? `it runs generation ${short(running)}, and ${short(next.generation ?? LATER)} is staged`
               : `which generation it runs is not known`,
     );
-};
+}
 
 /** Invariant: a member is never restarted away from its data, where it would come back empty under the same identity. */
 export function restart(world: World, host: WantedHost, because: string): Verdict {
@@ -57,7 +61,7 @@ export function restart(world: World, host: WantedHost, because: string): Verdic
             `member "${host.name}" is not restarted: it runs, but there is no data in ${dataDir}; if dataDir was changed, set it back, and if the directory was deleted, stop etcd on ${host.address}: the next run replaces the member`,
         );
     }
-    return step({ kind: "restart", host: host.key, generation: host.generation ?? "" }, because);
+    return step({ kind: "restart", host: host.key, generation: host.generation ?? LATER }, because);
 }
 
 /** Invariant: an address is shut out only after its member was removed. */

@@ -53,6 +53,8 @@ export class Actor {
             }
             case "start":
                 return this.onHosts([step.host], (key) => this.start(key));
+            case "update-peer":
+                return this.onEtcd(() => this.anyVoter().update(step.memberId, step.to));
             case "promote":
                 return this.onEtcd(() => this.leader().promote(step.memberId));
             case "move-leader":

@@ -50,6 +50,15 @@ export class Endpoint {
         this.cluster.members.push(this.lab.newMember(machine ?? { peerUrl, name: "foreign" }, true));
     }
 
+    update(id: string, peerUrl: string): void {
+        this.commitOrThrow();
+        const member = this.member(id);
+        if (this.cluster.members.some((other) => other.peerUrl === peerUrl))
+            throw new EtcdRefusal("peer-url-exists", "Peer URLs already exists");
+        if (member.isLearner) throw new Violation(`learner ${id} is updated, which some versions take for a promotion`);
+        member.peerUrl = peerUrl;
+    }
+
     promote(id: string): void {
         this.commitOrThrow();
         const member = this.member(id);

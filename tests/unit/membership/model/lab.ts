@@ -26,7 +26,7 @@ export interface Service {
 
 export interface MemberModel {
     readonly id: Id;
-    readonly peerUrl: string;
+    peerUrl: string;
     name: string;
     clientUrls: string[];
     isLearner: boolean;

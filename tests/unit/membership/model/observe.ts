@@ -55,6 +55,8 @@ function look(machine: Machine, key: string, lab: Lab): HostSeen {
         staged: machine.staged,
         current: machine.current,
         running,
+        serving: undefined,
+        machine: machine.address,
         maxLearners: running === undefined ? undefined : lab.revisionOf(running).maxLearners,
         hasLeft: machine.hasLeft,
         hasData: machine.data !== undefined,

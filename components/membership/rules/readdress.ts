@@ -1,0 +1,111 @@
+/** What the list says of a host that is the same machine with the same data, at another address or port. */
+import type { Member, Rule, Verdict, WantedHost, World } from "../types";
+import {
+    isAtItsPlace,
+    isHealthy,
+    isLeader,
+    knownHosts,
+    learners,
+    memberOf,
+    members,
+    refuse,
+    residentOf,
+    seenHost,
+    step,
+    voters,
+    wait,
+} from "../world";
+import { remove } from "./remove";
+import { restartInTurn } from "./restart";
+
+/** Invariant: a member's data is in one place. Two that start from the same data vote twice. */
+export const twoHomes: Rule = (world) => {
+    for (const host of world.wanted.hosts) {
+        const member = seenHost(world, host).hasData ? residentOf(world, host) : undefined;
+        const other = knownHosts(world).find(
+            (candidate) =>
+                candidate !== host &&
+                seenHost(world, candidate).hasData &&
+                member !== undefined &&
+                residentOf(world, candidate)?.id === member.id,
+        );
+        if (!other || !member) continue;
+        return refuse(
+            `hosts "${host.name}" (${host.address}) and "${other.name}" (${other.address}) both hold the data of member ${member.id}, which may live on one of them only; nothing was changed: stop etcd on the one that is a copy, and move ${world.wanted.dataDir} away there`,
+        );
+    }
+    return undefined;
+};
+
+/**
+ * Invariant: a member that its peers can't find is told of before anything is tried on it. It is sure to be nowhere else: nobody hears
+ * from it.
+ */
+export const readdressSilent: Rule = (world) => {
+    if (!world.seen.cluster) return undefined;
+    for (const { host, member } of moved(world)) {
+        const { status, servesPeers, hasData } = seenHost(world, host);
+        if (member.isLearner || status || !hasData) continue;
+        if (servesPeers) {
+            const until = `member "${host.name}" answers at ${host.address}: its peers hear it, and may do so from another machine`;
+            return wait(until, world.wanted.timeouts.healthSeconds, [host.key]);
+        }
+        return update(world, host, member);
+    }
+    return undefined;
+};
+
+/** Invariant: a learner is never updated, which some versions take for a promotion; it holds nothing of its own, and comes again. */
+export const readmitLearner: Rule = (world) => {
+    const learner = moved(world).find(({ member }) => member.isLearner);
+    return (
+        learner &&
+        remove(world, learner.member, `it is a learner, and its host is now declared at ${learner.host.peerUrl}`)
+    );
+};
+
+/**
+ * Invariant: one member moves at a time, while all are well and nobody joins: the list first, then the restart that makes it true. In
+ * between its peers have the connections that were there before.
+ */
+export const readdress: Rule = (world) => {
+    if (learners(world).length > 0 || voters(world).some((voter) => !isHealthy(world, voter))) return undefined;
+    const halfWay = world.wanted.hosts.find((host) => {
+        const member = memberOf(world, host);
+        const { serving } = seenHost(world, host);
+        return member && isAtItsPlace(host, member) && serving !== undefined && serving.peerUrl !== host.peerUrl;
+    });
+    if (halfWay) return restartInTurn(world, halfWay);
+    const waiting = moved(world);
+    const free = waiting.filter(({ host }) => !members(world).some((member) => isAtItsPlace(host, member)));
+    const next = free.find(({ member }) => !isLeader(world, member)) ?? free[0];
+    if (next) return update(world, next.host, next.member);
+    const [blocked] = waiting;
+    return (
+        blocked &&
+        refuse(
+            `member "${blocked.host.name}" can't have ${blocked.host.peerUrl} while another member has it; move one of them to an address of its own first`,
+        )
+    );
+};
+
+function update(world: World, host: WantedHost, member: Member): Verdict {
+    const from = member.peerUrls.join(",");
+    const rival = members(world).find((other) => other.id !== member.id && isAtItsPlace(host, other));
+    if (rival)
+        return refuse(
+            `member "${host.name}" can't have ${host.peerUrl} while member ${rival.id} has it; move that one to an address of its own first`,
+        );
+    return step(
+        { kind: "update-peer", host: host.key, memberId: member.id, from, to: host.peerUrl },
+        "its host has its data, and is declared there now",
+    );
+}
+
+/** Members whose host is declared somewhere else than the list says. */
+function moved(world: World): readonly { readonly host: WantedHost; readonly member: Member }[] {
+    return world.wanted.hosts.flatMap((host) => {
+        const member = memberOf(world, host);
+        return member && !isAtItsPlace(host, member) ? [{ host, member }] : [];
+    });
+}
