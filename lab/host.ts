@@ -6,7 +6,7 @@ import { execute, succeed } from "./command";
 import { ControlGroup } from "./controlGroup";
 import { Guest, GUEST_ENVIRONMENT } from "./guest";
 import { takesLogins } from "./logins";
-import { ipBatch, portName, subnets, switchFile } from "./network";
+import { addressesOf, ipBatch, portName, subnets, switchFile } from "./network";
 import { clearPartition, setPartition } from "./partition";
 import type { Direction } from "./partition";
 import { until } from "./poll";
@@ -40,7 +40,8 @@ export type HostState = "down" | "frozen" | NetworkFault | "up";
 
 /** One disposable host: a whole Debian with systemd as process 1 and an SSH server. */
 export class LabHost extends Guest {
-    readonly address: string;
+    /** Its own; `Lab.readdress` changes it. */
+    address: string;
     private readonly group: ControlGroup;
     private readonly directory: string;
 
@@ -164,18 +165,26 @@ export class LabHost extends Guest {
         await this.start();
     }
 
-    /** Takes over addresses and neighbouring networks that were added to the environment while it runs. */
+    /** Takes over addresses and neighbouring networks that changed in the environment while it runs. */
     async applyAddresses(): Promise<void> {
         const own = this.record();
         this.writeBootConfiguration();
         if (!this.isRunning()) return;
+        const namespace = `/proc/${await this.whenUp()}/ns/net`;
+        const wanted = [own.address, ...own.extraAddresses];
+        const there = await addressesOf("host0", namespace);
+        // A network's other addresses may go with its first one: those that stay are added again.
         const lines = [
-            ...[own.address, ...own.extraAddresses].map((address) => `address replace ${address}/24 dev host0`),
+            ...wanted.map((address) => `address replace ${address}/24 dev host0`),
+            ...there
+                .filter((address) => !wanted.includes(address))
+                .map((address) => `address delete ${address}/24 dev host0`),
+            ...wanted.map((address) => `address replace ${address}/24 dev host0`),
             ...subnets(this.environmentRecord()).map(
                 (subnet) => `route replace ${subnet} dev host0 scope link src ${own.address}`,
             ),
         ];
-        await ipBatch(lines, `/proc/${await this.whenUp()}/ns/net`);
+        await ipBatch(lines, namespace);
     }
 
     /** Text for a human: its console's end, failed units, firewall, etcd's files, journal. */

@@ -8,9 +8,9 @@ import { publishKeys, unpublishKeys } from "./checkoutFiles";
 import { ControlGroup } from "./controlGroup";
 import { LabHost } from "./host";
 import { imageDirectory, OPERATOR_PASSWORD } from "./image";
-import { makeNetwork, removeNetwork } from "./network";
+import { dropRoute, makeNetwork, removeNetwork } from "./network";
 import { requireLabMachine } from "./prerequisites";
-import { extendRecord, withExtraAddress } from "./reserve";
+import { extendRecord, withExtraAddress, withOtherAddress } from "./reserve";
 import { keyPair, publicHostKey, seedHost, userKeyFile } from "./seed";
 import { validateEnvironmentName, validateSpec } from "./spec";
 import type { LabHostSpec, LabSpec } from "./spec";
@@ -91,6 +91,21 @@ export class Lab {
         const record = await reserve(() => withExtraAddress(this.environment, hostName, address));
         await makeNetwork(record);
         await Promise.all(this.hosts.map((host) => host.applyAddresses()));
+    }
+
+    /**
+     * Gives a host another address in the place of its own, at once and over reboots: whoever talks to the old one hears nothing more.
+     * One that was added to it before will do. `host.address` is the new one from then on.
+     */
+    async readdress(hostName: string, address: string): Promise<void> {
+        const host = this.host(hostName);
+        const former = host.address;
+        const record = await reserve(() => withOtherAddress(this.environment, hostName, address));
+        await makeNetwork(record);
+        await dropRoute(this.environment, former);
+        host.address = address;
+        await Promise.all(this.hosts.map((each) => each.applyAddresses()));
+        await writeKnownHosts(record);
     }
 
     async down(): Promise<void> {

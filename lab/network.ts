@@ -60,6 +60,11 @@ export async function makeNetwork(record: EnvironmentRecord): Promise<void> {
     await hideBehindBastion(record);
 }
 
+/** To an address that no host has any more. */
+export async function dropRoute(environment: string, address: string): Promise<void> {
+    await execute("ip", ["route", "delete", `${address}/32`, "dev", uplinkName(environment)]);
+}
+
 /**
  * Environments may share a network, though no address: each has its own route to it, behind the ones to single hosts. It
  * keeps what is meant for an address that no host has from leaving this machine by the default route.
@@ -102,6 +107,13 @@ export async function ipBatch(lines: readonly string[], namespaceFile?: string):
     const stdin = `${lines.join("\n")}\n`;
     if (namespaceFile === undefined) await succeed("ip", ["-batch", "-"], { stdin });
     else await succeed("nsenter", [`--net=${namespaceFile}`, "ip", "-batch", "-"], { stdin });
+}
+
+/** The IPv4 addresses of an interface in the network namespace of a file. */
+export async function addressesOf(link: string, namespaceFile: string): Promise<readonly string[]> {
+    const command = [`--net=${namespaceFile}`, "ip", "-4", "-json", "address", "show", "dev", link];
+    const links = JSON.parse(await succeed("nsenter", command)) as { addr_info: { local: string }[] }[];
+    return links.flatMap(({ addr_info: found }) => found.map(({ local }) => local));
 }
 
 /** Names of the network interfaces in the switch, whose namespace is made if it is missing. */

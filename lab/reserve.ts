@@ -54,6 +54,23 @@ export async function withExtraAddress(
     return { ...record, hosts: record.hosts.map((other) => (other === host ? grown : other)) };
 }
 
+/**
+ * The environment with another address in the place of a host's own; the old one is free then.
+ * @throws when the address is taken
+ */
+export async function withOtherAddress(
+    environment: string,
+    hostName: string,
+    address: string,
+): Promise<EnvironmentRecord> {
+    const record = await withExtraAddress(environment, hostName, address);
+    const hosts = record.hosts.map((host) => {
+        if (host.name !== hostName) return host;
+        return { ...host, address, extraAddresses: host.extraAddresses.filter((extra) => extra !== address) };
+    });
+    return { ...record, hosts };
+}
+
 function refuseContradiction(existing: EnvironmentRecord, spec: LabSpec): void {
     const wayOut = `; bring environment "${spec.environment}" down first`;
     if (spec.image !== undefined && spec.image !== existing.image) {
