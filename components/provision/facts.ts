@@ -38,6 +38,8 @@ export interface Facts extends DriftSeen {
     /** Whom its member trusts, where files of ours say so. */
     readonly authorities: Authorities | undefined;
     readonly hasOurData: boolean;
+    /** Where its member is for its peers, by the configuration that it starts with. */
+    readonly peerUrl: string | undefined;
     /** What lies in the data directory, of whomever; some of it, if it is much. */
     readonly data: readonly string[];
     /** Files that stand in our way and that we did not make. */
@@ -143,6 +145,7 @@ for entry in ${data}/* ${data}/.[!.]* ${data}/..?*; do
     count=$((count + 1)); [ $count -lt 20 ] || break
 done
 [ -f ${identity} ] && while IFS= read -r line; do case $line in token=*) echo "$line" ;; esac; done <${identity}
+[ -f ${current}/etcd.env ] && while IFS= read -r line; do case $line in ETCD_LISTEN_PEER_URLS=*) echo "peer=\${line#*=}" ;; esac; done <${current}/etcd.env
 [ -f ${mark} ] && { read -r _ && IFS= read -r line && echo "mark=$line" && IFS= read -r line && echo "owner=$line" && IFS= read -r line && echo "phase=$line"; } <${mark}
 { IFS= read -r running <${shellQuote(`${paths.runtime}/generation`)} || running=$(readlink ${current}); } 2>/dev/null
 grep -qsxF ${shellQuote(TAKING_OVER)} ${generations}/"\${running##*/}"/etcd.env && echo trusts=both
@@ -195,6 +198,7 @@ export function parseFacts(answer: string): Facts {
         trustsBoth: one("trusts") === "both",
         authorities: together([{ clientCa: all("clientCa").join("\n"), peerCa: all("peerCa").join("\n") }]),
         hasOurData: one("data") === "ours",
+        peerUrl: one("peer"),
         data: all("entry"),
         foreignFiles: all("foreign"),
         runsDebiansEtcd: one("etcd.service") === "active",

@@ -34,6 +34,24 @@ export function problemsOf(
     ];
 }
 
+/**
+ * A member's certificate is for the address that is declared, from before it serves there. Its connections of before go on meanwhile;
+ * two members between two addresses could not make a new one to each other.
+ */
+export function moveProblems(
+    hosts: readonly { readonly host: ProvisionHost; readonly facts: Facts | undefined }[],
+): readonly string[] {
+    const moves = hosts.flatMap(({ host, facts }) => {
+        const before = facts?.hasOurData && facts.peerUrl ? new URL(facts.peerUrl).hostname : undefined;
+        const from = before?.replace(/^\[|\]$/g, "");
+        return from === undefined || from === host.address ? [] : [`"${host.name}" (${from} to ${host.address})`];
+    });
+    if (moves.length < 2) return [];
+    return [
+        `${moves.length} members change their addresses at once: ${moves.join(", ")}, at most 1 is wanted, since members check each other's addresses: change one, run pulumi up, then the next`,
+    ];
+}
+
 function toolProblems({ install, firewall }: ProvisionInputs, { tools, isInstalled }: Facts): readonly string[] {
     const always = ["ss", "flock", "cmp", "getent", "useradd"];
     const unpacking = isInstalled || install.source === "debian" ? [] : ["tar", "gzip"];
