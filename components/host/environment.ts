@@ -59,14 +59,20 @@ function variables(settings: HostSettings): Variables {
         ["logger", isAtLeast(version, "3.5.0") ? undefined : "zap"],
         ["log-level", settings.logLevel],
         ["max-learners", isAtLeast(version, "3.6.0") ? settings.maxLearners : undefined],
-        ...corruptionChecks(version),
+        ...features(version, address),
         ...tuning(settings.tuning),
     ];
 }
 
 /** 3.6 turned the flags into feature gates and warns about the old ones; 3.7 does not start with them. */
-function corruptionChecks(version: string): Variables {
-    if (isAtLeast(version, "3.6.0")) return [["feature-gates", "InitialCorruptCheck=true,CompactHashCheck=true"]];
+function features(version: string, address: string): Variables {
+    if (isAtLeast(version, "3.6.0")) {
+        const gates = ["InitialCorruptCheck=true", "CompactHashCheck=true"];
+        // Peers know a member by its declared address, from which a host that has several might not speak to them by itself. With an
+        // IPv6 address, etcd up to 3.7 does not start with it (client/pkg/transport/transport.go: LocalAddr).
+        if (!address.includes(":")) gates.push("SetMemberLocalAddr=true");
+        return [["feature-gates", gates.join(",")]];
+    }
     return [
         ["experimental-initial-corrupt-check", true],
         ["experimental-compact-hash-check-enabled", isAtLeast(version, "3.5.5") ? true : undefined],

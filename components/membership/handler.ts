@@ -12,7 +12,14 @@ import { isRemoteError } from "../remote/errors";
 import { clearLocked } from "./clear";
 import { messageOf, withNext } from "./errors";
 import { isSame, isUnknown } from "../stateValues";
-import { desiredOf, retiredHosts, type MembershipArgs, type MembershipInputs, type MembershipState } from "./inputs";
+import {
+    desiredOf,
+    retiredHosts,
+    type MemberRow,
+    type MembershipArgs,
+    type MembershipInputs,
+    type MembershipState,
+} from "./inputs";
 import { locked, type LockedWork } from "./locked";
 import { Observer } from "./observe";
 import { wholePlan, type Plan } from "./plan";
@@ -157,7 +164,7 @@ async function converge(id: string, olds: Partial<MembershipState>, news: Member
             });
             return { ...first, seen };
         });
-        reportUnreachable(end.wanted, end.seen, teller(news.cluster));
+        reportUnreachable(end.wanted, end.seen, olds.members ?? [], teller(news.cluster));
         return {
             ...news,
             ...(clusterId !== undefined && { clusterId }),
@@ -179,8 +186,11 @@ async function converge(id: string, olds: Partial<MembershipState>, news: Member
     }
 }
 
-function reportUnreachable(wanted: Desired, seen: Observation, tell: Tell): void {
+function reportUnreachable(wanted: Desired, seen: Observation, before: readonly MemberRow[], tell: Tell): void {
+    const stays = (id: string): boolean => seen.cluster?.members.some((member) => member.id === id) === true;
     for (const host of wanted.retired) {
+        // Its member lives on at another address, and so does the machine.
+        if (before.some(({ peerUrl, id }) => peerUrl === host.peerUrl && stays(id))) continue;
         const reach = seen.hosts[host.key]?.reach;
         if (reach && !reach.ok) {
             tell(

@@ -1,4 +1,5 @@
 /** What rules ask of a world. */
+import { isAddress } from "../address";
 import type { HostSeen, Member, Verdict, Step, Action, WantedHost, World } from "./types";
 
 /** A generation whose digest is not known before it is made. */
@@ -185,7 +186,15 @@ function raftIndex(world: World, host: WantedHost): number {
 
 /** Addresses that the peer port must be open to: every member's, and every host's that is about to be one. */
 export function peerAddresses(world: World): readonly string[] {
-    return [...new Set(peers(world).map((host) => host.address))].sort();
+    return [...new Set(peers(world).flatMap((host) => [host.address, ...otherAddresses(world, host)]))].sort();
+}
+
+/** Where the list still says that a host's member is, or where it still serves: it is on its way to the declared address. */
+function otherAddresses(world: World, host: WantedHost): readonly string[] {
+    if (!seenHost(world, host).reach.ok) return [];
+    const { serving } = seenHost(world, host);
+    const urls = [...(memberOf(world, host)?.peerUrls ?? []), ...(serving ? [serving.peerUrl] : [])];
+    return urls.map((url) => new URL(url).hostname.replace(/^\[|\]$/g, "")).filter(isAddress);
 }
 
 /** Hosts that hold a member or shall hold one, and can be reached. */

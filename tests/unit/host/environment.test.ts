@@ -31,6 +31,14 @@ describe("a member's environment", () => {
         assert.equal(environmentOf({ address: "fd00::11" }).get("ETCD_LISTEN_PEER_URLS"), "https://[fd00::11]:2380");
     });
 
+    it("has a member of 3.6 or later speak to its peers from its declared address, except where etcd can't", () => {
+        const gates = (address: string, version: string) =>
+            environmentOf({ address, version }).get("ETCD_FEATURE_GATES");
+        assert.match(gates("10.0.0.11", "3.6.16")!, /SetMemberLocalAddr=true/);
+        assert.doesNotMatch(gates("fd00::11", "3.7.3")!, /SetMemberLocalAddr/);
+        assert.equal(gates("10.0.0.11", "3.5.35"), undefined);
+    });
+
     it("asks clients and peers for certificates, each from an authority of their own", () => {
         const environment = environmentOf();
         assert.equal(environment.get("ETCD_CLIENT_CERT_AUTH"), "true");
@@ -55,7 +63,7 @@ describe("a member's environment", () => {
             [...environmentOf({ version })]
                 .filter(([name]) => /CORRUPT|COMPACT_HASH|FEATURE/.test(name))
                 .map(([name, value]) => `${name}=${value}`);
-        const gates = "ETCD_FEATURE_GATES=InitialCorruptCheck=true,CompactHashCheck=true";
+        const gates = "ETCD_FEATURE_GATES=InitialCorruptCheck=true,CompactHashCheck=true,SetMemberLocalAddr=true";
         assert.deepEqual(checks("3.4.23"), ["ETCD_EXPERIMENTAL_INITIAL_CORRUPT_CHECK=true"]);
         assert.deepEqual(checks("3.5.4"), ["ETCD_EXPERIMENTAL_INITIAL_CORRUPT_CHECK=true"]);
         assert.deepEqual(checks("3.5.35"), [

@@ -1,0 +1,268 @@
+import assert from "node:assert/strict";
+
+import type { EtcdClusterArgs, EtcdHostArgs } from "../../components";
+import { diagnoseFailures } from "./diagnose";
+import { etcdctl, eventually, openBed, startTimes, type Bed } from "./fixture";
+import { diagnosticsOf } from "./diagnostics";
+import { hasPrinted, step, told } from "./moments";
+import { Project } from "./project";
+import { watchHosts } from "./untouched";
+
+const cluster = "moved";
+const all = ["a", "b", "c"];
+
+interface Listed {
+    readonly id: string;
+    readonly name: string;
+    readonly peerUrl: string;
+}
+
+describe("a cluster of three whose hosts get other names, ports and addresses", () => {
+    let bed: Bed;
+    let project: Project;
+    /** By the lab's name of the machine: what is declared of it now. */
+    let hosts: Record<string, EtcdHostArgs>;
+    let clientPort = 2379;
+    let identities: Readonly<Record<string, string>>;
+
+    function declared(changes: Partial<EtcdClusterArgs> = {}): Record<string, EtcdClusterArgs> {
+        const args = bed.declare(3, changes);
+        const names = Object.entries(hosts).map(([machine, { name }]) => [name, bed.lab.host(machine).publicHostKey]);
+        const ssh = { ...args.ssh, hostKeys: Object.fromEntries(names) as Record<string, string> };
+        return { [cluster]: { ...args, hosts: Object.values(hosts), ssh } };
+    }
+
+    const ask = (machine: string, command: string): Promise<string> => {
+        const host = bed.lab.host(machine);
+        const { address } = hosts[machine]!;
+        const on = { output: (text: string) => host.output(text), address } as unknown as typeof host;
+        return etcdctl(on, cluster, command, clientPort);
+    };
+
+    async function list(): Promise<readonly Listed[]> {
+        const text = await ask("a", "member list --write-out fields");
+        const values = (field: string): readonly string[] =>
+            [...text.matchAll(new RegExp(`^"${field}" : "?([^"\\n]*)"?$`, "gm"))].map((match) => match[1]!);
+        const [ids, names, urls] = [values("ID"), values("Name"), values("PeerURL")];
+        return ids.map((id, index) => ({ id, name: names[index]!, peerUrl: urls[index]! }));
+    }
+
+    /** Each machine has the member that it had, as declared, with the data; and nothing is left to do. */
+    async function assertConverged(changes: Partial<EtcdClusterArgs> = {}): Promise<void> {
+        const members = await list();
+        assert.equal(members.length, 3);
+        for (const machine of all) {
+            const { name, address, peerPort = changes.peerPort ?? 2380 } = hosts[machine]!;
+            const member = members.find((one) => one.name === name);
+            assert.deepEqual(member, { id: identities[machine], name, peerUrl: `https://${address}:${peerPort}` });
+            assert.match(await ask(machine, "get greeting"), /hello/);
+            const peers = await bed.lab.host(machine).output(`nft list set inet etcd_${cluster} peers4`);
+            const elements = /elements = \{([^}]*)\}/
+                .exec(peers)![1]!
+                .split(",")
+                .map((word) => word.trim());
+            assert.deepEqual(
+                elements.sort(),
+                Object.values(hosts)
+                    .map((host) => host.address)
+                    .sort(),
+            );
+        }
+        await ask("b", "put still writable");
+        const before = await startTimes(bed.lab, all, cluster);
+        const again = await project.up(declared(changes), "--expect-no-changes");
+        assert.equal(again.code, 0, again.text);
+        assert.deepEqual(await startTimes(bed.lab, all, cluster), before);
+    }
+
+    /** The kinds of steps that were taken, and for whom. */
+    function steps(text: string): readonly string[] {
+        return told(text, cluster).flatMap((line) => {
+            const [, what, who] =
+                /^\d+\/\d+ (change the peer URL|restart|move the lead|add|remove|stop).*?"([^"]+)"/.exec(line) ?? [];
+            return what === undefined ? [] : [`${what} ${who}`];
+        });
+    }
+
+    before(async () => {
+        bed = await openBed("ch-readdress", "10.104.1", 3);
+        project = await Project.open();
+        hosts = Object.fromEntries(bed.declare(3).hosts.map((host) => [host.name, host]));
+        await project.mustUp(declared());
+        await ask("a", "put greeting hello");
+        identities = Object.fromEntries((await list()).map(({ name, id }) => [name, id]));
+    });
+
+    after(async () => {
+        project?.close();
+        await bed?.lab.down();
+    });
+
+    diagnoseFailures(() => bed?.lab);
+
+    it("restarts a host that is renamed, alone, and keeps its member", async () => {
+        const others = await startTimes(bed.lab, ["a", "b"], cluster);
+        hosts = { ...hosts, c: { ...hosts["c"]!, name: "z" } };
+        const preview = await project.preview(declared());
+        assert.match(preview.text, /plan \d+\/\d+: restart "z"/);
+        const run = await project.mustUp(declared());
+        assert.deepEqual(
+            steps(run.text).filter((one) => !one.startsWith("move")),
+            ["restart z"],
+        );
+        assert.deepEqual(await startTimes(bed.lab, ["a", "b"], cluster), others);
+        await assertConverged();
+    });
+
+    it("moves to another peer port one member at a time: the list first, then the restart", async () => {
+        const run = await project.mustUp(declared({ peerPort: 2390 }));
+        const moves = steps(run.text).filter((one) => !one.startsWith("move"));
+        assert.equal(moves.length, 6, moves.join());
+        for (const index of [0, 2, 4]) {
+            const name = /^change the peer URL (\S+)$/.exec(moves[index]!)?.[1];
+            assert.equal(moves[index + 1], `restart ${name}`);
+        }
+        hosts = Object.fromEntries(Object.entries(hosts).map(([key, host]) => [key, { ...host, peerPort: 2390 }]));
+        await assertConverged();
+    });
+
+    it("moves to another client port by a rolling restart, and shows the new endpoints", async () => {
+        const run = await project.mustUp(declared({ clientPort: 2479 }));
+        clientPort = 2479;
+        assert.equal(steps(run.text).filter((one) => one.startsWith("restart")).length, 3);
+        assert.doesNotMatch(run.text, /change the peer URL|remove member/);
+        const outputs = (await project.outputs())[cluster]!;
+        assert.deepEqual(
+            outputs.endpoints,
+            all.map((machine) => `https://${hosts[machine]!.address}:2479`),
+        );
+        hosts = Object.fromEntries(Object.entries(hosts).map(([key, host]) => [key, { ...host, clientPort: 2479 }]));
+        await assertConverged();
+    });
+
+    it("changes the address of a host that has both, with its data and without asking for more than one restart", async () => {
+        await bed.lab.addAddress("b", "10.104.2.12");
+        hosts = { ...hosts, b: { ...hosts["b"]!, address: "10.104.2.12" } };
+        const preview = await project.preview(declared());
+        assert.match(
+            preview.text,
+            /change the peer URL of member "b" \(\w+\) from https:\/\/10\.104\.1\.12:2390 to https:\/\/10\.104\.2\.12:2390/,
+        );
+        const run = await project.mustUp(declared());
+        assert.deepEqual(
+            steps(run.text).filter((one) => !one.startsWith("move")),
+            ["change the peer URL b", "restart b"],
+        );
+        assert.doesNotMatch(run.text, /could not be cleared/);
+        await assertConverged();
+        await bed.lab.readdress("b", "10.104.2.12");
+        await assertConverged();
+    });
+
+    it("changes the address of a host that has lost the old one already", async () => {
+        await bed.lab.readdress("a", "10.104.1.31");
+        hosts = { ...hosts, a: { ...hosts["a"]!, address: "10.104.1.31" } };
+        const run = await project.mustUp(declared());
+        assert.deepEqual(steps(run.text), ["change the peer URL a", "restart a"]);
+        assert.doesNotMatch(run.text, /could not be cleared/);
+        await assertConverged();
+    });
+
+    it("refuses two addresses that change at once, before it changes anything", async () => {
+        await bed.lab.addAddress("a", "10.104.1.41");
+        await bed.lab.addAddress("b", "10.104.1.42");
+        const before = hosts;
+        hosts = {
+            ...hosts,
+            a: { ...hosts["a"]!, address: "10.104.1.41" },
+            b: { ...hosts["b"]!, address: "10.104.1.42" },
+        };
+        const assertUntouched = await watchHosts(bed.lab);
+        const preview = await project.preview(declared());
+        const wanted =
+            /up will stop here: 2 members change their addresses at once: "a" \(10\.104\.1\.31 to 10\.104\.1\.41\), "b" \(10\.104\.2\.12 to 10\.104\.1\.42\), .*change one, run pulumi up, then the next/;
+        assert.ok(
+            diagnosticsOf(preview).some((line) => wanted.test(line)),
+            preview.text,
+        );
+        const run = await project.up(declared());
+        assert.notEqual(run.code, 0);
+        assert.match(run.text, /change one, run pulumi up, then the next/);
+        await assertUntouched();
+        hosts = before;
+        await assertConverged();
+    });
+
+    it("goes on where it was killed, whichever step of a change of address it was", async () => {
+        let [steps, address] = [0, "10.104.1.41"];
+        for (let isReached = true; isReached;) {
+            hosts = { ...hosts, a: { ...hosts["a"]!, address } };
+            const running = project.startUp(declared());
+            isReached = await hasPrinted(running, step(cluster, steps + 1));
+            running.kill();
+            await running.finished;
+            if (isReached) steps += 1;
+            await project.cancel();
+            await project.mustUp(declared());
+            assert.equal((await list()).find(({ name }) => name === "a")?.peerUrl, `https://${address}:2390`);
+            assert.match(await ask("a", "get greeting"), /hello/);
+            address = address === "10.104.1.41" ? "10.104.1.31" : "10.104.1.41";
+        }
+        assert.ok(steps >= 4, `${steps} steps were seen`);
+        hosts = { ...hosts, a: { ...hosts["a"]!, address } };
+        await project.mustUp(declared());
+        await assertConverged();
+    });
+
+    it("refuses to have a member twice, on its machine and on a copy of its disk", async () => {
+        await ask("c", "put greeting hello");
+        const text = await bed.lab.host("c").output(`cat /etc/etcd/${cluster}/identity`);
+        await bed.lab
+            .host("b")
+            .output(`cp /etc/etcd/${cluster}/identity /root/identity; systemctl stop etcd-${cluster}`);
+        await bed.lab.host("b").writeFile(`/etc/etcd/${cluster}/identity`, text);
+        const run = await project.up(declared());
+        assert.notEqual(run.code, 0);
+        assert.match(run.text, /hosts "\w" \(\S+\) and "\w" \(\S+\) both hold the data of member \w+/);
+        await bed.lab.host("b").output(`cp /root/identity /etc/etcd/${cluster}/identity`);
+        await project.mustUp(declared());
+        await eventually("b is back", 20, async () => {
+            assert.match(await ask("b", "get greeting"), /hello/);
+        });
+    });
+});
+
+describe("a cluster of one whose host gets another address", () => {
+    let bed: Bed;
+    let project: Project;
+
+    before(async () => {
+        bed = await openBed("ch-readdress", "10.104.1", 1);
+        project = await Project.open();
+    });
+
+    after(async () => {
+        project?.close();
+        await bed?.lab.down();
+    });
+
+    diagnoseFailures(() => bed?.lab);
+
+    it("comes back there with its data, though the old address is gone and nobody else has a quorum", async () => {
+        const declared = (address: string) => {
+            const args = bed.declare(1);
+            return { [cluster]: { ...args, hosts: [{ ...args.hosts[0]!, address }] } };
+        };
+        await project.mustUp(declared("10.104.1.11"));
+        await etcdctl(bed.lab.host("a"), cluster, "put greeting hello");
+        const before = (await project.outputs())[cluster]!.members[0]!.id;
+        await bed.lab.readdress("a", "10.104.1.21");
+        await project.mustUp(declared("10.104.1.21"));
+        assert.match(await etcdctl(bed.lab.host("a"), cluster, "get greeting"), /hello/);
+        const [member] = (await project.outputs())[cluster]!.members;
+        assert.deepEqual([member!.id, member!.peerUrl], [before, "https://10.104.1.21:2380"]);
+        assert.match(await etcdctl(bed.lab.host("a"), cluster, "member list"), /https:\/\/10\.104\.1\.21:2380/);
+        const again = await project.up(declared("10.104.1.21"), "--expect-no-changes");
+        assert.equal(again.code, 0, again.text);
+    });
+});
