@@ -109,7 +109,12 @@ export class EtcdCluster extends pulumi.ComponentResource {
                 firewall: args.firewall ?? true,
                 deleteDataOnDestroy: args.deleteDataOnDestroy ?? false,
                 tuning: args.tuning ?? {},
-                adopt: args.adopt ?? false,
+                ...(args.adopt && {
+                    adopt: {
+                        tuning: args.tuning ?? {},
+                        clientAddresses: (args.clients ?? []).flatMap((client) => client.addresses ?? []),
+                    },
+                }),
                 stack: `${pulumi.getProject()}/${pulumi.getStack()}`,
                 lockSeconds: timeouts.lockSeconds,
                 hosts: args.hosts.map((host) => ({

@@ -3,10 +3,11 @@ import { X509Certificate } from "node:crypto";
 
 import { hostPaths } from "../host/paths";
 import { shellQuote } from "../quote";
-import type { ConnectionPool } from "../remote/connectionPool";
+import type { ConnectionPool, SshConnection } from "../remote/connectionPool";
 import type { EtcdCredentials } from "../remote/etcdClient";
 import type { SshTarget } from "../remote/ssh";
 import { bundle } from "./authorities";
+import { foreignScript, parseForeign, type ForeignEtcd } from "./foreign";
 
 /** What one member is reached with. */
 export interface Lent extends EtcdCredentials {
@@ -18,6 +19,8 @@ interface Lender {
     readonly key: string;
     readonly name: string;
     readonly address: string;
+    readonly peerPort: number;
+    readonly clientPort: number;
     readonly ssh: SshTarget;
 }
 
@@ -33,18 +36,20 @@ export async function lentByHosts(
     hosts: readonly Lender[],
     ca: string,
 ): Promise<ReadonlyMap<string, Lent>> {
-    const { pki, current } = hostPaths(cluster, dataDir);
-    const files = { ca: `${current}/client-ca.crt`, cert: `${pki}/server.crt`, key: `${pki}/server.key` };
-    const script = Object.entries(files)
-        .map(([part, file]) => `sed 's/^/${part}:/' ${shellQuote(file)} 2>/dev/null`)
-        .concat("true")
-        .join("\n");
+    const paths = hostPaths(cluster, dataDir);
+    const ours = {
+        ca: `${paths.current}/client-ca.crt`,
+        cert: `${paths.pki}/server.crt`,
+        key: `${paths.pki}/server.key`,
+    };
     const lent = await Promise.all(
         hosts.map(async (host) => {
             try {
                 const connection = await pool.connect(host.ssh);
-                const { stdout } = await connection.run(script, { timeoutSeconds: READ_SECONDS });
-                const access = parse(host, stdout, ca);
+                const asked = await connection.run(foreignScript(paths, host), { timeoutSeconds: READ_SECONDS });
+                const foreign = parseForeign(asked.stdout);
+                const files = foreign?.isRunning ? filesOf(foreign) : ours;
+                const access = files && accessOf(host, await readFiles(connection, files), ca);
                 return access ? [[host.key, access] as const] : [];
             } catch {
                 // It is told when the host is looked at.
@@ -55,14 +60,31 @@ export async function lentByHosts(
     return new Map(lent.flat());
 }
 
-function parse({ name, address }: Lender, text: string, ca: string): Lent | undefined {
-    const part = (prefix: string): string =>
-        text
-            .split("\n")
-            .flatMap((line) => (line.startsWith(`${prefix}:`) ? [`${line.slice(prefix.length + 1)}\n`] : []))
-            .join("");
-    const [cert, key] = [part("cert"), part("key")];
+/** Files of a host, by the names that they are asked for by; empty where there is none. */
+export async function readFiles<Name extends string>(
+    connection: SshConnection,
+    files: Readonly<Record<Name, string>>,
+): Promise<Readonly<Record<Name, string>>> {
+    const names = Object.keys(files) as Name[];
+    const script = names.map((name) => `sed 's/^/${name}:/' ${shellQuote(files[name])} 2>/dev/null`);
+    const { stdout } = await connection.run([...script, "true"].join("\n"), { timeoutSeconds: READ_SECONDS });
+    const lines = stdout.split("\n");
+    const textOf = (name: string): string =>
+        lines.flatMap((line) => (line.startsWith(`${name}:`) ? [`${line.slice(name.length + 1)}\n`] : [])).join("");
+    return Object.fromEntries(names.map((name) => [name, textOf(name)])) as Record<Name, string>;
+}
+
+function filesOf({ options }: ForeignEtcd): Readonly<Record<"ca" | "cert" | "key", string>> | undefined {
+    const [ca, cert, key] = [options.get("trusted-ca-file"), options.get("cert-file"), options.get("key-file")];
+    return ca && cert && key ? { ca, cert, key } : undefined;
+}
+
+function accessOf(
+    { name, address }: Lender,
+    { ca: own, cert, key }: Readonly<Record<"ca" | "cert" | "key", string>>,
+    ca: string,
+): Lent | undefined {
     if (!cert || !key) return undefined;
     const isNamed = new X509Certificate(cert).checkHost(name) !== undefined;
-    return { ca: bundle(part("ca"), ca), cert, key, serverName: isNamed ? name : address };
+    return { ca: bundle(own, ca), cert, key, serverName: isNamed ? name : address };
 }

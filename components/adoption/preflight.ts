@@ -19,7 +19,9 @@ export async function takeoverProblems(
     hosts: readonly HostLook[],
 ): Promise<readonly string[]> {
     const problems = phaseProblems(inputs, hosts);
-    const isFirst = inputs.adopt && hosts.some(({ facts }) => facts && isStrangers(inputs, facts));
+    const isFirst =
+        inputs.adopt &&
+        hosts.some(({ facts }) => facts && (isStrangers(inputs, facts) || (facts.foreign && !facts.isTakenOver)));
     if (!isFirst || problems.length > 0) return problems;
     const wanted = asItIs(inputs);
     const observer = new Observer(wanted, pool, undefined, "ssh", await lentByHosts(pool, inputs, wanted.hosts, ""));
@@ -77,6 +79,14 @@ export function clusterProblems(
         return [];
     });
     if (members.length > 0) return members;
+    const elsewhere = wanted.hosts.flatMap((host) => {
+        const member = seen.cluster?.members.find(({ id }) => id === seen.hosts[host.key]?.status?.memberId);
+        if (!member || member.peerUrls.includes(host.peerUrl)) return [];
+        return [
+            `host "${host.name}" (${host.address}): its member has the peer URL ${member.peerUrls.join(", ")}, wanted is ${host.peerUrl}: declare its address and peerPort, or change it first: etcdctl member update ${member.id} --peer-urls ${host.peerUrl}`,
+        ];
+    });
+    if (elsewhere.length > 0) return elsewhere;
     const { refusal } = wholePlan(seen, wanted);
     return refusal === undefined ? [] : [refusal];
 }

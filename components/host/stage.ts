@@ -63,7 +63,7 @@ export function renderStage(settings: HostSettings, certificates: HostCertificat
         call("begin_manifest"),
         // The first file, so that whatever a run that was cut off leaves behind is known as ours.
         call("put", paths.mark, "0640", `root:${ETCD_USER}`, mark),
-        call("make_directories", paths.pki),
+        call("make_directories", paths.pki, settings.isTakingOver ? "taking over" : ""),
         // What runs with the old ones may be trusted with no others yet.
         ...Object.entries(leaves).map(([name, text]) =>
             owned(settings.isTakingOver ? "put_once" : "put", `${paths.pki}/${name}`, text),

@@ -1,4 +1,5 @@
 /** One step → effects. Each effect can be repeated, and may be the last thing this process does. */
+import * as adoption from "../adoption/scripts";
 import { hostPaths, type HostPaths } from "../host/paths";
 import { isEtcdError, type EtcdErrorCode } from "../remote/errors";
 import type { Observer } from "./observe";
@@ -100,6 +101,8 @@ class Actor {
                     this.recordScript(key, step.initialCluster),
                 );
                 return { hosts: step.hosts };
+            case "take-over":
+                return this.takeOver(step.host, step.initialCluster);
             case "restart":
                 await this.on(
                     step.host,
@@ -109,6 +112,27 @@ class Actor {
                 );
                 return { hosts: [step.host] };
         }
+    }
+
+    /** What runs by hand is stopped only when all that ours needs is in place; a note leads a later run on from there. */
+    private async takeOver(key: string, initialCluster: string): Promise<Outcome> {
+        const { foreign, status, initialClusterState } = this.seen.hosts[key]!;
+        if (!foreign) throw new Error(`nothing that was set up by hand runs on "${key}"`);
+        const seconds = this.wanted.timeouts.healthSeconds;
+        const isPrepared = !foreign.isRunning && initialClusterState === "existing";
+        const prepare = [
+            adoption.copyLeaves(this.paths, foreign.leaves),
+            scripts.writeMembership(
+                this.paths,
+                { initialCluster, initialClusterState: "existing" },
+                this.identity(this.seen.cluster?.clusterId, status?.memberId),
+            ),
+            scripts.activate(this.paths, this.generation(key)),
+            adoption.note(this.paths, foreign),
+        ];
+        const script = [...(isPrepared ? [] : prepare), adoption.replaceUnit(this.paths, foreign, seconds)];
+        await this.on(key, "take over", ["set -eu", ...script].join("\n"), 2 * seconds + 200);
+        return { hosts: [key] };
     }
 
     private async bootstrap(key: string): Promise<Outcome> {

@@ -1,4 +1,5 @@
 /** The world → Observation. Looks at hosts over SSH, and asks etcd through the same connection, or directly. Changes nothing. */
+import { foreignScript, leavesOf, parseForeign, type ForeignEtcd } from "../adoption/foreign";
 import type { Lent } from "../adoption/lent";
 import { hostPaths } from "../host/paths";
 import { httpsUrl } from "../host/settings";
@@ -70,10 +71,13 @@ export class Observer {
     private async lookAt(host: WantedHost): Promise<readonly [string, HostSeen]> {
         try {
             const connection = await this.pool.connect(host.ssh);
-            const { stdout } = await connection.run(look(hostPaths(this.wanted.cluster, this.wanted.dataDir)), {
+            const paths = hostPaths(this.wanted.cluster, this.wanted.dataDir);
+            const script = this.lent ? `${look(paths)}\n${foreignScript(paths, host)}` : look(paths);
+            const { stdout } = await connection.run(script, {
                 timeoutSeconds: this.wanted.timeouts.commandSeconds,
             });
-            return [host.key, { ...parseLook(host.name, stdout), status: undefined, servesPeers: false }];
+            const seen = { ...parseLook(host.name, stdout), status: undefined, servesPeers: false };
+            return [host.key, this.lent ? withForeign(seen, parseForeign(stdout)) : seen];
         } catch (error) {
             return [host.key, unreachable(host.name, error instanceof Error ? error.message : String(error))];
         }
@@ -213,4 +217,16 @@ function placesOf(host: WantedHost, serving: Serving | undefined): readonly [Pla
     const { hostname, port } = new URL(serving.clientUrl);
     const place = { ...declared, address: hostname.replace(/^\[|\]$/g, ""), clientPort: Number(port) };
     return serving.name === host.name ? [place] : [place, { ...place, serverName: serving.name }];
+}
+
+/** What somebody set up by hand is a member with data, running or stopped, that is ours to start from now on. */
+function withForeign(seen: HostSeen, foreign: ForeignEtcd | undefined): HostSeen {
+    if (!foreign?.unit) return seen;
+    const { unit, dataDir, isRunning } = foreign;
+    return {
+        ...seen,
+        unit: isRunning ? "active" : "inactive",
+        hasData: true,
+        foreign: { unit, dataDir, isRunning, leaves: leavesOf(foreign) },
+    };
 }

@@ -55,6 +55,7 @@ const risky: ReadonlySet<Action["kind"]> = new Set([
     "remove",
     "restart",
     "update-peer",
+    "take-over",
 ]);
 
 /** What a full database does not forbid: a restart with a larger quota is its remedy. */
@@ -158,6 +159,8 @@ export function describe(step: Action): string {
             return `retire "${step.host}": stop etcd, move its data aside, remove our files`;
         case "record":
             return `write the member list, as existing, on ${step.hosts.join(", ")}`;
+        case "take-over":
+            return `take over "${step.host}": stop ${step.unit} for good, start etcd on its data`;
         case "restart":
             return `restart "${step.host}" with generation ${step.generation.slice(0, 8)}`;
     }

@@ -184,6 +184,23 @@ function stepped(seen: Observation, wanted: Desired, step: Step): Observation {
                     memberId: memberOf({ seen, wanted }, known(wanted, key))?.id,
                 },
             }));
+        case "take-over": {
+            const host = known(wanted, step.host);
+            const taken = withHost(seen, host.key, {
+                foreign: undefined,
+                current: host.generation ?? LATER,
+                maxLearners: wanted.maxLearners,
+                isEnabled: true,
+                initialCluster: step.initialCluster,
+                initialClusterState: "existing",
+                identity: {
+                    clusterToken: wanted.clusterToken,
+                    clusterId: seen.cluster?.clusterId,
+                    memberId: memberOf({ seen, wanted }, host)?.id,
+                },
+            });
+            return started(taken, wanted, host);
+        }
         case "restart": {
             const restarted = withHost(seen, step.host, {
                 current: step.generation,

@@ -1,4 +1,5 @@
 /** What is said to a host's shell. Pure: texts only. Each script can be run again, and each leaves whole files behind. */
+import { removeDropIns } from "../adoption/scripts";
 import type { HostPaths } from "../host/paths";
 import { ETCD_USER, HEADER } from "../host/settings";
 import { renderPeers } from "../host/firewall";
@@ -147,6 +148,7 @@ fi
 /usr/sbin/nft delete table inet ${paths.firewallTable} 2>/dev/null || true
 rm -f ${shellQuote(paths.unitFile)} ${shellQuote(paths.firewallUnitFile)} ${shellQuote(paths.firewallDropIn)} ${unitDir}/multi-user.target.wants/${paths.unit}.service
 rm -rf ${shellQuote(paths.root)} ${shellQuote(paths.runtime)} ${shellQuote(paths.staging)}
+${removeDropIns(paths)}
 rmdir "$(dirname ${shellQuote(paths.root)})" 2>/dev/null || true
 ${deleteData ? `[ ! -d ${data} ] || find ${data} -mindepth 1 -delete` : ":"}
 rmdir ${data} 2>/dev/null || true

@@ -22,7 +22,10 @@ export function toleranceOf(seen: Observation, wanted: Desired): Tolerance | und
 export function riskOf(seen: Observation, wanted: Desired, step: Step): string | undefined {
     const before = toleranceOf(seen, wanted);
     const after = toleranceOf(predict.step(seen, wanted, step), wanted);
-    const meanwhile = step.kind === "restart" ? toleranceOf(without(seen, step.host), wanted) : undefined;
+    const meanwhile =
+        step.kind === "restart" || step.kind === "take-over"
+            ? toleranceOf(without(seen, step.host), wanted)
+            : undefined;
     if (meanwhile && before && meanwhile.spare < before.spare) {
         if (meanwhile.spare < 0) return "no quorum, and no writes, until it is back";
         return `survives the loss of ${path([before, meanwhile])} while it restarts${after ? `, then ${told(after)}` : ""}`;

@@ -77,6 +77,8 @@ export interface HostSeen {
     readonly peersLetIn: readonly string[];
     /** The member's own answer on its client port. */
     readonly status: MemberStatus | undefined;
+    /** What runs there was set up by hand, and is to be taken over. `unit` and `isEnabled` are of no meaning then. */
+    readonly foreign?: ForeignSeen | undefined;
     /** It exchanges messages with the leader: a learner that has started is seen here before it answers clients. */
     readonly servesPeers: boolean;
 }
@@ -86,6 +88,15 @@ export interface Serving {
     readonly name: string;
     readonly peerUrl: string;
     readonly clientUrl: string;
+}
+
+/** A member that a unit of somebody else's runs, or ran until its take-over began. */
+export interface ForeignSeen {
+    readonly unit: string;
+    readonly dataDir: string;
+    readonly isRunning: boolean;
+    /** Its certificates, by the names that ours has for them. */
+    readonly leaves: Readonly<Record<string, string>>;
 }
 
 export interface Identity {
@@ -159,7 +170,14 @@ export type Action =
     | { readonly kind: "retire"; readonly host: string }
     | { readonly kind: "set-aside"; readonly host: string }
     | { readonly kind: "record"; readonly hosts: readonly string[]; readonly initialCluster: string }
-    | { readonly kind: "restart"; readonly host: string; readonly generation: string };
+    | { readonly kind: "restart"; readonly host: string; readonly generation: string }
+    | {
+          readonly kind: "take-over";
+          readonly host: string;
+          /** What runs it until then. */
+          readonly unit: string;
+          readonly initialCluster: string;
+      };
 
 export type Step = Action & { readonly because: string };
 

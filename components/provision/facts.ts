@@ -1,5 +1,6 @@
 /** What is asked of a host before anything is changed on any: the question as a script, and its answer as plain values. Pure. */
 import { together, type Authorities } from "../adoption/authorities";
+import { foreignScript, parseForeign, type ForeignEtcd } from "../adoption/foreign";
 import { TAKING_OVER } from "../host/environment";
 import { renderInstallCheck } from "../host/install";
 import { hostPaths } from "../host/paths";
@@ -35,6 +36,8 @@ export interface Facts extends DriftSeen {
     readonly isTakenOver: boolean;
     /** What runs on it, or would be started, trusts this stack's authorities besides those of old. */
     readonly trustsBoth: boolean;
+    /** An etcd that was set up by hand, where ours is to run. Only looked for to take it over. */
+    readonly foreign: ForeignEtcd | undefined;
     /** Whom its member trusts, where files of ours say so. */
     readonly authorities: Authorities | undefined;
     readonly hasOurData: boolean;
@@ -149,7 +152,7 @@ done
 [ -f ${mark} ] && { read -r _ && IFS= read -r line && echo "mark=$line" && IFS= read -r line && echo "owner=$line" && IFS= read -r line && echo "phase=$line"; } <${mark}
 { IFS= read -r running <${shellQuote(`${paths.runtime}/generation`)} || running=$(readlink ${current}); } 2>/dev/null
 grep -qsxF ${shellQuote(TAKING_OVER)} ${generations}/"\${running##*/}"/etcd.env && echo trusts=both
-${inputs.adopt ? `sed 's/^/clientCa=/' ${current}/client-ca.crt 2>/dev/null\nsed 's/^/peerCa=/' ${current}/peer-ca.crt 2>/dev/null` : ""}
+${inputs.adopt ? `sed 's/^/clientCa=/' ${current}/client-ca.crt 2>/dev/null\nsed 's/^/peerCa=/' ${current}/peer-ca.crt 2>/dev/null\n${foreignScript(paths, host)}` : ""}
 for file in ${[paths.unitFile, paths.firewallUnitFile, paths.firewallDropIn].map(shellQuote).join(" ")}; do
     [ -e "$file" ] || continue
     line=; IFS= read -r line <"$file"
@@ -196,6 +199,7 @@ export function parseFacts(answer: string): Facts {
         owner: one("owner") || undefined,
         isTakenOver: one("phase") === MARK_TAKING_OVER,
         trustsBoth: one("trusts") === "both",
+        foreign: parseForeign(answer),
         authorities: together([{ clientCa: all("clientCa").join("\n"), peerCa: all("peerCa").join("\n") }]),
         hasOurData: one("data") === "ours",
         peerUrl: one("peer"),

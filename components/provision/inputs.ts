@@ -11,6 +11,13 @@ export interface ProvisionHost {
     readonly ssh: SshTarget;
 }
 
+/** What is declared for a cluster that is taken over, to be compared with what is found. */
+export interface TakeoverInputs {
+    readonly tuning: EtcdTuning;
+    /** Addresses and networks that will be let in. */
+    readonly clientAddresses: readonly string[];
+}
+
 export interface ProvisionInputs {
     /** Of this shape. Handlers accept every older one. */
     readonly schemaVersion: 1;
@@ -28,8 +35,8 @@ export interface ProvisionInputs {
     readonly hosts: readonly ProvisionHost[];
     /** By host name: goes up when a host has lost the files that it was given. Settled by check. */
     readonly incarnations?: Readonly<Record<string, string>>;
-    /** Take over what this state does not know. @default false */
-    readonly adopt?: boolean;
+    /** Take over what this state does not know. @default undefined: what is there is left alone */
+    readonly adopt?: TakeoverInputs;
     /** What a cluster that is taken over trusted before: found on its hosts, and kept for as long as `adopt` is set. Settled by check. */
     readonly inherited?: Authorities;
     /** Made at random with the resource: by it hosts tell this stack's state from another's. Settled by check. */

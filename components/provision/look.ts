@@ -1,7 +1,9 @@
 /** All hosts of a cluster → what is there, and what speaks against them. Changes nothing. */
+import { together } from "../adoption/authorities";
+import { readFiles } from "../adoption/lent";
 import { takeoverProblems } from "../adoption/preflight";
 import { otherMachine, otherVersion, parseReleaseName } from "../host/release";
-import { pool } from "../remote/connectionPool";
+import { pool, type SshConnection } from "../remote/connectionPool";
 import { isRemoteError } from "../remote/errors";
 import { canonical } from "../stateValues";
 import { firstEntry, readArchive } from "./archive";
@@ -58,7 +60,7 @@ async function lookAt(inputs: ProvisionInputs, host: ProvisionHost): Promise<Hos
     try {
         const connection = await pool.connect(host.ssh);
         const { stdout } = await connection.run(factsScript(inputs, host), { timeoutSeconds: LOOK_SECONDS });
-        const facts = parseFacts(stdout);
+        const facts = await withAuthorities(connection, parseFacts(stdout));
         const problems = problemsOf(inputs, host, facts, Date.now() / 1000);
         return {
             host,
@@ -68,6 +70,15 @@ async function lookAt(inputs: ProvisionInputs, host: ProvisionHost): Promise<Hos
     } catch (error) {
         return { host, facts: undefined, problems: [`host "${host.name}": ${whyNot(error)}`] };
     }
+}
+
+/** What was set up by hand trusts whom its own settings name. */
+async function withAuthorities(connection: SshConnection, facts: Facts): Promise<Facts> {
+    if (!facts.foreign?.isRunning) return facts;
+    const { options } = facts.foreign;
+    const [clientCa, peerCa] = [options.get("trusted-ca-file"), options.get("peer-trusted-ca-file")];
+    if (!clientCa || !peerCa) return facts;
+    return { ...facts, authorities: together([await readFiles(connection, { clientCa, peerCa })]) };
 }
 
 function whyNot(error: unknown): string {

@@ -1,4 +1,5 @@
 /** Facts about a host → why it can't hold what it is to hold: a sentence each, none if it can. Pure. */
+import { foreignProblems } from "../adoption/foreignProblems";
 import { otherMachine, otherVersion } from "../host/release";
 import { TOOLS, type Facts, type Listener, type Place } from "./facts";
 import type { ProvisionHost, ProvisionInputs } from "./inputs";
@@ -30,6 +31,7 @@ export function problemsOf(
         ...spaceProblems(inputs, facts),
         ...addressProblems(host, facts),
         ...portProblems(host, facts),
+        ...(facts.foreign ? foreignProblems(inputs, host, facts.foreign) : []),
         ...ownershipProblems(inputs, facts),
     ];
 }
@@ -114,8 +116,10 @@ function isPublic(address: string): boolean {
     return !address.startsWith("127.") && address !== "::1" && !address.startsWith("fe80:");
 }
 
-function portProblems({ address }: ProvisionHost, { listeners, claims }: Facts): readonly string[] {
-    const taken = listeners.filter((listener) => concerns(listener, address));
+function portProblems({ address }: ProvisionHost, { listeners, claims, foreign }: Facts): readonly string[] {
+    const isTaken = (listener: Listener): boolean =>
+        concerns(listener, address) && !(foreign && listener.process.startsWith("etcd "));
+    const taken = listeners.filter(isTaken);
     const takenPorts = new Set(taken.map(({ port }) => port));
     return [
         ...taken.map(
@@ -141,7 +145,7 @@ function concerns({ at }: Listener, address: string): boolean {
 function ownershipProblems(inputs: ProvisionInputs, facts: Facts): readonly string[] {
     const { clusterToken, dataDir, install } = inputs;
     const { token, hasOurData, data, foreignFiles, otherTools, runsDebiansEtcd, isInstalled } = facts;
-    const strange = data.filter((entry) => entry !== "lost+found");
+    const strange = facts.foreign ? [] : data.filter((entry) => entry !== "lost+found");
     return [
         ...(token !== undefined && token !== clusterToken
             ? [

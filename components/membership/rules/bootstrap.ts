@@ -1,6 +1,7 @@
 /** While no member with a quorum answers. */
 import type { HostSeen, Rule, Verdict, WantedHost, World } from "../types";
 import { isBeingBorn, isSilent, isStale, isUp, knownHosts, quoted, refuse, seenHost, step, wait } from "../world";
+import { takeOver } from "./restart";
 
 /** Invariant: `new` is said once in a cluster's life, on one host, and never over something that existed. */
 export const bootstrap: Rule = (world) => {
@@ -74,7 +75,8 @@ const RECOVERY =
 
 /** Starts a member as it is; one without its unit is given the staged generation first. */
 export function start(world: World, host: WantedHost, because: string): Verdict {
-    const { unit, current } = seenHost(world, host);
+    const { unit, current, foreign } = seenHost(world, host);
+    if (foreign) return takeOver(world, host);
     if (unit === "absent" || current === undefined)
         return step({ kind: "activate", hosts: [host.key] }, "its unit is gone");
     return step({ kind: "start", host: host.key }, because);

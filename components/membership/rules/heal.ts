@@ -69,7 +69,7 @@ export const startStopped: Rule = (world) => {
         if (!member || isUp(seen) || !seen.hasData) continue;
         const verdict = start(world, host, `it is ${seen.unit}`);
         const isTold = seen.initialClusterState !== undefined;
-        if (isTold || (verdict.verdict === "step" && verdict.step.kind === "activate")) return verdict;
+        if (isTold || seen.foreign || (verdict.verdict === "step" && verdict.step.kind === "activate")) return verdict;
         return step(
             { kind: "join", host: host.key, memberId: member.id, initialCluster: initialCluster(world) },
             `it is ${seen.unit}, and was not told who its peers are`,

@@ -56,12 +56,22 @@ export function restartInTurn(world: World, next: WantedHost): Verdict {
 /** Invariant: a member is never restarted away from its data, where it would come back empty under the same identity. */
 export function restart(world: World, host: WantedHost, because: string): Verdict {
     const { dataDir } = world.wanted;
+    if (seenHost(world, host).foreign) return takeOver(world, host);
     if (!seenHost(world, host).hasData) {
         return refuse(
             `member "${host.name}" is not restarted: it runs, but there is no data in ${dataDir}; if dataDir was changed, set it back, and if the directory was deleted, stop etcd on ${host.address}: the next run replaces the member`,
         );
     }
     return step({ kind: "restart", host: host.key, generation: host.generation ?? LATER }, because);
+}
+
+/** Invariant: never two etcds on one data directory; what was set up by hand is stopped for good before ours starts on its data. */
+export function takeOver(world: World, host: WantedHost): Verdict {
+    const { unit = "", isRunning = false } = seenHost(world, host).foreign ?? {};
+    return step(
+        { kind: "take-over", host: host.key, unit, initialCluster: initialCluster(world) },
+        isRunning ? `${unit} runs it` : `an earlier run was interrupted after it had stopped ${unit}`,
+    );
 }
 
 /** Invariant: an address is shut out only after its member was removed. */

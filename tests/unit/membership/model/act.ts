@@ -87,6 +87,8 @@ export class Actor {
                     ),
                     () => this.enable(key),
                 ]);
+            case "take-over":
+                throw new Error("no host of this model has an etcd that was set up by hand");
             case "restart":
                 return {
                     ...this.onHosts([step.host], (key) => [

@@ -1,0 +1,148 @@
+/** An etcd that somebody set up by hand, where ours is to run: how a host is asked for it, and what it says. Pure. */
+import { posix } from "node:path";
+
+import type { HostPaths } from "../host/paths";
+import { shellQuote } from "../quote";
+
+/** A member that runs without us, or did until its take-over began. */
+export interface ForeignEtcd {
+    /** The systemd unit that runs it, `etcd.service`; undefined when none does. */
+    readonly unit: string | undefined;
+    /** False from when it was stopped for good until ours is started. */
+    readonly isRunning: boolean;
+    /** Its settings, by the names of etcd's flags. */
+    readonly options: ReadonlyMap<string, string>;
+    readonly dataDir: string;
+    /** Its data directory can be renamed to where ours shall be. */
+    readonly isOnSameDisk: boolean;
+    /** Addresses that are connected to its client port. */
+    readonly clients: readonly string[];
+}
+
+/** What a take-over that has begun notes on its host, until ours has started. */
+export function takeoverNote(paths: HostPaths): string {
+    return `${paths.root}/takeover`;
+}
+
+/** Lines that start with `foreign.`: whoever listens on the peer port and is an etcd, and is not run by our unit. Reads only. */
+export function foreignScript(
+    paths: HostPaths,
+    { peerPort, clientPort }: { readonly peerPort: number; readonly clientPort: number },
+): string {
+    return `
+device() { place=$1; while ! [ -d "$place" ]; do place=$(dirname "$place"); done; stat -c %d "$place"; }
+pid=$(ss -Hltnp "sport = :${peerPort}" 2>/dev/null | sed -n 's/.*("etcd",pid=\\([0-9]*\\).*/\\1/p' | head -n 1)
+if [ -n "$pid" ] && ! grep -qs '/${paths.unit}\\.service' "/proc/$pid/cgroup"; then
+    echo "foreign.pid=$pid"
+    echo "foreign.unit=$(sed -n 's|.*/\\([^/]*\\.service\\)$|\\1|p' "/proc/$pid/cgroup" | head -n 1)"
+    echo "foreign.cwd=$(readlink "/proc/$pid/cwd")"
+    tr '\\0' '\\n' <"/proc/$pid/environ" | grep '^ETCD_' | sed 's/^/foreign.env:/'
+    tr '\\0' '\\n' <"/proc/$pid/cmdline" | tail -n +2 | sed 's/^/foreign.arg:/'
+    data=$(tr '\\0' '\\n' <"/proc/$pid/environ" | sed -n 's/^ETCD_DATA_DIR=//p')
+    for file in /proc/$pid/fd/*; do
+        wal=$(readlink "$file")
+        case "$wal" in */member/wal/*.wal) data=\${wal%/member/wal/*};; esac
+    done
+    echo "foreign.data=$data"
+    [ "$(device "$data")" = "$(device ${shellQuote(posix.dirname(paths.dataDir))})" ] && echo foreign.disk=same
+    ss -Htn state established "sport = :${clientPort}" 2>/dev/null | awk '{ print "foreign.client=" $4 }' | sort -u
+elif ! systemctl is-active --quiet ${paths.unit}.service; then
+    sed 's/^/foreign.note:/' ${shellQuote(takeoverNote(paths))} 2>/dev/null
+fi
+true`;
+}
+
+/** Reads what the script of `foreignScript` printed; undefined where there is no such etcd. */
+export function parseForeign(answer: string): ForeignEtcd | undefined {
+    const lines = answer.split("\n");
+    const all = (prefix: string): readonly string[] =>
+        lines.flatMap((line) => (line.startsWith(prefix) ? [line.slice(prefix.length)] : []));
+    const one = (prefix: string): string | undefined => all(prefix)[0] || undefined;
+    const note = new Map(all("foreign.note:").map(assignment));
+    const noted = note.get("data");
+    if (noted !== undefined) {
+        return {
+            unit: note.get("unit"),
+            isRunning: false,
+            options: new Map(),
+            dataDir: noted,
+            isOnSameDisk: true,
+            clients: [],
+        };
+    }
+    if (one("foreign.pid=") === undefined) return undefined;
+    const cwd = one("foreign.cwd=") ?? "/";
+    const options = new Map([
+        ...all("foreign.env:")
+            .map(assignment)
+            .map(
+                ([name, value]) =>
+                    [
+                        name
+                            .replace(/^ETCD_/, "")
+                            .toLowerCase()
+                            .replaceAll("_", "-"),
+                        value,
+                    ] as [string, string],
+            ),
+        ...flags(all("foreign.arg:")),
+    ]);
+    return {
+        unit: one("foreign.unit="),
+        isRunning: true,
+        options,
+        // What it holds open is where its data is, whatever it was told.
+        dataDir: posix.resolve(cwd, one("foreign.data=") ?? options.get("data-dir") ?? `${options.get("name")}.etcd`),
+        isOnSameDisk: one("foreign.disk=") === "same",
+        clients: all("foreign.client=").map(hostOf).filter(isElsewhere),
+    };
+}
+
+/** The files that a member has to have for TLS on both ports, by the flags that name them. */
+export const TLS_FLAGS = [
+    "trusted-ca-file",
+    "cert-file",
+    "key-file",
+    "peer-trusted-ca-file",
+    "peer-cert-file",
+    "peer-key-file",
+] as const;
+
+/** Where the certificates lie that it shows, by the names that ours has for them. */
+export function leavesOf({ options }: ForeignEtcd): Readonly<Record<string, string>> {
+    const file = (flag: string): string => options.get(flag) ?? "";
+    return {
+        "server.crt": file("cert-file"),
+        "server.key": file("key-file"),
+        "peer.crt": file("peer-cert-file"),
+        "peer.key": file("peer-key-file"),
+    };
+}
+
+function assignment(line: string): [string, string] {
+    const cut = line.indexOf("=");
+    return [line.slice(0, cut), line.slice(cut + 1)];
+}
+
+/** `--name a`, `--name=a`, `-name=a`, `--client-cert-auth`. */
+function flags(words: readonly string[]): readonly [string, string][] {
+    return words.flatMap((word, index): readonly [string, string][] => {
+        const name = /^--?([a-z0-9-]+)(?:=(.*))?$/s.exec(word);
+        if (!name) return [];
+        const next = words[index + 1];
+        const separate = next !== undefined && !next.startsWith("-") ? next : "true";
+        return [[name[1]!, name[2] ?? separate]];
+    });
+}
+
+/** `[::ffff:10.0.0.1]:2379` → `10.0.0.1` */
+function hostOf(endpoint: string): string {
+    return endpoint
+        .replace(/:\d+$/, "")
+        .replace(/^\[|\]$/g, "")
+        .replace(/^::ffff:/, "");
+}
+
+function isElsewhere(address: string): boolean {
+    return !address.startsWith("127.") && address !== "::1";
+}

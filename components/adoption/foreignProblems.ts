@@ -1,0 +1,87 @@
+/** An etcd that was set up by hand → why ours can't take its place: a sentence each. Pure. */
+import { BlockList, isIPv4 } from "node:net";
+
+import type { EtcdTuning } from "../args";
+import type { ProvisionHost, ProvisionInputs, TakeoverInputs } from "../provision/inputs";
+import { TLS_FLAGS, type ForeignEtcd } from "./foreign";
+
+/** What tuning is called by etcd. Members that differ in these would behave otherwise after the take-over than before. */
+const TUNED: readonly (readonly [keyof EtcdTuning, string])[] = [
+    ["heartbeatInterval", "heartbeat-interval"],
+    ["electionTimeout", "election-timeout"],
+    ["snapshotCount", "snapshot-count"],
+    ["quotaBackendBytes", "quota-backend-bytes"],
+    ["maxRequestBytes", "max-request-bytes"],
+    ["maxTxnOps", "max-txn-ops"],
+    ["autoCompactionMode", "auto-compaction-mode"],
+    ["autoCompactionRetention", "auto-compaction-retention"],
+];
+
+const NOTHING: TakeoverInputs = { tuning: {}, clientAddresses: [] };
+
+export function foreignProblems(inputs: ProvisionInputs, host: ProvisionHost, foreign: ForeignEtcd): readonly string[] {
+    if (!foreign.isRunning) return [];
+    const { unit, options, dataDir } = foreign;
+    if (unit === undefined)
+        return ["the etcd on it is run by no systemd unit, which could be stopped for good: run it from a unit first"];
+    if (options.has("config-file"))
+        return [
+            `${unit} configures etcd with --config-file, which can't be taken over: give it the same settings as flags or ETCD_ variables, one host at a time`,
+        ];
+    const problems = [
+        ...nameProblems(host, foreign),
+        ...TLS_FLAGS.filter((flag) => !options.get(flag)).map(
+            (flag) =>
+                `${unit} has no ${flag}, and only a cluster with TLS on both ports is taken over: give it one first`,
+        ),
+        ...(options.get("wal-dir") ? [`${unit} has a wal-dir, ${options.get("wal-dir")}, which is not supported`] : []),
+        ...(dataDir !== inputs.dataDir && !foreign.isOnSameDisk
+            ? [
+                  `its data is in ${dataDir}, on another file system than ${inputs.dataDir}: declare dataDir: "${dataDir}"`,
+              ]
+            : []),
+        ...tuningProblems(inputs, foreign),
+        ...clientProblems(inputs, foreign),
+    ];
+    return problems;
+}
+
+function nameProblems({ name }: ProvisionHost, { unit, options }: ForeignEtcd): readonly string[] {
+    const found = options.get("name") ?? "default";
+    return found === name ? [] : [`${unit} runs a member named "${found}", declared is "${name}": declare its name`];
+}
+
+function tuningProblems(
+    { adopt: { tuning } = NOTHING }: ProvisionInputs,
+    { unit, options }: ForeignEtcd,
+): readonly string[] {
+    return TUNED.flatMap(([property, flag]) => {
+        const [found, declared] = [options.get(flag), tuning[property]];
+        if (found === undefined || found === String(declared)) return [];
+        return [
+            `${unit} runs with ${flag} ${found}, declared is ${declared === undefined ? "none" : String(declared)}: declare tuning.${property}`,
+        ];
+    });
+}
+
+/** Our firewall would cut them off. */
+function clientProblems(
+    { firewall, adopt: { clientAddresses } = NOTHING, hosts }: ProvisionInputs,
+    { clients }: ForeignEtcd,
+): readonly string[] {
+    if (!firewall) return [];
+    const letIn = [...clientAddresses, ...hosts.map(({ address }) => address)];
+    const unknown = clients.filter((client) => !letIn.some((network) => isWithin(client, network)));
+    return [...new Set(unknown)].map(
+        (client) =>
+            `${client} is connected to its client port, and is no declared client: declare it, or set firewall: false`,
+    );
+}
+
+function isWithin(address: string, network: string): boolean {
+    const [base = "", prefix] = network.split("/");
+    const family = (text: string): "ipv4" | "ipv6" => (isIPv4(text) ? "ipv4" : "ipv6");
+    const list = new BlockList();
+    list.addSubnet(base, prefix === undefined ? (isIPv4(base) ? 32 : 128) : Number(prefix), family(base));
+    return list.check(address, family(address));
+}

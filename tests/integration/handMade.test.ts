@@ -1,0 +1,182 @@
+import assert from "node:assert/strict";
+
+import type { EtcdClusterArgs } from "../../components";
+import type { EtcdCredentials } from "../../components/remote/etcdClient";
+import { releaseArchive } from "../../lab/release";
+import { addressTowards, assertSound, describeReport, Workload, workloadClient } from "../faults/workload/workload";
+import { diagnoseFailures } from "./diagnose";
+import { etcdctl, eventually, openBed, startTimes, voters, type Bed } from "./fixture";
+import { Authority, layCertificates, setUpPackage, setUpRelease, settings } from "./handMade";
+import { hasPrinted, step, told } from "./moments";
+import { Project } from "./project";
+
+const all = ["a", "b", "c"];
+/** Two clusters on the same hosts: from Debian's package, and from a release that a unit of somebody's runs as root. */
+const ports = { packaged: 2379, released: 3379 } as const;
+type Name = keyof typeof ports;
+const names = Object.keys(ports) as readonly Name[];
+const units: Readonly<Record<Name, string>> = { packaged: "etcd.service", released: "my-etcd.service" };
+/** The package's data stays where it is; the release's is moved. */
+const foundIn: Readonly<Record<Name, string>> = { packaged: "/var/lib/etcd/default", released: "/srv/etcd-data" };
+
+describe("a cluster that was set up by hand, with TLS", () => {
+    let bed: Bed;
+    let project: Project;
+    let authority: Authority;
+    let client: EtcdCredentials;
+    let changes: Readonly<Record<Name, Partial<EtcdClusterArgs>>>;
+    const workloads: Workload[] = [];
+
+    function declared(common: Partial<EtcdClusterArgs> = { adopt: true }): Record<Name, EtcdClusterArgs> {
+        const of = (name: Name): EtcdClusterArgs =>
+            bed.declare(3, { ...changes[name], clientPort: ports[name], peerPort: ports[name] + 1, ...common });
+        return { packaged: of("packaged"), released: of("released") };
+    }
+
+    const onEach = (use: (name: string) => Promise<string>): Promise<readonly string[]> => Promise.all(all.map(use));
+    const onHosts = (command: string): Promise<readonly string[]> =>
+        onEach(async (name) => (await bed.lab.host(name).output(command)).trim());
+
+    before(async () => {
+        bed = await openBed("ad-hand", "10.105.2", 3, "3.6");
+        project = await Project.open();
+        authority = await Authority.make();
+        const hosts = all.map((name) => bed.lab.host(name));
+        const [release, here] = await Promise.all([releaseArchive("3.6"), addressTowards(hosts[0]!.address)]);
+        const common = { clients: [workloadClient(here)], tuning: { quotaBackendBytes: 4294967296 } };
+        changes = {
+            packaged: { ...common, version: "3.4.23", install: { source: "debian" }, dataDir: foundIn.packaged },
+            released: common,
+        };
+        for (const host of hosts) {
+            await layCertificates(host, await authority.issue(host.name, host.address));
+            await setUpPackage(host, settings(host, hosts, foundIn.packaged, ports.packaged));
+            const flags = settings(host, hosts, foundIn.released, ports.released);
+            await setUpRelease(host, units.released, flags, release.path);
+        }
+        await onHosts(`systemctl start ${units.packaged} ${units.released}`);
+        client = await authority.issue("somebody");
+    });
+
+    after(async () => {
+        project?.close();
+        await authority?.remove();
+        await bed?.lab.down();
+    });
+
+    afterEach(() => workloads.splice(0).forEach((workload) => workload.abandon()));
+
+    diagnoseFailures(() => bed?.lab);
+
+    async function startClients(name: Name): Promise<Workload> {
+        const endpoints = all.map((host) => `https://${bed.lab.host(host).address}:${ports[name]}`);
+        const workload = await Workload.start(endpoints, client, { phase: "take-over" });
+        workloads.push(workload);
+        return workload;
+    }
+
+    async function assertNothingLost(workload: Workload): Promise<void> {
+        await workload.progress(50);
+        const report = await workload.stop();
+        console.log(describeReport(report).replace(/^/gm, "      "));
+        assertSound(report);
+    }
+
+    /** Of what was set up by hand: when it was started, and where its data is. */
+    const byHand = (): Promise<readonly string[]> =>
+        onHosts(
+            `systemctl show --property MainPID,ActiveState,UnitFileState ${units.packaged} ${units.released}; ls -d ${foundIn.packaged}/member ${foundIn.released}/member; find /etc/systemd/system -name '*.conf' | sort`,
+        );
+
+    it("is left alone when what is declared is not what is there, and all of that is said at once", async () => {
+        const before = await byHand();
+        const workload = await startClients("released");
+        const wrong = declared({ adopt: true, clients: [], tuning: { snapshotCount: 5000 } });
+        const hosts = wrong.packaged.hosts.map((host) => (host.name === "a" ? { ...host, name: "z" } : host));
+        const ssh = { ...wrong.packaged.ssh, knownHosts: "" };
+        const named = { ...ssh, hostKeys: { ...ssh.hostKeys, z: bed.lab.host("a").publicHostKey } };
+        const run = await project.up({ ...wrong, packaged: { ...wrong.packaged, hosts, ssh: named } });
+        assert.notEqual(run.code, 0);
+        assert.match(run.text, /etcd\.service runs a member named "a", declared is "z"/);
+        assert.match(run.text, /my-etcd\.service runs with quota-backend-bytes 4294967296, declared is none/);
+        assert.match(run.text, /is connected to its client port, and is no declared client/);
+        await assertNothingLost(workload);
+        assert.deepEqual(await byHand(), before);
+    });
+
+    it("is run again by its own unit when ours does not come up", async () => {
+        const before = await onHosts(`ls ${foundIn.packaged}/member ${foundIn.released}/member`);
+        for (const name of names)
+            await onHosts(
+                `mkdir -p /etc/systemd/system/etcd-${name}.service.d && printf '[Service]\\nExecStartPre=/bin/false\\n' > /etc/systemd/system/etcd-${name}.service.d/bad.conf`,
+            );
+        const run = await project.up(declared({ adopt: true, timeouts: { healthSeconds: 20 } }));
+        assert.notEqual(run.code, 0);
+        for (const name of names) assert.ok(run.text.includes(`${units[name]} runs again as before`), run.text);
+        assert.deepEqual(
+            await onHosts(`systemctl is-active ${units.packaged} ${units.released} | sort -u`),
+            all.map(() => "active"),
+        );
+        assert.deepEqual(await onHosts(`ls ${foundIn.packaged}/member ${foundIn.released}/member`), before);
+        for (const name of names) await onHosts(`rm -r /etc/systemd/system/etcd-${name}.service.d`);
+        await onHosts("systemctl daemon-reload");
+    });
+
+    it("shows its take-over in a preview: a step for each member, the leader last and moved first", async () => {
+        const { text, code } = await project.preview(declared());
+        assert.equal(code, 0, text);
+        for (const name of names) {
+            const steps = told(text, name).filter((line) => /^plan \d+\/\d+: /.test(line));
+            const kinds = steps.flatMap((line) => /take over|move the lead/.exec(line) ?? []);
+            assert.deepEqual(kinds, ["take over", "take over", "move the lead", "take over"], steps.join("\n"));
+        }
+    });
+
+    it("is taken over one host at a time by a run that is killed and run again, and loses no write", async () => {
+        const clients = await Promise.all(names.map(startClients));
+        const first = project.startUp(declared());
+        await hasPrinted(first, step("released", 1));
+        first.kill();
+        await first.finished;
+        await project.cancel();
+        await project.mustUp(declared());
+        for (const workload of clients) await assertNothingLost(workload);
+        for (const name of names) assert.deepEqual(await voters(bed.lab.host("a"), name, ports[name]), all);
+        // The old units neither run nor can be started, and where the data was moved there is none left.
+        const dead = all.map(() => "inactive");
+        assert.deepEqual(
+            await onHosts(
+                `systemctl start ${units.packaged} ${units.released}; systemctl is-active ${units.packaged} ${units.released} | sort -u`,
+            ),
+            dead,
+        );
+        assert.deepEqual(
+            await onHosts(`test -d /var/lib/etcd/released/member && ! test -e ${foundIn.released} && echo moved`),
+            all.map(() => "moved"),
+        );
+    });
+
+    it("comes back with our units alone after a reboot", async () => {
+        const host = bed.lab.host("b");
+        await host.reboot();
+        await eventually("members of both clusters on b", 90, async () => {
+            for (const name of names) await etcdctl(host, name, "endpoint health", ports[name]);
+        });
+        assert.equal((await host.output("pgrep -xc etcd")).trim(), "2");
+    });
+
+    it("is this stack's alone when adopt is taken away, and left alone after that", async () => {
+        await project.mustUp(declared({}));
+        for (const name of names) {
+            assert.deepEqual(
+                await onHosts(`grep -c BEGIN /etc/etcd/${name}/current/peer-ca.crt`),
+                all.map(() => "1"),
+            );
+            assert.deepEqual(await voters(bed.lab.host("c"), name, ports[name]), all);
+        }
+        const started = await Promise.all(names.map((name) => startTimes(bed.lab, all, name)));
+        const again = await project.mustUp(declared({}));
+        assert.doesNotMatch(again.text, /\] \d+\/\d+ /);
+        assert.deepEqual(await Promise.all(names.map((name) => startTimes(bed.lab, all, name))), started);
+    });
+});

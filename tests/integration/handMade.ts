@@ -1,0 +1,128 @@
+/** Clusters as somebody sets them up by hand: units, settings and certificates of their own. */
+import { execFile } from "node:child_process";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+
+import type { EtcdCredentials } from "../../components/remote/etcdClient";
+import type { LabHost } from "../../lab";
+
+/** Where a host has the certificates of a cluster that was set up by hand. */
+const PKI = "/etc/etcd-pki";
+
+/** One authority for clients and peers, as most have it, and one certificate for both ports of each host. */
+export class Authority {
+    private constructor(private readonly directory: string) {}
+
+    static async make(): Promise<Authority> {
+        const directory = await mkdtemp(join(tmpdir(), "pulumi-etcd-authority-"));
+        const made = new Authority(directory);
+        await made.openssl(
+            "req",
+            "-x509",
+            ...NEW_KEY,
+            ["-keyout", "ca.key", "-out", "ca.crt"],
+            ["-days", "30"],
+            ["-subj", "/CN=somebody's CA"],
+        );
+        return made;
+    }
+
+    async issue(name: string, address?: string): Promise<EtcdCredentials> {
+        const extensions = [
+            "extendedKeyUsage=serverAuth,clientAuth",
+            ...(address === undefined ? [] : [`subjectAltName=IP:${address}`]),
+        ];
+        await writeFile(join(this.directory, `${name}.ext`), extensions.join("\n"));
+        await this.openssl(
+            "req",
+            ...NEW_KEY,
+            ["-keyout", `${name}.key`, "-out", `${name}.csr`],
+            ["-subj", `/CN=${name}`],
+        );
+        const by = ["-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial", "-days", "30", "-extfile", `${name}.ext`];
+        await this.openssl("x509", "-req", ["-in", `${name}.csr`, "-out", `${name}.crt`], by);
+        const read = (file: string): Promise<string> => readFile(join(this.directory, file), "utf8");
+        const [ca, cert, key] = await Promise.all([read("ca.crt"), read(`${name}.crt`), read(`${name}.key`)]);
+        return { ca, cert, key };
+    }
+
+    async remove(): Promise<void> {
+        await rm(this.directory, { recursive: true });
+    }
+
+    private async openssl(...words: readonly (string | readonly string[])[]): Promise<void> {
+        await promisify(execFile)("openssl", words.flat(), { cwd: this.directory });
+    }
+}
+
+const NEW_KEY = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
+
+/** etcd's flags for a member with TLS on both ports, and its place in a list of hosts that begin together. */
+export function settings(
+    host: LabHost,
+    hosts: readonly LabHost[],
+    dataDir: string,
+    clientPort: number,
+): Readonly<Record<string, string>> {
+    const peerUrl = ({ address }: LabHost): string => `https://${address}:${clientPort + 1}`;
+    const clientUrl = `https://${host.address}:${clientPort}`;
+    return {
+        name: host.name,
+        "data-dir": dataDir,
+        "listen-peer-urls": peerUrl(host),
+        "initial-advertise-peer-urls": peerUrl(host),
+        "listen-client-urls": `${clientUrl},https://127.0.0.1:${clientPort}`,
+        "advertise-client-urls": clientUrl,
+        "initial-cluster": hosts.map((other) => `${other.name}=${peerUrl(other)}`).join(","),
+        "initial-cluster-token": "by-hand",
+        "cert-file": `${PKI}/member.crt`,
+        "key-file": `${PKI}/member.key`,
+        "trusted-ca-file": `${PKI}/ca.crt`,
+        "client-cert-auth": "true",
+        "peer-cert-file": `${PKI}/member.crt`,
+        "peer-key-file": `${PKI}/member.key`,
+        "peer-trusted-ca-file": `${PKI}/ca.crt`,
+        "peer-client-cert-auth": "true",
+        "quota-backend-bytes": "4294967296",
+    };
+}
+
+export async function layCertificates(host: LabHost, { ca, cert, key }: EtcdCredentials): Promise<void> {
+    await host.writeFile(`${PKI}/ca.crt`, ca);
+    await host.writeFile(`${PKI}/member.crt`, cert);
+    await host.writeFile(`${PKI}/member.key`, key);
+    await host.output(`chmod 0755 ${PKI}; chmod 0644 ${PKI}/*`);
+}
+
+/** From Debian's package, with what its unit reads. Not started. */
+export async function setUpPackage(host: LabHost, flags: Readonly<Record<string, string>>): Promise<void> {
+    await host.output("apt-get update -q && apt-get install -y -q etcd-server etcd-client && systemctl stop etcd", {
+        timeoutSeconds: 180,
+    });
+    await host.output("rm -rf /var/lib/etcd/*");
+    const lines = Object.entries(flags).map(
+        ([flag, value]) => `ETCD_${flag.toUpperCase().replaceAll("-", "_")}="${value}"`,
+    );
+    await host.writeFile("/etc/default/etcd", `${lines.join("\n")}\n`);
+}
+
+/** From a release archive, run as root by a unit that somebody wrote. Not started. */
+export async function setUpRelease(
+    host: LabHost,
+    unit: string,
+    flags: Readonly<Record<string, string>>,
+    archive: string,
+): Promise<void> {
+    await host.output("mkdir -p /srv/etcd && tar -xzf - -C /srv/etcd --strip-components 1", {
+        stdin: await readFile(archive),
+        timeoutSeconds: 60,
+    });
+    const words = Object.entries(flags).map(([flag, value]) => `--${flag}=${value}`);
+    await host.writeFile(
+        `/etc/systemd/system/${unit}`,
+        `[Service]\nType=notify\nExecStart=/srv/etcd/etcd ${words.join(" ")}\nRestart=always\n[Install]\nWantedBy=multi-user.target\n`,
+    );
+    await host.output(`systemctl daemon-reload; systemctl enable -q ${unit}`);
+}
