@@ -71,8 +71,8 @@ export interface EtcdClusterArgs {
     readonly certificates?: CertificateArgs;
 
     /**
-     * Take over a cluster that runs already and that the state of this stack does not know: one whose state was lost. Its members then
-     * trust their old authorities and this stack's new ones, and keep the certificates that they have, for as long as this is set. Give
+     * Take over a cluster that runs already and that the state of this stack does not know: one whose state was lost, or one that was
+     * set up by hand with TLS. Its members then trust their old authorities and this stack's new ones, and keep the certificates that they have, for as long as this is set. Give
      * clients their new certificates, then take it away: members get new certificates and the old authorities are dropped.
      * @default false: a cluster that this stack's state does not know is left alone */
     readonly adopt?: boolean;

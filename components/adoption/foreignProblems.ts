@@ -30,10 +30,7 @@ export function foreignProblems(inputs: ProvisionInputs, host: ProvisionHost, fo
         ];
     const problems = [
         ...nameProblems(host, foreign),
-        ...TLS_FLAGS.filter((flag) => !options.get(flag)).map(
-            (flag) =>
-                `${unit} has no ${flag}, and only a cluster with TLS on both ports is taken over: give it one first`,
-        ),
+        ...tlsProblems(foreign),
         ...(options.get("wal-dir") ? [`${unit} has a wal-dir, ${options.get("wal-dir")}, which is not supported`] : []),
         ...(dataDir !== inputs.dataDir && !foreign.isOnSameDisk
             ? [
@@ -49,6 +46,14 @@ export function foreignProblems(inputs: ProvisionInputs, host: ProvisionHost, fo
 function nameProblems({ name }: ProvisionHost, { unit, options }: ForeignEtcd): readonly string[] {
     const found = options.get("name") ?? "default";
     return found === name ? [] : [`${unit} runs a member named "${found}", declared is "${name}": declare its name`];
+}
+
+function tlsProblems({ unit, options }: ForeignEtcd): readonly string[] {
+    const missing = TLS_FLAGS.filter((flag) => !options.get(flag));
+    if (missing.length === 0) return [];
+    return [
+        `${unit} has no ${missing.join(", ")}, and only a cluster with TLS on its client and peer ports is taken over: give it TLS first`,
+    ];
 }
 
 function tuningProblems(

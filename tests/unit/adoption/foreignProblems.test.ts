@@ -1,0 +1,91 @@
+import assert from "node:assert/strict";
+
+import { parseForeign } from "../../../components/adoption/foreign";
+import { foreignProblems } from "../../../components/adoption/foreignProblems";
+import type { ProvisionInputs } from "../../../components/provision/inputs";
+
+const host = {
+    name: "a",
+    address: "10.0.0.11",
+    peerPort: 2380,
+    clientPort: 2379,
+    ssh: { user: "root", address: "10.0.0.11" },
+};
+
+const inputs: ProvisionInputs = {
+    schemaVersion: 1,
+    cluster: "tools",
+    clusterToken: "tools.prod",
+    version: "3.6.16",
+    install: { source: "debian" },
+    dataDir: "/var/lib/etcd/tools",
+    firewall: true,
+    deleteDataOnDestroy: false,
+    hosts: [host],
+    adopt: { tuning: { heartbeatInterval: 250 }, clientAddresses: ["10.1.0.0/16"] },
+};
+
+/** A member that can be taken over, in the words of its shell. */
+const FIT = [
+    "foreign.pid=812",
+    "foreign.unit=etcd.service",
+    "foreign.cwd=/",
+    "foreign.env:ETCD_NAME=a",
+    "foreign.env:ETCD_HEARTBEAT_INTERVAL=250",
+    ...["TRUSTED_CA_FILE", "CERT_FILE", "KEY_FILE"].flatMap((file) => [
+        `foreign.env:ETCD_${file}=/etc/pki/${file}`,
+        `foreign.env:ETCD_PEER_${file}=/etc/pki/${file}`,
+    ]),
+    "foreign.data=/srv/etcd",
+    "foreign.disk=same",
+    "foreign.client=10.1.2.3:40001",
+];
+
+/** What speaks against a fit member of which some lines were changed: a text adds a line, a RegExp takes lines away. */
+function problems(...changes: readonly (string | RegExp)[]): readonly string[] {
+    const gone = changes.filter((change) => change instanceof RegExp);
+    const added = changes.filter((change) => typeof change === "string");
+    const lines = [...FIT.filter((line) => !gone.some((pattern) => pattern.test(line))), ...added];
+    return foreignProblems(inputs, host, parseForeign(lines.join("\n"))!);
+}
+
+function one(wanted: RegExp, ...changes: readonly (string | RegExp)[]): void {
+    const found = problems(...changes);
+    assert.equal(found.length, 1, JSON.stringify(found));
+    assert.match(found[0]!, wanted);
+}
+
+describe("what speaks against taking over an etcd that was set up by hand", () => {
+    it("is nothing when it is as declared", () => {
+        assert.deepEqual(problems(), []);
+    });
+
+    it("is another name, or none", () => {
+        one(/runs a member named "b", declared is "a"/, /NAME/, "foreign.env:ETCD_NAME=b");
+        one(/runs a member named "default", declared is "a"/, /NAME/);
+    });
+
+    it("is that it serves http, in one sentence", () => {
+        one(/has no trusted-ca-file, .*peer-key-file, and only a cluster with TLS .* is taken over/, /FILE=/);
+    });
+
+    it("is a setting that was not declared, or declared otherwise", () => {
+        one(/heartbeat-interval 100, declared is 250/, /HEARTBEAT/, "foreign.env:ETCD_HEARTBEAT_INTERVAL=100");
+        one(/quota-backend-bytes 99, declared is none/, "foreign.arg:--quota-backend-bytes=99");
+    });
+
+    it("is a client that would be cut off", () => {
+        one(/10\.2\.0\.1 is connected to its client port/, "foreign.client=10.2.0.1:40001");
+        assert.deepEqual(problems("foreign.client=10.0.0.11:40001"), [], "members are let in");
+    });
+
+    it("is data on another file system, or a log apart from it", () => {
+        one(/its data is in \/srv\/etcd, on another file system/, /disk=/);
+        one(/wal-dir/, "foreign.arg:--wal-dir=/fast/wal");
+    });
+
+    it("is a configuration file, or that no unit runs it, and then nothing else is told", () => {
+        one(/--config-file/, "foreign.arg:--config-file=/etc/etcd.yml", /FILE=/);
+        one(/run by no systemd unit/, /unit=/, /NAME/);
+    });
+});
