@@ -71,6 +71,8 @@ make_directories() {
     if ! [ -e "$data" ] || [ -z "$(ls -A "$data" | grep -vx lost+found)" ]; then
         [ "$(stat -c '%a %U:%G' "$data" 2>/dev/null)" = "700 $etcd:$etcd" ] || install -d -m 0700 -o "$etcd" -g "$etcd" "$data"
     fi
+    # Data of an etcd that was set up by hand gets its owner when that is stopped.
+    if [ -n "$2" ] && [ -d "$data/member" ]; then return 0; fi
     # Data that is this cluster's, whoever touched it.
     if [ -f "$root/identity" ] && [ -d "$data/member" ]; then
         [ "$(stat -c '%a %U:%G' "$data")" = "700 $etcd:$etcd" ] || { chown "$etcd:$etcd" "$data"; chmod 0700 "$data"; }

@@ -132,8 +132,41 @@ describe("a cluster that was set up by hand, with TLS", () => {
         }
     });
 
-    it("is taken over one host at a time by a run that is killed and run again, and loses no write", async () => {
+    /**
+     * Takes over one cluster until an old unit was told to stop, which it never comes to the end of; there the host and the run die.
+     * @returns the host, which has booted again
+     */
+    async function powerCutWhileStopping(): Promise<string> {
+        // Gone with the next boot.
+        await onHosts(
+            `mkdir -p /run/systemd/system/etcd.service.d && printf '[Service]\\nExecStopPost=/bin/sh -c "touch /run/stopping; sleep infinity"\\n' > /run/systemd/system/etcd.service.d/hang.conf && systemctl daemon-reload`,
+        );
+        const { packaged } = declared();
+        const running = project.startUp({ packaged });
+        let stopping = "";
+        await eventually("an old unit stops", 120, async () => {
+            const found = await onHosts("ls /run/stopping 2>/dev/null || true");
+            stopping = all.find((_, index) => found[index] !== "") ?? "";
+            assert.notEqual(stopping, "", running.printed());
+        });
+        running.kill();
+        await running.finished;
+        await project.cancel();
+        const host = bed.lab.host(stopping);
+        await host.kill();
+        await host.start();
+        await onHosts("rm -rf /run/systemd/system/etcd.service.d && systemctl daemon-reload");
+        assert.equal(
+            (await host.output("systemctl is-active etcd.service etcd-packaged.service || true")).trim(),
+            "inactive\ninactive",
+        );
+        return stopping;
+    }
+
+    it("is taken over one host at a time by runs and a host that die, and loses no write", async () => {
         const clients = await Promise.all(names.map(startClients));
+        const cut = await powerCutWhileStopping();
+        console.log(`      "${cut}" lost its power while its old unit stopped`);
         const first = project.startUp(declared());
         await hasPrinted(first, step("released", 1));
         first.kill();
