@@ -159,6 +159,17 @@ export class FaultBed {
         assert.equal(hashes.size, 1, `members differ: ${[...hashes].join()}`);
     }
 
+    /** Notes what a run could change on hosts in use; what it returns fails if anything of it is otherwise by then. */
+    async watch(names: readonly string[]): Promise<() => Promise<void>> {
+        const files = `find /etc/etcd /etc/systemd/system /opt/etcd -type f -exec sha256sum {} + | sort; nft list ruleset`;
+        const look = async (): Promise<readonly string[]> => [
+            ...(await this.startTimes(names)),
+            ...(await Promise.all(names.map((name) => this.host(name).output(files)))),
+        ];
+        const before = await look();
+        return async () => assert.deepEqual(await look(), before);
+    }
+
     startTimes(names: readonly string[]): Promise<readonly string[]> {
         return startTimes(this.bed.lab, names, this.cluster);
     }

@@ -1,0 +1,246 @@
+import assert from "node:assert/strict";
+
+import { diagnoseFailures } from "../integration/diagnose";
+import { lastStep, step } from "../integration/moments";
+import type { Running } from "../integration/project";
+import { FaultBed } from "./faultBed";
+import { Gate } from "./gate";
+import { Signs } from "./signs";
+
+/** Each answer is this late while a run is watched: many times longer than a look at the hosts takes. */
+const LATE_MS = 120;
+/** After this long without a change an effect is complete. */
+const SETTLED_MS = 250;
+
+/**
+ * The process dies at every boundary of every step.
+ *
+ * A step is decided, has its effect on hosts or in etcd, is heard of, and told. Nothing is written down in between, so that there are
+ * these moments to die at: when the step before was told and this one has no effect yet; when it has its effect and nobody heard of it;
+ * when it was told, which is the first moment of the next one. The product has no hooks for tests: it is killed by what can be seen
+ * from outside. A gate on the way to the hosts makes answers late, so that a change of a file or of etcd's own list is seen long before
+ * the run hears of it; then the gate keeps all answers, the effect comes to its end, and the run is killed. Where one step has several
+ * effects in turn, as a removal with its snapshot before, each is such a moment. Before the first step is the moment when the lock is taken.
+ */
+describe("fault: the process dies at every boundary of every step", () => {
+    const cluster = "death";
+    let site: FaultBed;
+    let gate: Gate;
+    let signs: Signs;
+    /** One write after each death, that was acknowledged. */
+    const written: string[] = [];
+
+    before(async () => {
+        site = await FaultBed.open(cluster, "10.107.1", 5);
+        const jump = site.host("e");
+        gate = await Gate.open(jump.address, 22, LATE_MS);
+        const bastion = { address: "127.0.0.1", port: gate.port, hostKey: jump.publicHostKey };
+        site.always = { ssh: { ...site.bed.declare(1).ssh, bastion } };
+    });
+
+    after(async () => {
+        signs?.close();
+        gate?.close();
+        await site?.close();
+    });
+
+    diagnoseFailures(() => site?.bed.lab);
+
+    /** Which death is next for a change: effect 1, 2, … of step 1, 2, …; step 0 is the lock. */
+    interface Course {
+        number: number;
+        effect: number;
+        hasEnded: boolean;
+    }
+
+    const newCourse = (): Course => ({ number: 0, effect: 1, hasEnded: false });
+
+    /** Dies once in each change, in turn, till each has run to its end: one change is what leads back to where the other begins. */
+    async function dieEverywhere(
+        changes: readonly { readonly to: readonly string[]; readonly course: Course }[],
+        around: { readonly before?: () => Promise<void>; readonly after?: () => Promise<void> } = {},
+    ): Promise<void> {
+        let unheard = 0;
+        while (changes.some(({ course }) => !course.hasEnded)) {
+            for (const { to, course } of changes) {
+                await around.before?.();
+                if (course.hasEnded) {
+                    await site.mustUp(to);
+                    continue;
+                }
+                const death = await die(to, course.number, course.effect);
+                await finish(to, death);
+                await assertNothingLost(to);
+                await around.after?.();
+                course.hasEnded = death === "at its end";
+                if (death.startsWith("unheard")) unheard += 1;
+                const isNext = course.number === 0 || death === "when it was told";
+                Object.assign(
+                    course,
+                    isNext ? { number: course.number + 1, effect: 1 } : { effect: course.effect + 1 },
+                );
+                assert.ok(course.number < 40, "the runs do not get shorter");
+            }
+        }
+        const steps = changes.map(({ course }) => course.number - 1);
+        assert.ok(unheard >= Math.min(...steps), `${unheard} unheard effects of ${steps.join(" and ")} steps`);
+        console.log(`      died after ${unheard} unheard effects, and when told, of ${steps.join(" and ")} steps`);
+    }
+
+    /** Kills a run: at the lock (step 0), after an effect of a step that it has not heard of, or else where that step is told. */
+    async function die(to: readonly string[], number: number, effect: number): Promise<string> {
+        const locksBefore = signs.locks();
+        const running = site.project.startUp(site.declared(to));
+        try {
+            const hasBegun = await until(running, () => signs.locks() !== locksBefore);
+            if (!hasBegun) return await atItsEnd(running);
+            gate.delay();
+            if (number === 0) return "when it had the lock";
+            if (number > 1 && !(await until(running, () => isTold(running, number - 1))))
+                return await atItsEnd(running);
+            for (let seen = 1; ; seen += 1) {
+                const before = await signs.look();
+                const isChanged = async (): Promise<boolean> => (await signs.look()) !== before;
+                const changed = await until(running, async () => isTold(running, number) || (await isChanged()));
+                if (!changed) return await atItsEnd(running);
+                if (isTold(running, number)) return "when it was told";
+                gate.keep();
+                await settled();
+                if (isTold(running, number)) return "when it was told";
+                if (seen === effect)
+                    return `unheard, after effect ${effect} of the step after ${lastStep(running, cluster)}`;
+                gate.delay();
+            }
+        } finally {
+            running.kill();
+            await running.finished;
+            gate.pass();
+        }
+    }
+
+    async function atItsEnd(running: Running): Promise<string> {
+        gate.pass();
+        const run = await running.finished;
+        assert.equal(run.code, 0, run.text);
+        return "at its end";
+    }
+
+    /** What a user does after a killed run: gives the stack's lock back, and types the same again. */
+    async function finish(to: readonly string[], death: string): Promise<void> {
+        console.log(`      died ${death}`);
+        if (death !== "at its end") await site.project.cancel();
+        await write();
+        await site.mustUp(to);
+        await site.isDone(to);
+    }
+
+    /** Clients of the member that stays, all the time. */
+    async function work(what: string): Promise<void> {
+        await site.work(`the process dies while ${what}`);
+        await site.use(["a"]);
+    }
+
+    /** Before the run that mends all: by the member itself, if it takes any. */
+    async function write(): Promise<void> {
+        const key = `died-${written.length}`;
+        const answer = await site.etcdctl("a", `--command-timeout=2s put ${key} ${key}`).catch(() => undefined);
+        if (answer !== undefined) written.push(key);
+    }
+
+    async function assertNothingLost(names: readonly string[]): Promise<void> {
+        for (const name of names) {
+            const there = new Set((await site.etcdctl(name, "get died --prefix --keys-only")).split("\n"));
+            assert.deepEqual(
+                written.filter((key) => !there.has(key)),
+                [],
+                `writes that "${name}" lacks`,
+            );
+        }
+    }
+
+    function isTold(running: Running, number: number): boolean {
+        return step(cluster, number).test(running.printed());
+    }
+
+    /** Looks again and again; false when the run ended before. */
+    async function until(running: Running, isSo: () => boolean | Promise<boolean>): Promise<boolean> {
+        let isOver = false;
+        void running.finished.finally(() => (isOver = true));
+        while (!isOver) {
+            if (await isSo()) return true;
+            await rest();
+        }
+        return false;
+    }
+
+    async function watch(teller: string): Promise<void> {
+        signs?.close();
+        const { operator } = (await site.project.outputs())[cluster]!;
+        signs = new Signs(site.bed.lab, cluster, { host: site.host(teller), credentials: operator });
+    }
+
+    describe("from nothing to one", () => {
+        it("converges each time", async () => {
+            signs = new Signs(site.bed.lab, cluster, undefined);
+            await dieEverywhere([{ to: ["a"], course: newCourse() }], { after: startOver });
+        });
+    });
+
+    async function startOver(): Promise<void> {
+        const run = await site.project.destroy();
+        assert.equal(run.code, 0, run.text);
+        written.length = 0;
+    }
+
+    describe("in a cluster that is in use", () => {
+        before(async () => {
+            await site.mustUp(["a"]);
+            await watch("a");
+        });
+
+        it("converges each time when one grows to three, and three shrink to one", async () => {
+            await work("growing and shrinking");
+            const [grow, shrink] = [newCourse(), newCourse()];
+            await dieEverywhere([
+                { to: ["a", "b", "c"], course: grow },
+                { to: ["a"], course: shrink },
+            ]);
+            await site.endWork(["a"]);
+            assert.ok(grow.number > 6 && shrink.number > 4, `${grow.number} and ${shrink.number}`);
+        });
+
+        it("converges each time when a host is replaced by another", async () => {
+            await site.mustUp(["a", "b", "c"]);
+            await work("replacing");
+            const course = newCourse();
+            await dieEverywhere([
+                { to: ["a", "b", "d"], course },
+                { to: ["a", "b", "c"], course },
+            ]);
+            await site.endWork(["a", "b", "c"]);
+            assert.ok(course.number > 6, `${course.number}`);
+        });
+
+        it("converges each time when a host was rebuilt under its name", async () => {
+            await site.mustUp(["a", "b", "c"]);
+            await work("rebuilding");
+            const course = newCourse();
+            await dieEverywhere([{ to: ["a", "b", "c"], course }], { before: () => site.host("b").rebuild() });
+            await site.endWork(["a", "b", "c"]);
+            assert.ok(course.number > 6, `${course.number}`);
+        });
+    });
+
+    async function settled(): Promise<void> {
+        let [last, since] = [await signs.look(), Date.now()];
+        while (Date.now() - since < SETTLED_MS) {
+            await rest();
+            const now = await signs.look();
+            if (now !== last) [last, since] = [now, Date.now()];
+        }
+    }
+});
+
+function rest(): Promise<void> {
+    return new Promise((resolve) => setTimeout(resolve, 4));
+}

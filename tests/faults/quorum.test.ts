@@ -1,0 +1,130 @@
+import assert from "node:assert/strict";
+
+import type { EtcdClusterArgs } from "../../components";
+import { releaseArchive } from "../../lab/release";
+import { diagnoseFailures } from "../integration/diagnose";
+import { hasPrinted } from "../integration/moments";
+import { FaultBed } from "./faultBed";
+
+describe("fault: members that are gone, and runs that meet", () => {
+    const cluster = "quorum";
+    const all = ["a", "b", "c"];
+    let site: FaultBed;
+
+    before(async () => {
+        site = await FaultBed.open(cluster, "10.107.5", 4);
+        await site.mustUp(all);
+    });
+
+    after(() => site?.close());
+
+    diagnoseFailures(() => site?.bed.lab);
+
+    it("two runs of one stack at once: the engine lets one work and tells the other to wait", async () => {
+        const [one, two] = [site.project.startUp(site.declared(all)), site.project.startUp(site.declared(all))];
+        const runs = await Promise.all([one.finished, two.finished]);
+        const failed = runs.filter(({ code }) => code !== 0);
+        assert.ok(failed.length <= 1, runs.map(({ text }) => text).join("\n"));
+        for (const { text } of failed) assert.match(text, /the stack is currently locked by 1 lock/);
+        await site.isDone(all);
+    });
+
+    it("one host of three is dead and still declared: nothing is changed, and the error says both ways out", async () => {
+        await site.work("one host is dead");
+        await site.host("c").kill();
+        const isUntouched = await site.watch(["a", "b"]);
+        const run = await site.mustRefuse(
+            all,
+            /host "c": root@10\.107\.5\.13: can't be reached: .*, or take it off the list/,
+        );
+        assert.match(run.text, /nothing was changed on any host/);
+        await isUntouched();
+    });
+
+    it("one host of three is dead and replaced by another one in the list: it is", async () => {
+        await site.work("a dead host is replaced");
+        const run = await site.converges(["a", "b", "d"]);
+        assert.match(run.text, /remove member "c"/);
+        assert.match(run.text, /host "c" \(10\.107\.5\.13\) is no member any more, but could not be cleared/);
+    });
+
+    it("the dead host comes back after it was replaced: it stays out, and is cleared", async () => {
+        await site.host("c").start();
+        await site.work("a dead host comes back");
+        await site.converges(["a", "b", "d"]);
+        assert.equal(await site.memberId("a", "c"), undefined);
+    });
+
+    it("two hosts of three are dead: nothing is changed, and the run ends in bounded time", async () => {
+        await site.work("two of three are down", 0);
+        await Promise.all([site.host("b").kill(), site.host("d").kill()]);
+        const isUntouched = await site.watch(["a"]);
+        const run = await site.mustRefuse(["a", "b", "d"], /host "b": root@10\.107\.5\.12: can't be reached/);
+        assert.ok(run.seconds < 120, `${run.seconds} s`);
+        await isUntouched();
+        const alone = await site.mustRefuse(["a"], /a quorum answers|quorum/);
+        assert.match(alone.text, /restore|force|backup/i);
+        assert.ok(alone.seconds < 120, `${alone.seconds} s`);
+        await Promise.all([site.host("b").start(), site.host("d").start()]);
+        await site.converges(["a", "b", "d"]);
+    });
+
+    it("the data of two of three is gone: nothing is founded anew, and recovery is offered and not begun", async () => {
+        await site.work("the data of two of three is gone", 0);
+        for (const name of ["b", "d"]) {
+            await site
+                .host(name)
+                .output(`systemctl stop etcd-${cluster}; mv /var/lib/etcd/${cluster} /var/lib/etcd/kept`);
+        }
+        const isUntouched = await site.watch(["a", "b", "d"]);
+        const run = await site.mustRefuse(["a", "b", "d"], /not until a quorum answers/);
+        await isUntouched();
+        assert.match(run.text, /restore|backup/i);
+        for (const name of ["b", "d"]) {
+            await site.host(name).output(`! pgrep -x etcd && ! test -e /var/lib/etcd/${cluster}/member`);
+            await site
+                .host(name)
+                .output(`rm -rf /var/lib/etcd/${cluster}; mv /var/lib/etcd/kept /var/lib/etcd/${cluster}`);
+        }
+        await site.converges(["a", "b", "d"]);
+    });
+});
+
+describe("fault: an upgrade dies half-way", () => {
+    const cluster = "upgrade";
+    let site: FaultBed;
+    let newer: Partial<EtcdClusterArgs>;
+
+    before(async () => {
+        site = await FaultBed.open(cluster, "10.107.6", 3, {}, "3.5");
+        const { version, path, sha256 } = await releaseArchive("3.6");
+        newer = { version, install: { source: "file", path, sha256 } };
+        await site.mustUp(3);
+    });
+
+    after(() => site?.close());
+
+    diagnoseFailures(() => site?.bed.lab);
+
+    async function dieAfterTheFirst(): Promise<void> {
+        const running = site.project.startUp(site.declared(3, newer));
+        assert.ok(await hasPrinted(running, /restart "[abc]" with generation/), running.printed());
+        running.kill();
+        await running.finished;
+        await site.project.cancel();
+    }
+
+    it("goes back to the minor version that most members still run, when that is declared again", async () => {
+        await site.work("an upgrade dies half-way, and is taken back");
+        await dieAfterTheFirst();
+        await site.converges(3);
+    });
+
+    it("goes on to the new one", async () => {
+        await site.work("an upgrade dies half-way");
+        await dieAfterTheFirst();
+        await site.converges(3, newer);
+        for (const name of ["a", "b", "c"])
+            assert.match(await site.etcdctl(name, "endpoint status --write-out json"), /"version":"3\.6\./);
+    });
+});
