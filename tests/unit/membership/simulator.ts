@@ -3,6 +3,7 @@ import { isDeepStrictEqual } from "node:util";
 
 import { desiredOf } from "../../../components/membership/inputs";
 import { describe, nextStep, wholePlan } from "../../../components/membership/plan";
+import type { Step } from "../../../components/membership/types";
 import { Faults } from "./model/faults";
 import { Lab, Machine, Violation, voters } from "./model/lab";
 import { observe } from "./model/observe";
@@ -12,9 +13,9 @@ import { Died, inputsOf, up, type Program, type State } from "./model/run";
 /** How a life went. */
 export interface Life {
     readonly seed: number;
-    readonly story: readonly string[];
     readonly runs: number;
-    readonly steps: number;
+    /** How often each kind of step was taken. */
+    readonly steps: ReadonlyMap<Step["kind"], number>;
     readonly faults: number;
     readonly deaths: number;
 }
@@ -50,7 +51,7 @@ class LifeOf {
     private state: State = {};
     private program: Program;
     private runs = 0;
-    private steps = 0;
+    private readonly steps = new Map<Step["kind"], number>();
     private deaths = 0;
     private hasDied = false;
 
@@ -75,7 +76,7 @@ class LifeOf {
         }
         this.end();
         const { lab, runs, steps, deaths } = this;
-        return { seed: this.seed, story: lab.story, runs, steps, faults: lab.faults, deaths };
+        return { seed: this.seed, runs, steps, faults: lab.faults, deaths };
     }
 
     private list(): readonly Machine[] {
@@ -145,7 +146,7 @@ class LifeOf {
         // A run that ends before it has looked at a host keeps nothing, as one that dies does.
         this.hasDied = error === "died" || (this.hasDied && state === this.state);
         this.state = state;
-        this.steps += steps.length;
+        for (const { kind } of steps) this.steps.set(kind, (this.steps.get(kind) ?? 0) + 1);
         this.lab.tell(error === undefined ? "done" : `ended: ${error}`);
         return error;
     }

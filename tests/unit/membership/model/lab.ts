@@ -101,28 +101,31 @@ export class Lab {
     readonly revisions: Revision[] = [];
     /** How often something happened that no run did. */
     faults = 0;
-    readonly story: string[] = [];
+    private readonly told: { readonly at: number; readonly line: string }[] = [];
     private memberCount = 0;
 
     constructor(
         readonly machines: readonly Machine[],
         readonly random: Random,
-        /** The hosts that a run knows, for which nothing may be founded twice. */
-        public known: ReadonlySet<Machine> = new Set(),
     ) {}
 
     tell(line: string): void {
-        this.story.push(`${(this.now / 1000).toFixed(2)} ${line}`);
+        this.told.push({ at: this.now, line });
+    }
+
+    get story(): readonly string[] {
+        return this.told.map(({ at, line }) => `${(at / 1000).toFixed(2)} ${line}`);
     }
 
     revisionOf(generation: string): Revision {
-        const revision = this.revisions[Number(generation.split("-r")[1])];
+        const revision = this.revisions[Number(generation.slice(generation.indexOf("-r") + 2))];
         if (!revision) throw new Error(`there is no generation ${generation}`);
         return revision;
     }
 
     machineOf(member: MemberModel): Machine | undefined {
-        return this.machines.find((machine) => machine.data?.memberId === member.id);
+        for (const machine of this.machines) if (machine.data?.memberId === member.id) return machine;
+        return undefined;
     }
 
     /** The cluster that a machine's data belongs to, while it is a member. */
@@ -286,8 +289,8 @@ export class Lab {
     }
 
     private found(machine: Machine, service: Service): void {
-        const rival = [...this.known].find((other) => other !== machine && other.data);
-        if (rival) throw new Violation(`${machine.name} founds a cluster, and ${rival.name} has data of one`);
+        const [elder] = this.clusters;
+        if (elder) throw new Violation(`${machine.name} founds a cluster, and ${elder.id} existed before`);
         const member = { ...this.newMember(machine, false), wasStarted: true };
         const cluster: ClusterModel = {
             id: `cluster-${this.clusters.length + 1}`,

@@ -23,11 +23,9 @@ export function observe(lab: Lab, wanted: Desired): Observation {
 
 /** A new look at some hosts; the others are as they were seen before. etcd is asked anew in any case. */
 export function refresh(lab: Lab, wanted: Desired, before: Observation, keys: readonly string[]): Observation {
-    const looks = keys.map((key) => [key, look(machineAt(lab, wanted, key), key, lab)] as const);
-    const merged = { ...before.hosts, ...Object.fromEntries(looks) };
-    const hosts = Object.fromEntries(
-        Object.entries(merged).map(([key, seen]) => [key, ask(lab, machineAt(lab, wanted, key), seen)]),
-    );
+    const hosts: Record<string, HostSeen> = { ...before.hosts };
+    for (const key of keys) hosts[key] = look(machineAt(lab, wanted, key), key, lab);
+    for (const key in hosts) hosts[key] = ask(lab, machineAt(lab, wanted, key), hosts[key]!);
     const answering = cluster(lab, wanted, hosts);
     return { hosts: withPeers(lab, wanted, hosts, answering?.leaderId), cluster: answering };
 }
@@ -36,11 +34,22 @@ export function allHosts(wanted: Desired): readonly WantedHost[] {
     return [...wanted.hosts, ...wanted.retired];
 }
 
+const machinesOf = new WeakMap<Desired, ReadonlyMap<string, Machine>>();
+
 export function machineAt(lab: Lab, wanted: Desired, key: string): Machine {
-    const host = allHosts(wanted).find((candidate) => candidate.key === key);
-    const machine = lab.machines.find(({ address }) => address === host?.address);
+    const known = machinesOf.get(wanted) ?? machinesByKey(lab, wanted);
+    const machine = known.get(key);
     if (!machine) throw new Error(`nothing is known of host ${key}`);
     return machine;
+}
+
+function machinesByKey(lab: Lab, wanted: Desired): ReadonlyMap<string, Machine> {
+    const found = allHosts(wanted).map(
+        (host) => [host.key, lab.machines.find(({ address }) => address === host.address)!] as const,
+    );
+    const map = new Map(found);
+    machinesOf.set(wanted, map);
+    return map;
 }
 
 function look(machine: Machine, key: string, lab: Lab): HostSeen {
@@ -79,6 +88,7 @@ function unitState({ hasUnit, service }: Machine): HostSeen["unit"] {
 function ask(lab: Lab, machine: Machine, seen: HostSeen): HostSeen {
     const isAsked = seen.unit === "active" && machine.isReachable && lab.answers(machine);
     const answer = isAsked ? status(lab, machine) : undefined;
+    if (answer === undefined && seen.status === undefined && !seen.servesPeers) return seen;
     return { ...seen, status: answer, servesPeers: answer !== undefined };
 }
 
@@ -94,12 +104,15 @@ function withPeers(
     );
     if (leaderKey === undefined) return hosts;
     const leader = machineAt(lab, wanted, leaderKey);
-    const serving = Object.entries(hosts).map(([key, seen]) => {
+    const silent = Object.keys(hosts).filter((key) => isUp(hosts[key]!) && !hosts[key]!.status);
+    if (silent.length === 0) return hosts;
+    const heard = { ...hosts };
+    for (const key of silent) {
         const machine = machineAt(lab, wanted, key);
-        const isHeard = lab.memberOn(machine) !== undefined && lab.areConnected(leader, machine);
-        return [key, isUp(seen) && !seen.status ? { ...seen, servesPeers: isHeard } : seen];
-    });
-    return Object.fromEntries(serving);
+        const servesPeers = lab.memberOn(machine) !== undefined && lab.areConnected(leader, machine);
+        heard[key] = { ...hosts[key]!, servesPeers };
+    }
+    return heard;
 }
 
 function status(lab: Lab, machine: Machine): MemberStatus | undefined {

@@ -55,6 +55,9 @@ const unanswered: ReadonlySet<string> = new Set(["timeout", "unavailable"]);
 
 const ATTEMPTS = 3;
 
+/** Between two looks of one wait, in milliseconds. */
+const LONGEST_PAUSE = 4000;
+
 export function up(
     lab: Lab,
     program: Program,
@@ -64,7 +67,6 @@ export function up(
 ): Outcome {
     const news = inputsOf(lab, program);
     const wanted = desiredOf(state, news);
-    lab.known = new Set([...wanted.hosts, ...wanted.retired].map(({ key }) => machineAt(lab, wanted, key)));
     const unstaged = stage(program);
     if (unstaged) return { state, error: `${unstaged.name} can't be staged`, steps: [] };
     const run = new Run(lab, wanted, state.clusterId, meanwhile, onStep);
@@ -105,7 +107,8 @@ export function inputsOf(lab: Lab, { machines, revision, allowEvenSize }: Progra
         firewall: true,
         deleteDataOnDestroy: false,
         access: "ssh",
-        timeouts: { healthSeconds: 30, syncSeconds: 120, changeSeconds: 60, lockSeconds: 60, commandSeconds: 60 },
+        // Longer than anything of the model takes, and no longer: a wait that fails costs a look for each second.
+        timeouts: { healthSeconds: 12, syncSeconds: 15, changeSeconds: 12, lockSeconds: 60, commandSeconds: 60 },
         credentials: { ca: "", cert: "", key: "" },
         stack: "lab",
     };
@@ -179,7 +182,7 @@ class Run {
             step.kind === "promote" ? this.wanted.timeouts.syncSeconds : this.wanted.timeouts.changeSeconds;
         const deadline = this.lab.now + patience * 1000;
         let seen = first;
-        for (;;) {
+        for (let pause = 500; ; pause = Math.min(pause * 2, LONGEST_PAUSE)) {
             const hosts = this.act(seen, step);
             if (hosts) {
                 this.lab.tell(name);
@@ -189,7 +192,7 @@ class Run {
                 return after;
             }
             if (this.lab.now > deadline) throw new Stopped(`${name}: etcd still refuses it`);
-            this.lab.advance(500);
+            this.lab.advance(pause);
             seen = this.refresh(seen, []);
             const verdict = nextStep(seen, this.wanted);
             if (verdict.verdict !== "step" || describe(verdict.step) !== name) return seen;
@@ -238,14 +241,14 @@ class Run {
         while (!machine.service?.isReady) {
             if (this.lab.now > deadline) throw new ScriptFailed(`${key}: etcd is not ready`);
             this.meanwhile();
-            this.lab.advance(250);
+            this.lab.advance(500);
         }
     }
 
     private wait(first: Observation, wait: Extract<Verdict, { verdict: "wait" }>): Observation {
         const deadline = this.lab.now + wait.deadlineSeconds * 1000;
         let seen = first;
-        for (let pause = 20; ; pause = Math.min(pause * 2, 1000)) {
+        for (let pause = 40; ; pause = Math.min(pause * 2, LONGEST_PAUSE)) {
             this.lab.advance(pause);
             seen = this.refresh(seen, wait.hosts);
             const verdict = nextStep(seen, this.wanted);

@@ -1,0 +1,169 @@
+import assert from "node:assert/strict";
+
+import { ModelOfEtcd, type Answer, type Subject } from "./etcdRulesSubject";
+import { RealEtcd } from "./etcdRulesReal";
+
+const names = "abcde";
+
+/** The model says for certain what real etcd says too: each rule is tried on both. */
+const subjects: Readonly<Record<string, () => Promise<Subject>>> = {
+    "the simulator's model": () => Promise.resolve(new ModelOfEtcd(names)),
+    "etcd 3.6": () => RealEtcd.open("3.6", names),
+};
+
+/** Waits, for seconds of the subject's own time. */
+async function until(subject: Subject, what: string, check: () => boolean | Promise<boolean>): Promise<void> {
+    const deadline = subject.now + 60_000;
+    while (!(await check())) {
+        if (subject.now > deadline) throw new Error(`not within 60 s with ${subject.name}: ${what}`);
+        await subject.pass();
+    }
+}
+
+/** Asks again while etcd gives an answer that time heals. @returns what it said before it agreed, each answer once */
+async function insist(subject: Subject, what: string, ask: () => Answer): Promise<readonly Answer[]> {
+    const refusals = new Set<Answer>();
+    await until(subject, what, () => {
+        const answer = ask();
+        if (answer !== "ok") refusals.add(answer);
+        return answer === "ok";
+    });
+    return [...refusals];
+}
+
+/** A cluster of voters, grown one by one. */
+async function grown(subject: Subject, voters: string, limits: readonly (number | undefined)[]): Promise<void> {
+    const [first, ...others] = voters;
+    subject.start(first!, first!, "new", limits[0]);
+    await until(subject, `${first} answers`, () => subject.isNamed(first!, first!));
+    for (const [index, name] of others.entries()) {
+        await insist(subject, `add ${name}`, () => subject.add(first!, name));
+        subject.start(name, voters.slice(0, index + 2), "existing", limits[index + 1]);
+        await until(subject, `${name} is named`, () => subject.isNamed(first!, name));
+        await insist(subject, `promote ${name}`, () => subject.promote(first!, name));
+    }
+}
+
+for (const [called, open] of Object.entries(subjects)) {
+    describe(`the rules of membership, as ${called} has them`, () => {
+        let subject: Subject;
+
+        beforeEach(async () => {
+            subject = await open();
+        });
+
+        afterEach(async () => {
+            await subject?.close();
+        });
+
+        it("take a peer URL once, and no more learners than the limit", async () => {
+            await grown(subject, "a", [2]);
+            assert.equal(subject.add("a", "b"), "ok");
+            assert.equal(subject.add("a", "b"), "peer-url-exists");
+            assert.equal(subject.add("a", "c"), "ok");
+            assert.equal(subject.add("a", "d"), "too-many-learners");
+            assert.deepEqual(subject.list("a"), ["a votes", "b learns", "c learns"]);
+            assert.equal(subject.remove("a", "c"), "ok");
+            assert.equal(subject.remove("a", "c"), "member-not-found");
+        });
+
+        it("let nobody join who was told another number of members", async () => {
+            await grown(subject, "a", [2]);
+            assert.equal(subject.add("a", "b"), "ok");
+            assert.equal(subject.add("a", "c"), "ok");
+            subject.start("b", "ab", "existing", 2);
+            await until(subject, "b gives up", () => subject.isOut("b"));
+            assert.equal(subject.hasData("b"), false);
+            subject.start("b", "abc", "existing", 2);
+            await until(subject, "b joins", () => subject.hasData("b"));
+        });
+
+        it("promote a learner that is in sync, once; and only voters lead", async () => {
+            await grown(subject, "a", [2]);
+            assert.equal(subject.add("a", "b"), "ok");
+            assert.equal(subject.promote("a", "b"), "not-in-sync");
+            assert.equal(subject.moveLeader("a", "b"), "bad-transferee");
+            subject.start("b", "ab", "existing", 2);
+            const refusals = await insist(subject, "promote b", () => subject.promote("a", "b"));
+            assert.deepEqual(
+                refusals.filter((answer) => answer !== "not-in-sync"),
+                [],
+            );
+            assert.equal(subject.promote("a", "b"), "not-learner");
+            await until(subject, "b is named", () => subject.isNamed("a", "b"));
+            assert.equal(subject.moveLeader("a", "b"), "ok");
+            assert.deepEqual(subject.list("b"), ["a votes", "b votes"]);
+        });
+
+        it("add nobody before each voter has been connected for 5 s", async () => {
+            await grown(subject, "a", [2]);
+            assert.equal(subject.add("a", "b"), "ok");
+            const began = subject.now;
+            subject.start("b", "ab", "existing", 2);
+            await insist(subject, "promote b", () => subject.promote("a", "b"));
+            const refusals = await insist(subject, "add c", () => subject.add("a", "c"));
+            assert.deepEqual(refusals, ["unhealthy-cluster"]);
+            const seconds = (subject.now - began) / 1000;
+            assert.ok(seconds >= 5 && seconds < 15, `c was added ${seconds} s after b was started`);
+        });
+
+        it("keep the voters that a quorum needs, let the dead go, and take nobody while one is down", async () => {
+            await grown(subject, "abc", [2, 2, 2]);
+            await until(subject, "a hears c", () => subject.hears("a", "c"));
+            await subject.stop("c");
+            await until(subject, "a hears c no more", async () => !(await subject.hears("a", "c")));
+            assert.equal(subject.add("a", "d"), "unhealthy-cluster");
+            assert.equal(subject.remove("a", "b"), "unhealthy-cluster");
+            assert.equal(subject.remove("a", "c"), "ok");
+            assert.deepEqual(subject.list("a"), ["a votes", "b votes"]);
+            subject.restart("c");
+            await until(subject, "c, which was removed, ends", () => subject.isOut("c"));
+        });
+
+        it("count as started who made its name known", async () => {
+            await grown(subject, "ab", [2, 2]);
+            await insist(subject, "add d", () => subject.add("a", "d"));
+            assert.equal(subject.remove("a", "d"), "ok");
+            assert.equal(subject.addVoter("a", "c"), "ok");
+            assert.equal(subject.remove("a", "b"), "not-enough-started");
+            assert.equal(subject.add("a", "d"), "unhealthy-cluster");
+            assert.equal(subject.remove("a", "c"), "ok");
+        });
+    });
+}
+
+describe("the limit of learners", () => {
+    for (const version of ["3.5", "3.7"]) {
+        it(`is ${version === "3.5" ? "one, which nothing changes" : "the one that is set"}, with etcd ${version}`, async () => {
+            const limit = version === "3.5" ? undefined : 2;
+            for (const subject of [new ModelOfEtcd(names), await RealEtcd.open(version, names)]) {
+                try {
+                    await grown(subject, "a", [limit]);
+                    assert.equal(subject.add("a", "b"), "ok", subject.name);
+                    assert.equal(subject.add("a", "c"), limit === 2 ? "ok" : "too-many-learners", subject.name);
+                    assert.equal(subject.add("a", "d"), "too-many-learners", subject.name);
+                } finally {
+                    await subject.close();
+                }
+            }
+        });
+    }
+
+    it("parts the members' lists where they differ in it, which the model holds against the plan", async () => {
+        const model = new ModelOfEtcd(names);
+        await grown(model, "ab", [1, 3]);
+        await insist(model, "add c", () => model.add("a", "c"));
+        assert.equal(model.add("a", "d"), "parts");
+        const real = await RealEtcd.open("3.6", names);
+        try {
+            await grown(real, "ab", [1, 3]);
+            await insist(real, "add c", () => real.add("a", "c"));
+            real.add("a", "d");
+            await until(real, "b takes d", () => real.list("b").includes("d learns"));
+            assert.deepEqual(real.list("a"), ["a votes", "b votes", "c learns"]);
+            assert.deepEqual(real.list("b"), ["a votes", "b votes", "c learns", "d learns"]);
+        } finally {
+            await real.close();
+        }
+    });
+});

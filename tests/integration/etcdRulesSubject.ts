@@ -1,0 +1,152 @@
+/** What is asked of the simulator's model of etcd, and of real etcd, to compare their answers. */
+import type { EtcdErrorCode } from "../../components/remote/errors";
+import { Endpoint, EtcdRefusal } from "../unit/membership/model/etcd";
+import { Lab, Machine, Violation, type ClusterModel, type MemberModel } from "../unit/membership/model/lab";
+import { Random } from "../unit/membership/model/random";
+
+/** Etcd's answer to a call; "parts" where each member would answer for itself. */
+export type Answer = "ok" | "parts" | EtcdErrorCode;
+
+export interface Subject {
+    readonly name: string;
+    /** In milliseconds. */
+    readonly now: number;
+    pass(): Promise<void>;
+    /** A first start. @param told the members that it is told of */
+    start(name: string, told: string, state: "new" | "existing", maxLearners: number | undefined): void;
+    /** With what is there. */
+    restart(name: string): void;
+    stop(name: string): Promise<void>;
+    hasData(name: string): boolean;
+    /** Its etcd was started, and runs no more. */
+    isOut(name: string): boolean;
+    /** It made its name known. */
+    isNamed(via: string, name: string): boolean;
+    /** The one is connected to the other. */
+    hears(via: string, name: string): boolean | Promise<boolean>;
+    add(via: string, name: string): Answer;
+    /** What the package never does: a voter that was never a learner. */
+    addVoter(via: string, name: string): Answer;
+    promote(via: string, name: string): Answer;
+    remove(via: string, name: string): Answer;
+    moveLeader(via: string, name: string): Answer;
+    /** As that member knows it. */
+    list(via: string): readonly string[];
+    close(): Promise<void>;
+}
+
+export class ModelOfEtcd implements Subject {
+    readonly name = "the model";
+    private readonly lab: Lab;
+
+    constructor(names: string, seed = 1) {
+        const machines = [...names].map((name, index) => new Machine(name, `10.0.0.${index + 1}`));
+        this.lab = new Lab(machines, new Random(seed));
+        for (const machine of machines) machine.peers = machines.map(({ address }) => address);
+    }
+
+    get now(): number {
+        return this.lab.now;
+    }
+
+    pass(): Promise<void> {
+        this.lab.advance(50);
+        return Promise.resolve();
+    }
+
+    start(name: string, told: string, state: "new" | "existing", maxLearners: number | undefined): void {
+        this.lab.revisions.push({ health: "fine", maxLearners });
+        const urls = [...told].map((other) => `${other}=${this.machine(other).peerUrl}`);
+        Object.assign(this.machine(name), {
+            hasUnit: true,
+            mayStartEmpty: true,
+            current: `${name}-r${this.lab.revisions.length - 1}`,
+            told: { initialCluster: urls.join(","), state },
+        });
+        this.restart(name);
+    }
+
+    restart(name: string): void {
+        this.lab.start(this.machine(name));
+    }
+
+    stop(name: string): Promise<void> {
+        this.machine(name).service = undefined;
+        return this.pass();
+    }
+
+    hasData(name: string): boolean {
+        return this.machine(name).data !== undefined;
+    }
+
+    isOut(name: string): boolean {
+        const { service } = this.machine(name);
+        return service === undefined || service.phase === "failing";
+    }
+
+    isNamed(_via: string, name: string): boolean {
+        return this.lab.clusters.some(({ members }) => members.some((member) => member.name === name));
+    }
+
+    hears(via: string, name: string): boolean {
+        return this.lab.areConnected(this.machine(via), this.machine(name));
+    }
+
+    add(via: string, name: string): Answer {
+        return this.ask(via, (endpoint) => endpoint.addLearner(this.machine(name).peerUrl));
+    }
+
+    addVoter(_via: string, name: string): Answer {
+        this.cluster.members.push(this.lab.newMember(this.machine(name), false));
+        return "ok";
+    }
+
+    promote(via: string, name: string): Answer {
+        return this.ask(via, (endpoint) => endpoint.promote(this.id(name)));
+    }
+
+    remove(via: string, name: string): Answer {
+        return this.ask(via, (endpoint) => endpoint.remove(this.id(name)));
+    }
+
+    moveLeader(via: string, name: string): Answer {
+        return this.ask(via, (endpoint) => endpoint.moveLeader(this.id(name)));
+    }
+
+    list(): readonly string[] {
+        const nameOf = ({ peerUrl }: MemberModel): string =>
+            this.lab.machines.find((machine) => machine.peerUrl === peerUrl)!.name;
+        return this.cluster.members.map((one) => `${nameOf(one)}${one.isLearner ? " learns" : " votes"}`).sort();
+    }
+
+    close(): Promise<void> {
+        return Promise.resolve();
+    }
+
+    private get cluster(): ClusterModel {
+        return this.lab.clusters[0]!;
+    }
+
+    private machine(name: string): Machine {
+        return this.lab.machines.find((machine) => machine.name === name)!;
+    }
+
+    private readonly ids = new Map<string, string>();
+
+    private id(name: string): string {
+        const member = this.cluster.members.find(({ peerUrl }) => peerUrl === this.machine(name).peerUrl);
+        if (member) this.ids.set(name, member.id);
+        return this.ids.get(name)!;
+    }
+
+    private ask(via: string, call: (endpoint: Endpoint) => void): Answer {
+        try {
+            call(new Endpoint(this.lab, this.machine(via)));
+            return "ok";
+        } catch (error) {
+            if (error instanceof EtcdRefusal) return error.code;
+            if (error instanceof Violation) return "parts";
+            throw error;
+        }
+    }
+}
