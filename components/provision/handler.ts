@@ -8,6 +8,7 @@ import { inheritance } from "../adoption/takeover";
 import { clearLocked } from "../membership/clear";
 import { loginCommand } from "../membership/errors";
 import { giveBackLock, keepLock, type LockedWork } from "../membership/locked";
+import { isRemoteError } from "../remote/errors";
 import { isSame, isUnknown } from "../stateValues";
 import type { ProvisionArgs, ProvisionInputs, ProvisionState } from "./inputs";
 import { install } from "./install";
@@ -122,7 +123,8 @@ function refuse(looks: Looks): void {
 
 async function lockAll(inputs: ProvisionInputs): Promise<void> {
     await keepLock(lockedWork(inputs)).catch((error: Error) => {
-        throw new Error([error.message, UNCHANGED].join("\n"));
+        const next = isRemoteError(error, "lock-held") ? "pulumi up, when that run has ended" : "pulumi up";
+        throw new Error([error.message, UNCHANGED, `next: ${next}`].join("\n"));
     });
 }
 

@@ -5,13 +5,12 @@ import { join } from "node:path";
 
 import type { EtcdClusterArgs, EtcdHostArgs, InstallSource, SshArgs } from "../../components";
 import { succeed } from "../../lab/command";
-import { foretoldBy, refusalOf } from "./diagnostics";
+import { foretoldBy, refusalOf, UNCHANGED } from "./diagnostics";
 import { openBed, startTimes, type Bed } from "./fixture";
 import { Project, type Run } from "./project";
 import { watchHosts } from "./untouched";
 
 const cluster = "bad";
-const UNCHANGED = "nothing was changed on any host";
 
 describe("bad input", () => {
     let bed: Bed;
