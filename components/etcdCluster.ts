@@ -1,7 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 
 import type { EtcdClusterArgs, EtcdHostArgs, TimeoutArgs } from "./args";
-import { bundle } from "./adoption/authorities";
+import { bundle, unlessNobody, type Authorities } from "./adoption/authorities";
 import { claimPlaces, type Claim } from "./claims";
 import { ClusterCertificates, type ClientCertificate } from "./certificates";
 import { sshTarget } from "./connection";
@@ -49,7 +49,7 @@ export class EtcdCluster extends pulumi.ComponentResource {
         const trusting = (own: ClientCertificate): ClientCertificate => ({
             ...own,
             ca: pulumi
-                .all([own.ca, provision.inherited])
+                .all([own.ca, inheritedBy(provision)])
                 .apply(([ca, inherited]) => (inherited ? bundle(ca, inherited.clientCa) : ca)),
         });
         this.clientCertificates = Object.fromEntries(
@@ -137,7 +137,7 @@ export class EtcdCluster extends pulumi.ComponentResource {
                         settings: hostSettings(cluster, host),
                         ssh: resolveSsh(cluster.args.ssh, host),
                         certificates: certificates.hosts[host.name]!,
-                        inherited: provision.inherited,
+                        inherited: inheritedBy(provision),
                         owner: provision.owner,
                         triggers: [provision.incarnations.apply((all) => all[host.name] ?? "")],
                     },
@@ -176,7 +176,7 @@ export class EtcdCluster extends pulumi.ComponentResource {
                 access: args.access ?? "ssh",
                 timeouts,
                 credentials: certificates.operator,
-                inherited: provision.inherited,
+                inherited: inheritedBy(provision),
             },
             { parent: this, dependsOn: [provision, ...hosts] },
         );
@@ -199,6 +199,11 @@ interface Settled {
     readonly maxLearners: number;
     readonly timeouts: Timeouts;
     readonly ports: (host: EtcdHostArgs) => { readonly peerPort: number; readonly clientPort: number };
+}
+
+/** Whom the cluster trusted before, while it is taken over. */
+function inheritedBy(provision: EtcdProvision): pulumi.Output<Authorities | undefined> {
+    return provision.inherited.apply(unlessNobody);
 }
 
 function settle(name: string, args: EtcdClusterArgs): Settled {

@@ -6,6 +6,13 @@ export interface Authorities {
     readonly peerCa: string;
 }
 
+/** Said in so many words: in a preview, what a resource does not say counts as not known yet. */
+export const NOBODY: Authorities = { clientCa: "", peerCa: "" };
+
+export function unlessNobody(authorities: Authorities | undefined): Authorities | undefined {
+    return authorities?.clientCa ? authorities : undefined;
+}
+
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
 
 /** All certificates of some PEM texts, each once, in the order in which they come. */

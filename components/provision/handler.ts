@@ -4,6 +4,7 @@ import { keepCompiled } from "../compileCache";
 import { randomUUID } from "node:crypto";
 
 import { endWithEngine } from "../engineLife";
+import { NOBODY, unlessNobody } from "../adoption/authorities";
 import { inheritance } from "../adoption/takeover";
 import { clearLocked } from "../membership/clear";
 import { loginCommand } from "../membership/errors";
@@ -32,13 +33,13 @@ export async function check(
     const before = olds.incarnations ?? {};
     const incarnations = Object.fromEntries(news.hosts.map(({ name }) => [name, before[name] ?? "1"]));
     const looks = await lookIfKnown(news);
-    const inherited = news.adopt ? (olds.inherited ?? inheritance(news, looks?.hosts ?? [])) : undefined;
+    const inherited = news.adopt && (unlessNobody(olds.inherited) ?? inheritance(news, looks?.hosts ?? []));
     for (const { host } of looks?.hosts.filter(hasDrifted) ?? []) {
         if (before[host.name] !== undefined) incarnations[host.name] = String(Number(before[host.name]) + 1);
     }
     if (looks?.problems.length === 0) beginPreflight(news, looks, tuning);
     if (isPreview) await tellPreflight(news.cluster);
-    const inputs = { ...news, incarnations, ...(inherited && { inherited }) };
+    const inputs = { ...news, incarnations, inherited: inherited ?? NOBODY };
     if (isPreview && looks) {
         tellDrifts(inputs, looks);
         foretell(news, looks);

@@ -37,7 +37,7 @@ export interface ProvisionInputs {
     readonly incarnations?: Readonly<Record<string, string>>;
     /** Take over what this state does not know. @default undefined: what is there is left alone */
     readonly adopt?: TakeoverInputs;
-    /** What a cluster that is taken over trusted before: found on its hosts, and kept for as long as `adopt` is set. Settled by check. */
+    /** What a cluster that is taken over trusted before: found on its hosts, and kept for as long as `adopt` is set; nobody otherwise. Settled by check. */
     readonly inherited?: Authorities;
     /** Made at random with the resource: by it hosts tell this stack's state from another's. Settled by check. */
     readonly owner?: string;

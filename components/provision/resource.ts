@@ -13,8 +13,8 @@ import type { ProvisionArgs } from "./inputs";
 export class EtcdProvision extends DynamicResource {
     /** By host name: a mark that a host loses with its disk, so that a host which was rebuilt gets its files again. */
     declare readonly incarnations: pulumi.Output<Readonly<Record<string, string>>>;
-    /** What the cluster trusted before, while it is taken over. */
-    declare readonly inherited: pulumi.Output<Authorities | undefined>;
+    /** What the cluster trusted before, while it is taken over; nobody otherwise. */
+    declare readonly inherited: pulumi.Output<Authorities>;
     /** Of this state of this stack alone. */
     declare readonly owner: pulumi.Output<string>;
 

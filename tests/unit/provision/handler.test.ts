@@ -43,4 +43,9 @@ describe("hosts whose login is not known yet", () => {
         const { inputs } = await check({}, args);
         assert.ok(!("isPreview" in inputs));
     });
+
+    it("say whom their cluster trusted before, if it is nobody too: a preview would take silence for not known yet", async () => {
+        const { inputs } = await check({}, args);
+        assert.deepEqual(inputs.inherited, { clientCa: "", peerCa: "" });
+    });
 });
