@@ -203,6 +203,17 @@ export function lastLogLines(paths: HostPaths, lines: number): string {
     return `journalctl --unit ${paths.unit}.service --since -15min --output cat --no-pager 2>/dev/null | tail -n ${lines}`;
 }
 
+/**
+ * What etcd says of a write-ahead log whose records are not what was written, when it does not start for it: errors of its log package and
+ * of the decoder (etcd server/storage/wal: wal.go, decoder.go, walpb/record.pb.go), under the words with which a start fails ("discovery
+ * failed" up to 3.5), and the panics of Raft about a log that ends too early. "unexpected EOF" is none: etcd cuts such an end off by itself.
+ */
+export const DAMAGE = [
+    "crc mismatch",
+    "(bootstrap failed|discovery failed|cannot be repaired|unmarshal protobuf message failed).*(proto: |wal: |max entry size limit exceeded|unexpected block type)",
+    "is out of range \\[(lastIndex|[0-9]+, )",
+].join("|");
+
 /** One look at a host: lines of \`key=value\`, then two files, each line of theirs after its name. */
 export function look(paths: HostPaths): string {
     const data = shellQuote(`${paths.dataDir}/member/wal`);
@@ -212,9 +223,8 @@ echo "$shown"
 case $shown in
 *ActiveState=active*) ;;
 *)
-    # The words of etcd's log package for records that are not what was written (etcd server/storage/wal: ErrCRCMismatch).
     journalctl --quiet --no-pager --output cat --lines 200 "_SYSTEMD_INVOCATION_ID=$(echo "$shown" | sed -n 's/^InvocationID=//p')" 2>/dev/null |
-        grep -q 'crc mismatch' && echo damaged=yes
+        grep -qE ${shellQuote(DAMAGE)} && echo damaged=yes
     ;;
 esac
 [ -L /etc/systemd/system/multi-user.target.wants/${paths.unit}.service ] && echo enabled=yes

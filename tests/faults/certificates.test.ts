@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 
 import { diagnoseFailures } from "../integration/diagnose";
 import { eventually } from "../integration/fixture";
-import { FaultBed } from "./faultBed";
+import { FaultBed, renewAfterFailures } from "./faultBed";
 
 describe("fault: certificates and clocks that are wrong", () => {
     const cluster = "certs";
@@ -18,6 +18,10 @@ describe("fault: certificates and clocks that are wrong", () => {
     after(() => site?.close());
 
     diagnoseFailures(() => site?.bed.lab);
+    renewAfterFailures(
+        () => site,
+        () => site.mustUp(3),
+    );
 
     /** The stack's own keys, as whoever holds its passphrase can read them. */
     async function authorities(): Promise<Readonly<Record<string, { readonly cert: string; readonly key: string }>>> {

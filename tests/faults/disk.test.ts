@@ -4,7 +4,9 @@ import { Etcd3 } from "etcd3";
 
 import { diagnoseFailures } from "../integration/diagnose";
 import { etcdctlCommand, eventually } from "../integration/fixture";
-import { FaultBed } from "./faultBed";
+import { FaultBed, renewAfterFailures } from "./faultBed";
+import { rootOf } from "./signs";
+import { flipBit, type Where } from "./writeAheadLog";
 
 /** Filled within seconds, and large enough for the clients. */
 const QUOTA_BYTES = 48 * 1024 * 1024;
@@ -17,10 +19,14 @@ describe("fault: what can happen to a member's disk and database", () => {
 
     before(async () => {
         site = await FaultBed.open(cluster, "10.107.3", 3, { tuning: { quotaBackendBytes: QUOTA_BYTES } });
+        await prepare();
+    });
+
+    async function prepare(): Promise<void> {
         // A disk of its own for the data: enough for what the preflight asks for, and soon full.
         await site.host("c").output(`mkdir -p ${dataDir} && mount -t tmpfs -o size=600m,mode=700 none ${dataDir}`);
         await site.mustUp(3);
-    });
+    }
 
     /** What an operator types against NOSPACE. */
     async function makeRoom(): Promise<void> {
@@ -53,6 +59,7 @@ describe("fault: what can happen to a member's disk and database", () => {
     after(() => site?.close());
 
     diagnoseFailures(() => site?.bed.lab);
+    renewAfterFailures(() => site, prepare);
 
     it("a full data directory stops its member alone; the run says whose and why, and room is all it takes", async () => {
         const c = site.host("c");
@@ -80,25 +87,28 @@ describe("fault: what can happen to a member's disk and database", () => {
         await site.converges(3);
     });
 
-    it("a flipped bit in one member's write-ahead log: it is removed, its data set aside, and it joins anew", async () => {
-        const b = site.host("b");
-        const old = await site.memberId("a", "b");
-        await site.work("a bit of a write-ahead log flips");
-        await b.output(`systemctl stop etcd-${cluster}`);
-        await b.output(`
-            cd ${dataDir}/member/wal && file=$(ls *.wal | tail -n 1) &&
-            byte=$(od -An -tu1 -j 3000 -N 1 "$file") &&
-            printf "\\$(printf %o $((byte ^ 4)))" | dd of="$file" bs=1 seek=3000 conv=notrunc status=none`);
-        await b.output(`systemctl start --no-block etcd-${cluster}`);
-        await eventually("etcd finds the damage", 30, async () => {
-            assert.match(await b.journal(`etcd-${cluster}`), /crc mismatch/);
+    const flips: readonly (readonly [Where, string, RegExp])[] = [
+        ["data", "in what a record holds", /crc mismatch/],
+        ["form", "in a record's form", /proto: /],
+    ];
+    for (const [where, what, words] of flips) {
+        it(`a flipped bit in one member's write-ahead log, ${what}: it is removed, its data set aside, and it joins anew`, async () => {
+            const b = site.host("b");
+            const old = await site.memberId("a", "b");
+            await site.work(`a bit of a write-ahead log flips, ${what}`);
+            await b.output(`systemctl stop etcd-${cluster}`);
+            flipBit(`${rootOf(b, site.bed.lab)}${dataDir}/member/wal`, where);
+            await b.output(`systemctl start --no-block etcd-${cluster}`);
+            await eventually("etcd finds the damage", 30, async () => {
+                assert.match(await b.journal(`etcd-${cluster}`), words);
+            });
+            await site.progress();
+            const run = await site.converges(3);
+            assert.match(run.text, /remove member "b" \(\w+\): its write-ahead log is damaged/);
+            assert.match(run.text, /stop etcd on "b" and move its data aside/);
+            assert.notEqual(await site.memberId("a", "b"), old);
         });
-        await site.progress();
-        const run = await site.converges(3);
-        assert.match(run.text, /remove member "b"/);
-        assert.match(run.text, /stop etcd on "b" and move its data aside/);
-        assert.notEqual(await site.memberId("a", "b"), old);
-    });
+    }
 
     // The last one: it compacts the history, which clients of a later test would watch from its beginning.
     it("a full database (alarm NOSPACE) has destructive steps refused, with what to do", async () => {

@@ -29,7 +29,7 @@ export class FaultBed {
     private constructor(
         readonly cluster: string,
         readonly bed: Bed,
-        readonly project: Project,
+        public project: Project,
         private readonly machine: string,
         /** What every declaration of this bed has. */
         public always: Partial<EtcdClusterArgs>,
@@ -54,6 +54,21 @@ export class FaultBed {
         this.workload?.abandon();
         this.project.close();
         await this.bed.lab.down();
+    }
+
+    /** Hosts and a stack as new: for the tests that come after one that has failed. */
+    async renew(): Promise<void> {
+        this.workload?.abandon();
+        this.workload = undefined;
+        this.project.close();
+        await Promise.all(
+            this.bed.lab.hosts.map(async (host) => {
+                if (host.state() === "frozen") await host.thaw();
+                await host.heal();
+                await host.rebuild();
+            }),
+        );
+        this.project = await Project.open({ stack: "test" });
     }
 
     host(name: string): LabHost {
@@ -212,4 +227,14 @@ export class FaultBed {
 interface Status {
     readonly leader: number;
     readonly header: { readonly member_id: number; readonly revision: number };
+}
+
+/** What a test that failed has left is no place to begin for the others. @param prepare what the suite's tests begin with */
+export function renewAfterFailures(site: () => FaultBed | undefined, prepare: () => Promise<unknown>): void {
+    afterEach(async function () {
+        const bed = site();
+        if (this.currentTest?.state !== "failed" || !bed) return;
+        await bed.renew();
+        await prepare();
+    });
 }

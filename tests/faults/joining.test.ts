@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { diagnoseFailures } from "../integration/diagnose";
 import { voters } from "../integration/fixture";
 import { hasPrinted } from "../integration/moments";
-import { FaultBed } from "./faultBed";
+import { FaultBed, renewAfterFailures } from "./faultBed";
 import { Gate } from "./gate";
 import { Signs } from "./signs";
 
@@ -23,10 +23,15 @@ describe("fault: what can happen to who joins and who leaves", () => {
         gate = await Gate.open(jump.address, 22, LATE_MS);
         const bastion = { address: "127.0.0.1", port: gate.port, hostKey: jump.publicHostKey };
         site.always = { ssh: { ...site.bed.declare(1).ssh, bastion } };
+        await prepare();
+    });
+
+    async function prepare(): Promise<void> {
         await site.mustUp(1);
         const { operator } = (await site.project.outputs())[cluster]!;
+        signs?.close();
         signs = new Signs(site.bed.lab, cluster, { host: site.host("a"), credentials: operator });
-    });
+    }
 
     beforeEach(() => site.mustUp(1));
 
@@ -39,6 +44,7 @@ describe("fault: what can happen to who joins and who leaves", () => {
     });
 
     diagnoseFailures(() => site?.bed.lab);
+    renewAfterFailures(() => site, prepare);
 
     it("a learner whose etcd never starts is waited for in bounds and removed; the error has its host and last words", async () => {
         const c = site.host("c");

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 
 import { diagnoseFailures } from "../integration/diagnose";
 import { hasPrinted, step } from "../integration/moments";
-import { FaultBed } from "./faultBed";
+import { FaultBed, renewAfterFailures } from "./faultBed";
 
 /** A leader that dies without a word: the guide's gate. */
 const ELECTION_MS = 3000;
@@ -20,6 +20,10 @@ describe("fault: hosts that are silent, and networks that are bad", () => {
     after(() => site?.close());
 
     diagnoseFailures(() => site?.bed.lab);
+    renewAfterFailures(
+        () => site,
+        () => site.mustUp(3),
+    );
 
     const addresses = (names: readonly string[]): readonly string[] => names.map((name) => site.host(name).address);
 

@@ -4,7 +4,7 @@ import type { EtcdClusterArgs } from "../../components";
 import { releaseArchive } from "../../lab/release";
 import { diagnoseFailures } from "../integration/diagnose";
 import { hasPrinted } from "../integration/moments";
-import { FaultBed } from "./faultBed";
+import { FaultBed, renewAfterFailures } from "./faultBed";
 
 describe("fault: members that are gone, and runs that meet", () => {
     const cluster = "quorum";
@@ -19,6 +19,10 @@ describe("fault: members that are gone, and runs that meet", () => {
     after(() => site?.close());
 
     diagnoseFailures(() => site?.bed.lab);
+    renewAfterFailures(
+        () => site,
+        () => site.mustUp(all),
+    );
 
     it("two runs of one stack at once: the engine lets one work and tells the other to wait", async () => {
         const [one, two] = [site.project.startUp(site.declared(all)), site.project.startUp(site.declared(all))];
@@ -42,7 +46,9 @@ describe("fault: members that are gone, and runs that meet", () => {
     });
 
     it("one host of three is dead and replaced by another one in the list: it is", async () => {
+        await site.host("c").start();
         await site.work("a dead host is replaced");
+        await site.host("c").kill();
         const run = await site.converges(["a", "b", "d"]);
         assert.match(run.text, /remove member "c"/);
         assert.match(run.text, /host "c" \(10\.107\.5\.13\) is no member any more, but could not be cleared/);
@@ -56,6 +62,7 @@ describe("fault: members that are gone, and runs that meet", () => {
     });
 
     it("two hosts of three are dead: nothing is changed, and the run ends in bounded time", async () => {
+        await site.mustUp(["a", "b", "d"]);
         await site.work("two of three are down", 0);
         await Promise.all([site.host("b").kill(), site.host("d").kill()]);
         const isUntouched = await site.watch(["a"]);
@@ -70,6 +77,7 @@ describe("fault: members that are gone, and runs that meet", () => {
     });
 
     it("the data of two of three is gone: nothing is founded anew, and recovery is offered and not begun", async () => {
+        await site.mustUp(["a", "b", "d"]);
         await site.work("the data of two of three is gone", 0);
         for (const name of ["b", "d"]) {
             await site
@@ -105,6 +113,10 @@ describe("fault: an upgrade dies half-way", () => {
     after(() => site?.close());
 
     diagnoseFailures(() => site?.bed.lab);
+    renewAfterFailures(
+        () => site,
+        () => site.mustUp(3),
+    );
 
     async function dieAfterTheFirst(): Promise<void> {
         const running = site.project.startUp(site.declared(3, newer));

@@ -80,7 +80,7 @@ export class Signs {
 }
 
 /** The host's files as this machine sees them: looking costs it nothing and goes over no network. */
-function rootOf(host: LabHost, lab: Lab): string {
+export function rootOf(host: LabHost, lab: Lab): string {
     return `/proc/${new ControlGroup(lab.environment, host.name).initProcess()}/root`;
 }
 

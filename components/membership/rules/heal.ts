@@ -56,7 +56,7 @@ export const damagedData: Rule = (world) => {
         const member = memberOf(world, host);
         const { hasData, isDamaged, status, servesPeers } = seenHost(world, host);
         if (!member || !hasData || !isDamaged || status || servesPeers) continue;
-        return remove(world, member, "its write-ahead log is damaged (crc mismatch); it is added again afterwards");
+        return remove(world, member, "its write-ahead log is damaged; it is added again afterwards");
     }
     return undefined;
 };
