@@ -7,13 +7,13 @@ import { CHANGE, ClusterInUse, type Changed } from "./clusterInUse";
 import { refusals } from "./workload/measures";
 import { assertSound, describeReport } from "./workload/workload";
 
-/** One after the other: each begins with what the one before has left. */
+/** Every change of a list of hosts, one after the other: each begins with what the one before has left. */
 describe("a cluster in use", () => {
     let bed: Bed;
     let inUse: ClusterInUse;
 
     before(async () => {
-        bed = await openBed("wl-changes", "10.106.1", 4);
+        bed = await openBed("wl-changes", "10.106.1", 7);
         inUse = await ClusterInUse.open(bed, "changes", 100);
         await inUse.build(["a"]);
     });
@@ -27,15 +27,17 @@ describe("a cluster in use", () => {
 
     diagnoseFailures(() => bed?.lab);
 
-    /** Nothing was lost or seen twice, and whoever was to stay did serve. */
-    function assertServed({ report }: Changed): void {
+    /** Nothing was lost, stale or seen twice, and whoever was to stay did serve. @returns membership's steps, a line each */
+    function assertServed({ report, run }: Changed): string {
         console.log(describeReport(report).replace(/^/gm, "      "));
         assertSound(report);
+        return run ? told(run.text, inUse.cluster).join("\n") : "";
     }
 
-    function steps({ run }: Changed): string {
-        return told(run!.text, inUse.cluster).join("\n");
-    }
+    const swapped = (leaving: string, coming: string): readonly string[] => [
+        ...inUse.hosts.filter((name) => name !== leaving),
+        coming,
+    ];
 
     it("grows from one member to three, and refuses no write meanwhile", async () => {
         const changed = await inUse.change(["a", "b", "c"]);
@@ -44,38 +46,80 @@ describe("a cluster in use", () => {
         assert.deepEqual(refusals(change), []);
     });
 
-    it("restarts all members for a changed setting, and loses nothing", async () => {
-        const changed = await inUse.change(inUse.hosts, { tuning: { snapshotCount: 5000 } });
-        assertServed(changed);
-        assert.equal(steps(changed).match(/\d+\/\d+ restart "/g)?.length, 3, steps(changed));
+    it("grows on to five, and to seven", async () => {
+        const five = assertServed(await inUse.change([..."abcde"]));
+        assert.equal(five.match(/ promote "/g)?.length, 2, five);
+        const seven = assertServed(await inUse.change([..."abcdefg"]));
+        assert.equal(seven.match(/ promote "/g)?.length, 2, seven);
     });
 
-    it("has a healthy follower replaced, and loses nothing", async () => {
-        const [leaving] = await inUse.followers();
-        const changed = await inUse.change([...inUse.hosts.filter((name) => name !== leaving), inUse.spare]);
-        assertServed(changed);
-        assert.doesNotMatch(steps(changed), /move the lead/);
+    it("takes no step when only the order of the list is another", async () => {
+        const steps = assertServed(await inUse.change([..."gfedcba"]));
+        assert.doesNotMatch(steps, /\d+\/\d+ /);
     });
 
-    it("has its leader replaced, which hands over first, and loses nothing", async () => {
+    it("loses the first host of the list with another one, and then two more", async () => {
+        const five = assertServed(await inUse.change([..."edcba"]));
+        assert.match(five, /remove member "g"/);
+        const three = assertServed(await inUse.change([..."abc"]));
+        assert.equal(three.match(/ remove member "/g)?.length, 2, three);
+    });
+
+    it("restarts all members for a changed setting", async () => {
+        const steps = assertServed(await inUse.change(inUse.hosts, { tuning: { snapshotCount: 5000 } }));
+        assert.equal(steps.match(/\d+\/\d+ restart "/g)?.length, 3, steps);
+    });
+
+    it("moves to another peer port, one member at a time", async () => {
+        const steps = assertServed(await inUse.change(inUse.hosts, { peerPort: 2390 }));
+        assert.equal(steps.match(/ change the peer URL of member "/g)?.length, 3, steps);
+    });
+
+    it("has a host that is renamed, and one that gets another address and loses the old one", async () => {
+        const [renamed = "", moved = ""] = await inUse.followers();
+        const steps = assertServed(await inUse.edit(renamed, { name: "z" }));
+        assert.match(steps, /restart "z"/);
+        const address = "10.106.1.32";
+        const moves = assertServed(await inUse.edit(moved, { address }, () => bed.lab.readdress(moved, address)));
+        assert.match(moves, new RegExp(`change the peer URL of member "${moved}" .* to https://10\\.106\\.1\\.32:`));
+        assert.doesNotMatch(steps + moves, /add "|remove member/);
+    });
+
+    it("has a healthy follower replaced", async () => {
+        const [leaving = ""] = await inUse.followers();
+        const steps = assertServed(await inUse.change(swapped(leaving, inUse.spare)));
+        assert.doesNotMatch(steps, /move the lead/);
+    });
+
+    it("has its leader replaced, which hands over first", async () => {
         const leaving = await inUse.leader();
-        const changed = await inUse.change([...inUse.hosts.filter((name) => name !== leaving), inUse.spare]);
-        assertServed(changed);
-        assert.match(steps(changed), new RegExp(`move the lead from "${leaving}"`));
+        const steps = assertServed(await inUse.change(swapped(leaving, inUse.spare)));
+        assert.match(steps, /move the lead from /);
     });
 
-    it("goes on when the leader's host dies, has it replaced, and loses nothing", async () => {
+    it("has a host back that was rebuilt under its name", async () => {
+        const [rebuilt = ""] = await inUse.followers();
+        const steps = assertServed(await inUse.change(inUse.hosts, {}, () => bed.lab.host(rebuilt).rebuild()));
+        assert.match(steps, /remove member ".*it is added again afterwards/);
+    });
+
+    it("goes on when the leader's host dies, and has it replaced", async () => {
         const dead = await inUse.leader();
         assertServed(await inUse.killHost(dead));
-        const changed = await inUse.change([...inUse.hosts.filter((name) => name !== dead), inUse.spare]);
-        assertServed(changed);
+        assertServed(await inUse.change(swapped(dead, inUse.spare)));
         await bed.lab.host(dead).rebuild();
     });
 
-    it("shrinks from three members to one that did not lead, and loses nothing", async () => {
+    it("has all its members replaced in one edit", async () => {
+        const others = bed.lab.hosts.map(({ name }) => name).filter((name) => !inUse.hosts.includes(name));
+        const steps = assertServed(await inUse.change(others.slice(0, 3)));
+        assert.equal(steps.match(/ promote "/g)?.length, 3, steps);
+        assert.equal(steps.match(/ remove member "/g)?.length, 3, steps);
+    });
+
+    it("shrinks from three members to one that did not lead", async () => {
         const [staying] = await inUse.followers();
-        const changed = await inUse.change([staying!]);
-        assertServed(changed);
-        assert.match(steps(changed), new RegExp(`move the lead from "\\w" to "${staying}"`));
+        const steps = assertServed(await inUse.change([staying!]));
+        assert.match(steps, /move the lead from /);
     });
 });

@@ -1,5 +1,5 @@
 /** A cluster whose workload goes on while its declaration changes: what the tests of changes and their figures share. */
-import type { EtcdClusterArgs } from "../../components";
+import type { EtcdClusterArgs, EtcdHostArgs } from "../../components";
 import { etcdctl, eventually, voters, type Bed } from "../integration/fixture";
 import { Project, type ClusterOutputs, type Run } from "../integration/project";
 import { addressTowards, startWorkload, workloadClient, type Workload, type WorkloadReport } from "./workload/workload";
@@ -17,9 +17,11 @@ export interface Changed {
 }
 
 export class ClusterInUse {
-    /** Who is declared now. */
+    /** Who is declared now, by the lab's names, in this order. */
     hosts: readonly string[] = [];
     private settings: Partial<EtcdClusterArgs> = {};
+    /** Who is declared otherwise than the lab has it. */
+    private readonly edits = new Map<string, Partial<EtcdHostArgs>>();
     private workload: Workload | undefined;
 
     private constructor(
@@ -43,23 +45,39 @@ export class ClusterInUse {
         await this.project.mustUp(this.program());
     }
 
-    /** Declares other hosts or settings while the workload goes on. @throws when `up` fails, or the members are not those declared */
-    async change(hosts: readonly string[], settings: Partial<EtcdClusterArgs> = {}): Promise<Changed> {
+    /**
+     * Declares other hosts or settings while the workload goes on.
+     * @param happens to the hosts right before `up`, as part of the change
+     * @throws when `up` fails, or the members are not those declared
+     */
+    async change(
+        hosts: readonly string[],
+        settings: Partial<EtcdClusterArgs> = {},
+        happens?: () => Promise<void>,
+    ): Promise<Changed> {
         return this.inUse(async (workload) => {
             this.hosts = hosts;
             this.settings = { ...this.settings, ...settings };
             await workload.phase(CHANGE);
+            await happens?.();
             const run = await this.project.mustUp(this.program());
             await workload.phase("after");
             await workload.useAll(this.endpoints(await this.outputs()));
             await workload.progress(this.writes, PATIENCE_SECONDS);
             for (const name of hosts) {
-                const found = await voters(this.bed.lab.host(name), this.cluster);
-                if (found.join() !== [...hosts].sort().join())
-                    throw new Error(`"${name}" lists the voters ${found.join()}, and ${hosts.join()} are declared`);
+                const found = (await voters(this.bed.lab.host(name), this.cluster)).join();
+                const declared = hosts.map((host) => this.edits.get(host)?.name ?? host).sort();
+                if (found !== declared.join())
+                    throw new Error(`"${name}" lists the voters ${found}, and ${declared.join()} are declared`);
             }
             return { report: await workload.stop(), run };
         });
+    }
+
+    /** Declares one host otherwise, from now on. */
+    async edit(name: string, edit: Partial<EtcdHostArgs>, happens?: () => Promise<void>): Promise<Changed> {
+        this.edits.set(name, { ...this.edits.get(name), ...edit });
+        return this.change(this.hosts, {}, happens);
     }
 
     /** Pulls the plug of a host while the workload goes on. */
@@ -116,7 +134,17 @@ export class ClusterInUse {
     }
 
     private program(): Record<string, EtcdClusterArgs> {
-        return { [this.cluster]: this.bed.declare(this.hosts, this.settings) };
+        const args = this.bed.declare(this.hosts, this.settings);
+        const hosts = this.hosts.map((name) => ({
+            ...args.hosts.find((host) => host.name === name)!,
+            ...this.edits.get(name),
+        }));
+        const keys = this.bed.lab.hosts.map(({ name, publicHostKey }) => [
+            this.edits.get(name)?.name ?? name,
+            publicHostKey,
+        ]);
+        const ssh = { ...args.ssh, hostKeys: Object.fromEntries(keys) as Record<string, string> };
+        return { [this.cluster]: { ...args, hosts, ssh } };
     }
 
     private async outputs(): Promise<ClusterOutputs> {
