@@ -71,6 +71,8 @@ class Actor {
                 await (await this.anyVoter()).memberUpdate(step.memberId, [step.to]);
                 return { hosts: [] };
             case "promote":
+                // A learner says that it is ready some seconds after it could vote: till then, its unit would start without its data.
+                await this.on(step.host, "forbid a start without data", scripts.forbidEmptyStart(this.paths));
                 await (await this.leader()).memberPromote(step.memberId);
                 return { hosts: [] };
             case "move-leader":

@@ -93,10 +93,13 @@ export class Observer {
         const [first, ...others] = placesOf(host, seen.serving);
         let status = await this.status(host, first);
         for (const place of others) status ??= await this.status(host, place);
-        return { ...seen, status, servesPeers: status !== undefined };
+        return { ...seen, status, servesPeers: status?.isHealthy === true };
     }
 
-    /** Whoever is up and does not answer clients yet may take part all the same: the leader knows with whom it exchanges messages. */
+    /**
+     * Whoever is up and answers no linearizable read may take part all the same: the leader knows with whom it exchanges messages. A
+     * member's own status says nothing about that: a learner that was cut off gives it, and names the leader that it heard last.
+     */
     private async withPeers(hosts: HostsSeen, cluster: ClusterSeen): Promise<HostsSeen> {
         const world = { seen: { hosts, cluster }, wanted: this.wanted };
         // One whose data is of a member at another place is asked about even if it is down: that member may live there still.
@@ -104,7 +107,7 @@ export class Observer {
             const member = memberOf(world, this.host(key));
             return isUp(seen) || (member !== undefined && !isAtItsPlace(this.host(key), member));
         };
-        const silent = Object.entries(hosts).filter(([key, seen]) => !seen.status && mayTakePart(key, seen));
+        const silent = Object.entries(hosts).filter(([key, seen]) => !seen.status?.isHealthy && mayTakePart(key, seen));
         const leader = Object.entries(hosts).find(([, seen]) => seen.status?.memberId === cluster.leaderId);
         if (silent.length === 0 || !leader) return hosts;
         const active = await this.client(leader[0])

@@ -87,6 +87,11 @@ export function allowEmptyStart(paths: HostPaths): string {
     return `: > ${shellQuote(paths.mayStartEmpty)}`;
 }
 
+/** For who is about to vote: its unit never starts without its data again. */
+export function forbidEmptyStart(paths: HostPaths): string {
+    return `rm -f ${shellQuote(paths.mayStartEmpty)}`;
+}
+
 /**
  * Waits, a moment only, until a joining member has checked its peers: it makes its write-ahead log right after that (etcd
  * server/etcdserver/bootstrap.go), and from then on waits for nobody. Joining members that start before that wait for each other.

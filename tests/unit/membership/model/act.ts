@@ -56,7 +56,13 @@ export class Actor {
             case "update-peer":
                 return this.onEtcd(() => this.anyVoter().update(step.memberId, step.to));
             case "promote":
-                return this.onEtcd(() => this.leader().promote(step.memberId));
+                return {
+                    effects: [
+                        () => (this.reach(step.host).mayStartEmpty = false),
+                        () => this.leader().promote(step.memberId),
+                    ],
+                    hosts: [],
+                };
             case "move-leader":
                 return this.onEtcd(() => this.leader().moveLeader(step.toId));
             case "remove": {

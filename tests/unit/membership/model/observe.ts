@@ -89,7 +89,7 @@ function ask(lab: Lab, machine: Machine, seen: HostSeen): HostSeen {
     const isAsked = seen.unit === "active" && machine.isReachable && lab.answers(machine);
     const answer = isAsked ? status(lab, machine) : undefined;
     if (answer === undefined && seen.status === undefined && !seen.servesPeers) return seen;
-    return { ...seen, status: answer, servesPeers: answer !== undefined };
+    return { ...seen, status: answer, servesPeers: answer?.isHealthy === true };
 }
 
 /** Whoever is up and does not answer may take part all the same: the leader tells, if it answers itself. */
@@ -104,7 +104,7 @@ function withPeers(
     );
     if (leaderKey === undefined) return hosts;
     const leader = machineAt(lab, wanted, leaderKey);
-    const silent = Object.keys(hosts).filter((key) => isUp(hosts[key]!) && !hosts[key]!.status);
+    const silent = Object.keys(hosts).filter((key) => isUp(hosts[key]!) && !hosts[key]!.status?.isHealthy);
     if (silent.length === 0) return hosts;
     const heard = { ...hosts };
     for (const key of silent) {
