@@ -78,6 +78,15 @@ for (const [called, open] of Object.entries(subjects)) {
             await until(subject, "b joins", () => subject.hasData("b"));
         });
 
+        it("let nobody join who would take fewer learners than there are", async () => {
+            await grown(subject, "a", [2]);
+            assert.equal(subject.add("a", "b"), "ok");
+            assert.equal(subject.add("a", "c"), "ok");
+            subject.start("b", "abc", "existing", 1);
+            await until(subject, "b gives up", () => subject.isOut("b"));
+            assert.equal(subject.hasData("b"), false);
+        });
+
         it("promote a learner that is in sync, once; and only voters lead", async () => {
             await grown(subject, "a", [2]);
             assert.equal(subject.add("a", "b"), "ok");
@@ -120,6 +129,35 @@ for (const [called, open] of Object.entries(subjects)) {
             await until(subject, "c, which was removed, ends", () => subject.isOut("c"));
         });
 
+        it("promote a learner that is dead, which costs one voter its quorum", async () => {
+            await grown(subject, "a", [2]);
+            assert.equal(subject.add("a", "b"), "ok");
+            subject.start("b", "ab", "existing", 2);
+            await until(subject, "b is named", () => subject.isNamed("a", "b"));
+            await subject.stop("b");
+            assert.equal(subject.promote("a", "b"), "ok");
+            await until(subject, "a hears b no more", async () => !(await subject.hears("a", "b")));
+            assert.equal(subject.add("a", "c"), "unhealthy-cluster");
+            subject.restart("b");
+            await insist(subject, "add c", () => subject.add("a", "c"));
+        });
+
+        it("give no member another's peer URL", async () => {
+            await grown(subject, "ab", [2, 2]);
+            assert.equal(subject.update("a", "b", "a"), "peer-url-exists");
+            assert.equal(subject.update("a", "b", "c"), "ok");
+            assert.deepEqual(subject.list("a"), ["a votes", "c votes"]);
+        });
+
+        it("elect another leader when theirs is gone, which then lets it go", async () => {
+            await grown(subject, "abc", [2, 2, 2]);
+            await subject.stop("a");
+            const moves = (): boolean => subject.moveLeader("b", "c") === "ok" || subject.moveLeader("c", "b") === "ok";
+            await until(subject, "b or c leads", moves);
+            assert.equal(subject.remove("b", "a"), "ok");
+            assert.deepEqual(subject.list("b"), ["b votes", "c votes"]);
+        });
+
         it("count as started who made its name known", async () => {
             await grown(subject, "ab", [2, 2]);
             await insist(subject, "add d", () => subject.add("a", "d"));
@@ -131,6 +169,31 @@ for (const [called, open] of Object.entries(subjects)) {
         });
     });
 }
+
+describe("a voter that lost its data", () => {
+    it("starts empty under its old identity, which the model holds against the plan", async () => {
+        const told = "a voter that started empty";
+        const model = new ModelOfEtcd(names);
+        await grown(model, "ab", [2, 2]);
+        await model.stop("b");
+        model.wipe("b");
+        model.start("b", "ab", "existing", 2);
+        await assert.rejects(
+            until(model, told, () => false),
+            /started empty under an identity that has voted/,
+        );
+        const real = await RealEtcd.open("3.6", names);
+        try {
+            await grown(real, "ab", [2, 2]);
+            await real.stop("b");
+            real.wipe("b");
+            real.start("b", "ab", "existing", 2);
+            await until(real, told, () => real.hasData("b"));
+        } finally {
+            await real.close();
+        }
+    });
+});
 
 describe("the limit of learners", () => {
     for (const version of ["3.5", "3.7"]) {

@@ -76,6 +76,10 @@ export class RealEtcd implements Subject {
         while (process && !isOver(process)) await this.pass();
     }
 
+    wipe(name: string): void {
+        rmSync(this.data(name), { recursive: true });
+    }
+
     hasData(name: string): boolean {
         return existsSync(join(this.data(name), "member", "wal"));
     }
@@ -114,6 +118,10 @@ export class RealEtcd implements Subject {
 
     moveLeader(via: string, name: string): Answer {
         return this.ask(via, "move-leader", this.id(via, name));
+    }
+
+    update(via: string, name: string, to: string): Answer {
+        return this.ask(via, "member", "update", this.id(via, name), "--peer-urls", this.peerUrl(to));
     }
 
     list(via: string): readonly string[] {

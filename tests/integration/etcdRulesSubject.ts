@@ -17,6 +17,8 @@ export interface Subject {
     /** With what is there. */
     restart(name: string): void;
     stop(name: string): Promise<void>;
+    /** Takes the data of one that is stopped. */
+    wipe(name: string): void;
     hasData(name: string): boolean;
     /** Its etcd was started, and runs no more. */
     isOut(name: string): boolean;
@@ -30,6 +32,8 @@ export interface Subject {
     promote(via: string, name: string): Answer;
     remove(via: string, name: string): Answer;
     moveLeader(via: string, name: string): Answer;
+    /** Gives a member the peer URL of another. */
+    update(via: string, name: string, to: string): Answer;
     /** As that member knows it. */
     list(via: string): readonly string[];
     close(): Promise<void>;
@@ -75,6 +79,10 @@ export class ModelOfEtcd implements Subject {
         return this.pass();
     }
 
+    wipe(name: string): void {
+        this.machine(name).data = undefined;
+    }
+
     hasData(name: string): boolean {
         return this.machine(name).data !== undefined;
     }
@@ -111,6 +119,10 @@ export class ModelOfEtcd implements Subject {
 
     moveLeader(via: string, name: string): Answer {
         return this.ask(via, (endpoint) => endpoint.moveLeader(this.id(name)));
+    }
+
+    update(via: string, name: string, to: string): Answer {
+        return this.ask(via, (endpoint) => endpoint.update(this.id(name), this.machine(to).peerUrl));
     }
 
     list(): readonly string[] {

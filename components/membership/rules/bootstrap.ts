@@ -37,7 +37,8 @@ export const restartStopped: Rule = (world) => {
     if (declared) return start(world, declared, "it is stopped, and the cluster does not answer");
     const former = withData(world, retired).find((host) => {
         const seen = seenHost(world, host);
-        return isStopped(seen) && seen.unit !== "absent" && seen.identity?.clusterToken === clusterToken;
+        const canStart = seen.unit !== "absent" || (seen.staged !== undefined && seen.staged === host.generation);
+        return isStopped(seen) && canStart && seen.identity?.clusterToken === clusterToken;
     });
     if (!former) return undefined;
     return start(world, former, "it is declared no more, but the cluster does not answer and may need it to let it go");

@@ -62,17 +62,23 @@ class Cluster {
         readonly seen: Observation;
         readonly kinds: readonly string[];
         readonly refusal: string | undefined;
+        readonly verdict: string;
     } {
         const wanted = desiredOf(this.state, inputsOf(this.lab, this.program(names)));
         const seen = change(observe(this.lab, wanted));
         const { steps, refusal } = wholePlan(seen, wanted);
-        assert.equal(nextStep(seen, wanted).verdict === "done", steps.length === 0 && refusal === undefined);
-        return { seen, kinds: steps.map(({ kind }) => kind), refusal };
+        const { verdict } = nextStep(seen, wanted);
+        assert.equal(verdict === "done", steps.length === 0 && refusal === undefined);
+        return { seen, kinds: steps.map(({ kind }) => kind), refusal, verdict };
     }
 
     /** What runs on a host. */
     generationOf(name: string): string | undefined {
         return this.lab.machines.find((machine) => machine.name === name)?.service?.generation;
+    }
+
+    isReady(name: string): boolean {
+        return this.lab.machines.find((machine) => machine.name === name)?.service?.isReady === true;
     }
 
     get voters(): string {
@@ -136,13 +142,42 @@ describe("the plan", () => {
         assert.deepEqual(cluster.mustUp("cba"), []);
     });
 
-    it("moves the lead before it removes who has it, and retires a host only after its member is gone", () => {
+    it("lets followers go before the leader, moves the lead before it removes who has it, and retires a host only after its member is gone", () => {
         const cluster = grown("abc", "abc");
         const steps = cluster.mustUp("c");
         assert.equal(cluster.voters, "c");
+        assert.ok(steps.indexOf("remove b") < steps.indexOf("move-leader c"), steps.join(", "));
         assert.ok(steps.indexOf("move-leader c") < steps.indexOf("remove a"), steps.join(", "));
         for (const name of "ab")
             assert.ok(steps.indexOf(`remove ${name}`) < steps.indexOf(`retire ${name}`), steps.join(", "));
+    });
+
+    it("promotes no learner on its own word: the leader must hear it", () => {
+        const cluster = grown("abc", "a");
+        cluster.up("abc", () => {
+            if (cluster.lab.clusters[0]!.members.length === 3 && cluster.isReady("c")) throw new Died();
+        });
+        cluster.lab.advance(10_000);
+        assert.ok(cluster.foresee("abc").kinds.includes("promote"));
+        const cutOff = cluster.foresee("abc", ({ hosts, cluster: answering }) => {
+            assert.equal(hosts.b!.status?.isLearner, true);
+            assert.equal(hosts.b!.servesPeers, true);
+            const [b, c] = [hosts.b!, hosts.c!].map((host) => ({ ...host, servesPeers: false }));
+            return { hosts: { ...hosts, b: b!, c: c! }, cluster: answering };
+        });
+        assert.equal(cutOff.verdict, "wait");
+    });
+
+    it("starts a member that is declared no more, and whose unit is gone, where the quorum needs it to be let go", () => {
+        const cluster = grown("abc", "abc");
+        for (const name of "bc") {
+            const machine = cluster.lab.machines.find((one) => one.name === name)!;
+            Object.assign(machine, { hasUnit: name === "c", isEnabled: false, service: undefined });
+        }
+        cluster.lab.machines[2]!.isPowered = false;
+        const steps = cluster.mustUp("a");
+        assert.deepEqual(steps.slice(0, 2), ["activate b", "start b"]);
+        assert.equal(cluster.voters, "a");
     });
 
     it("replaces a member whose log is damaged by a copy of what the others have, and touches no other", () => {

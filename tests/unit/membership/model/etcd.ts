@@ -39,9 +39,9 @@ export class Endpoint {
     }
 
     addLearner(peerUrl: string): void {
-        this.commitOrThrow();
         const all = voters(this.cluster);
         if (this.connected(all) < all.length) throw new EtcdRefusal("unhealthy-cluster", "unhealthy cluster");
+        this.commitOrThrow();
         if (this.cluster.members.some((member) => member.peerUrl === peerUrl))
             throw new EtcdRefusal("peer-url-exists", "Peer URLs already exists");
         if (!this.isTakenByAll()) throw new EtcdRefusal("too-many-learners", "too many learner members in cluster");
