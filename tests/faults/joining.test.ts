@@ -79,6 +79,32 @@ describe("fault: what can happen to who joins and who leaves", () => {
         await site.converges(["a", "b"], { allowEvenSize: true });
     });
 
+    it("a learner that answers, but that the leader does not hear, is not promoted, and the first one goes on", async () => {
+        const [b, changes] = [site.host("b"), { allowEvenSize: true }];
+        await site.work("a learner is cut off before 1→2");
+        const running = site.project.startUp(site.declared(["a", "b"], changes));
+        gate.delay();
+        assert.ok(await hasPrinted(running, /start "b", which joins/));
+        gate.cut();
+        running.kill();
+        await running.finished;
+        await site.project.cancel();
+        assert.deepEqual(await voters(site.host("a"), cluster), ["a"], "the run was killed too late");
+        await until(async () => (await b.output(`systemctl is-active etcd-${cluster} || true`)).trim() === "active");
+        const id = (await site.memberId("a", "b")) ?? "";
+        assert.ok((await signs.heard()).has(id), "it never took part");
+        await b.partitionFrom([site.host("a").address]);
+        await until(async () => !(await signs.heard()).has(id));
+        gate.pass();
+        const run = await site.up(["a", "b"], changes);
+        await b.heal();
+        assert.notEqual(run.code, 0, run.text);
+        assert.match(run.text, /waited 10 s, but not until learner "b" reaches the leader/);
+        assert.doesNotMatch(run.text, /promote "b"/);
+        assert.deepEqual(await voters(site.host("a"), cluster), ["a"]);
+        await site.converges(["a", "b"], changes);
+    });
+
     it("a promotion whose answer is lost is looked at by the next run, which promotes nobody twice", async () => {
         await site.work("the promotion's answer is lost");
         const running = site.project.startUp(site.declared(3));

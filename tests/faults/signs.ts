@@ -57,6 +57,11 @@ export class Signs {
         return (list ?? []).flatMap(({ id, isLearner }) => (isLearner ? [] : [id]));
     }
 
+    /** Ids of the members with which that one exchanges messages. */
+    async heard(): Promise<ReadonlySet<string>> {
+        return (await (await this.ask())?.activePeers()) ?? new Set();
+    }
+
     private async members(): Promise<string> {
         const client = await this.ask();
         if (!client) return "";
