@@ -51,10 +51,14 @@ export async function diff(_id: string, olds: ProvisionState, news: ProvisionInp
     const looks = await lookIfKnown(news);
     setTimeout(loadMembership, ANSWER_MS);
     const isMissing = looks?.hosts.some(({ facts }) => facts?.isInstalled === false) ?? true;
-    const isDeclaredOtherwise = Object.entries(news).some(
-        ([key, value]) => !isSame(value, olds[key as keyof ProvisionState]),
-    );
-    return { changes: isMissing || isDeclaredOtherwise || looks === undefined || looks.problems.length > 0 };
+    const isOtherwise = isDeclaredOtherwise(olds, news);
+    return { changes: isMissing || isOtherwise || looks === undefined || looks.problems.length > 0 };
+}
+
+/** What is declared no more has no entry: of that, only the end of a take-over is anybody's business. */
+function isDeclaredOtherwise(olds: ProvisionState, news: ProvisionInputs): boolean {
+    const keys = new Set([...Object.keys(news), "adopt", "inherited"]) as ReadonlySet<keyof ProvisionState>;
+    return [...keys].some((key) => !isSame(news[key], olds[key]));
 }
 
 /** The engine shall have its answer before this process is busy with something else. */

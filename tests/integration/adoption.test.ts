@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 
 import type { EtcdClusterArgs } from "../../components";
+import { releaseArchive } from "../../lab/release";
 import {
     addressTowards,
     assertSound,
@@ -102,10 +103,12 @@ describe("a cluster whose Pulumi state was lost", () => {
 
     it("is not taken over while a member is down, has another version, or is not declared, and nothing is changed", async () => {
         const unchanged = await watch();
-        const other = await project.up(declared({ adopt: true, version: "3.6.15" }));
+        const { version: older, path, sha256 } = await releaseArchive("3.5");
+        const install = { source: "file", path, sha256 } as const;
+        const other = await project.up(declared({ adopt: true, version: older, install }));
         assert.notEqual(other.code, 0);
         const { version } = bed.declare(3);
-        assert.ok(other.text.includes(`etcd ${version} runs on it, declared is 3.6.15`), other.text);
+        assert.ok(other.text.includes(`etcd ${version} runs on it, declared is ${older}`), other.text);
         const fewer = await project.up({ [cluster]: bed.declare(["a"], { adopt: true }) });
         assert.notEqual(fewer.code, 0);
         assert.match(fewer.text, /the cluster has members that are not declared/);

@@ -95,11 +95,14 @@ describe("a cluster that was set up by hand, with TLS", () => {
         const hosts = wrong.packaged.hosts.map((host) => (host.name === "a" ? { ...host, name: "z" } : host));
         const ssh = { ...wrong.packaged.ssh, knownHosts: "" };
         const named = { ...ssh, hostKeys: { ...ssh.hostKeys, z: bed.lab.host("a").publicHostKey } };
-        const run = await project.up({ ...wrong, packaged: { ...wrong.packaged, hosts, ssh: named } });
-        assert.notEqual(run.code, 0);
-        assert.match(run.text, /etcd\.service runs a member named "a", declared is "z"/);
-        assert.match(run.text, /my-etcd\.service runs with quota-backend-bytes 4294967296, declared is none/);
-        assert.match(run.text, /is connected to its client port, and is no declared client/);
+        // One cluster after the other: the engine begins with nothing more once something has failed.
+        const packaged = await project.up({ packaged: { ...wrong.packaged, hosts, ssh: named } });
+        assert.notEqual(packaged.code, 0);
+        assert.match(packaged.text, /etcd\.service runs a member named "a", declared is "z"/);
+        const released = await project.up({ released: wrong.released });
+        assert.notEqual(released.code, 0);
+        assert.match(released.text, /my-etcd\.service runs with quota-backend-bytes 4294967296, declared is none/);
+        assert.match(released.text, /is connected to its client port, and is no declared client/);
         await assertNothingLost(workload);
         assert.deepEqual(await byHand(), before);
     });
