@@ -142,10 +142,13 @@ function concerns({ at }: Listener, address: string): boolean {
     return host === "*" || host === "0.0.0.0" || host === "::" || host === address;
 }
 
+/** In a data directory that is a file system of its own: what every one has, and what we have moved aside there. */
+const HARMLESS = ["lost+found", "set-aside"];
+
 function ownershipProblems(inputs: ProvisionInputs, facts: Facts): readonly string[] {
     const { clusterToken, dataDir, install } = inputs;
     const { token, hasOurData, data, foreignFiles, otherTools, runsDebiansEtcd, isInstalled } = facts;
-    const strange = facts.foreign ? [] : data.filter((entry) => entry !== "lost+found");
+    const strange = facts.foreign ? [] : data.filter((entry) => !HARMLESS.includes(entry));
     return [
         ...(token !== undefined && token !== clusterToken
             ? [

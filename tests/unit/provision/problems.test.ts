@@ -160,6 +160,7 @@ describe("what speaks against a host", () => {
         one(/holds etcd data/, ["entry=member", "mark=tools.prod"]);
         one(/holds index\.html, wanted is an empty directory/, ["entry=index.html"]);
         assert.deepEqual(problems(["entry=lost+found"]), [], "a file system of its own");
+        assert.deepEqual(problems(["entry=lost+found", "entry=set-aside"]), [], "that was a removed member's");
         assert.deepEqual(problems(["entry=member", "data=ours", "token=tools.prod", "mark=tools.prod"]), []);
     });
 
