@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { Etcd3 } from "etcd3";
 
 import { diagnoseFailures } from "../integration/diagnose";
-import { etcdctlCommand, eventually } from "../integration/fixture";
+import { etcdctlCommand, eventually, voters } from "../integration/fixture";
 import { FaultBed, renewAfterFailures } from "./faultBed";
 import { rootOf } from "./signs";
 import { flipBit, type Where } from "./writeAheadLog";
@@ -109,6 +109,31 @@ describe("fault: what can happen to a member's disk and database", () => {
             assert.notEqual(await site.memberId("a", "b"), old);
         });
     }
+
+    it("a full directory of snapshots: no voter is removed, the partial snapshot is gone, the old one is kept", async () => {
+        const directory = `${dataDir}.snapshots`;
+        const old = `${directory}/20200101T000000Z.db`;
+        const hosts = ["a", "b"].map((name) => site.host(name));
+        await site.work("the directory of snapshots is full");
+        for (const host of hosts) {
+            await host.output(`mkdir -p ${directory} && mount -t tmpfs -o size=64k,mode=700 none ${directory}`);
+            await host.output(`head -c 8192 /dev/urandom > ${old}`);
+        }
+        const look = (): Promise<readonly string[]> =>
+            Promise.all(hosts.map((host) => host.output(`cd ${directory} && ls -A && sha256sum *`)));
+        const before = await look();
+        const even = { allowEvenSize: true };
+        await site.mustRefuse(
+            ["a", "b"],
+            /take a snapshot on "[ab]", then remove member "c".*: .*no space left/i,
+            even,
+        );
+        assert.deepEqual(await look(), before);
+        assert.deepEqual(await voters(site.host("a"), cluster), all);
+        for (const host of hosts) await host.output(`umount ${directory}`);
+        await site.converges(["a", "b"], even);
+        await site.mustUp(3);
+    });
 
     // The last one: it compacts the history, which clients of a later test would watch from its beginning.
     it("a full database (alarm NOSPACE) has destructive steps refused, with what to do", async () => {
