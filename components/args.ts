@@ -72,8 +72,9 @@ export interface EtcdClusterArgs {
 
     /**
      * Take over a cluster that runs already and that the state of this stack does not know: one whose state was lost, or one that was
-     * set up by hand with TLS. Its members then trust their old authorities and this stack's new ones, and keep the certificates that they have, for as long as this is set. Give
-     * clients their new certificates, then take it away: members get new certificates and the old authorities are dropped.
+     * set up by hand, with TLS or without. For as long as this is set, its members trust their old authorities and this stack's new
+     * ones, and keep the certificates that they have; if they had none, clients may go on over http. Give clients their new
+     * certificates, then take it away: members get new certificates, the old authorities are dropped, and so is http.
      * @default false: a cluster that this stack's state does not know is left alone */
     readonly adopt?: boolean;
 

@@ -46,6 +46,8 @@ export class EtcdCluster extends pulumi.ComponentResource {
         claimPlaces(name, places(cluster));
         const { certificates, provision, membership } = withPlainStacks(() => this.parts(cluster));
 
+        void provision.inherited.apply((inherited) => inherited?.isPlain && this.warnOfPlainClients(args));
+
         const trusting = (own: ClientCertificate): ClientCertificate => ({
             ...own,
             ca: pulumi
@@ -74,6 +76,16 @@ export class EtcdCluster extends pulumi.ComponentResource {
             initialClusterState: this.initialClusterState,
             etcdctl: this.etcdctl,
         });
+    }
+
+    private warnOfPlainClients({ firewall = true }: EtcdClusterArgs): void {
+        const who = firewall
+            ? "all addresses of declared clients and hosts"
+            : "whoever reaches it, since there is no firewall";
+        void pulumi.log.warn(
+            `the client port is open without TLS and without certificates to ${who}, as it was when the cluster was found, until adopt is taken away: give clients their certificates, then take it away`,
+            this,
+        );
     }
 
     private parts(cluster: Settled): Parts {

@@ -58,7 +58,7 @@ export class EtcdHost extends pulumi.ComponentResource {
             .all([certificates.clientCa, certificates.peerCa, inputs.inherited])
             .apply(([clientCa, peerCa, inherited]) => {
                 const trusted = withInherited({ clientCa, peerCa }, inherited);
-                return renderGeneration({ ...settings, isTakingOver: inherited !== undefined }, trusted).digest;
+                return renderGeneration({ ...settings, ...phaseOf(inherited) }, trusted).digest;
             });
         // Whoever uses the digest can rely on the files being there; a preview, which lays down none, shows what follows from it.
         this.generation = pulumi.runtime.isDryRun()
@@ -68,11 +68,15 @@ export class EtcdHost extends pulumi.ComponentResource {
     }
 }
 
+function phaseOf(inherited: Authorities | undefined): Pick<HostSettings, "isTakingOver" | "isPlain"> {
+    return { isTakingOver: inherited !== undefined, isPlain: inherited?.isPlain ?? false };
+}
+
 function staging({ settings, ssh, certificates, owner, inherited }: EtcdHostInputs): pulumi.Output<string> {
     const late = pulumi.all([pulumi.output(certificates), ssh.sudoPassword, owner, inherited]);
     const input = late.apply(([pems, sudoPassword, by, former]) => {
         const given = { ...pems, ...withInherited(pems, former) };
-        const { script } = renderStage({ ...settings, isTakingOver: former !== undefined }, given, by);
+        const { script } = renderStage({ ...settings, ...phaseOf(former) }, given, by);
         return stageInput(script, ssh.sudo ? sudoPassword : undefined);
     });
     return pulumi.secret(input);

@@ -4,6 +4,8 @@
 export interface Authorities {
     readonly clientCa: string;
     readonly peerCa: string;
+    /** Its members had no TLS at all: their client ports go on serving http while the cluster is taken over. @default false */
+    readonly isPlain?: boolean;
 }
 
 /** Said in so many words: in a preview, what a resource does not say counts as not known yet. */

@@ -108,8 +108,17 @@ export const TLS_FLAGS = [
     "peer-key-file",
 ] as const;
 
-/** Where the certificates lie that it shows, by the names that ours has for them. */
-export function leavesOf({ options }: ForeignEtcd): Readonly<Record<string, string>> {
+/** A member without TLS, neither for clients nor for peers. Nothing is known of one that is stopped. */
+export function isPlain({ isRunning, options }: ForeignEtcd): boolean {
+    if (!isRunning || [...TLS_FLAGS, "auto-tls", "peer-auto-tls"].some((flag) => options.has(flag))) return false;
+    const urls = ["listen-client-urls", "listen-peer-urls"].map((flag) => options.get(flag) ?? "");
+    return !urls.some((list) => list.includes("https:"));
+}
+
+/** Where the certificates lie that it shows, by the names that ours has for them. One without TLS has none: there lie ours. */
+export function leavesOf(foreign: ForeignEtcd): Readonly<Record<string, string>> {
+    const { options } = foreign;
+    if (isPlain(foreign)) return {};
     const file = (flag: string): string => options.get(flag) ?? "";
     return {
         "server.crt": file("cert-file"),

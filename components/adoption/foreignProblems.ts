@@ -3,7 +3,7 @@ import { BlockList, isIPv4 } from "node:net";
 
 import type { EtcdTuning } from "../args";
 import type { ProvisionHost, ProvisionInputs, TakeoverInputs } from "../provision/inputs";
-import { TLS_FLAGS, type ForeignEtcd } from "./foreign";
+import { isPlain, TLS_FLAGS, type ForeignEtcd } from "./foreign";
 
 /** What tuning is called by etcd. Members that differ in these would behave otherwise after the take-over than before. */
 const TUNED: readonly (readonly [keyof EtcdTuning, string])[] = [
@@ -48,11 +48,13 @@ function nameProblems({ name }: ProvisionHost, { unit, options }: ForeignEtcd): 
     return found === name ? [] : [`${unit} runs a member named "${found}", declared is "${name}": declare its name`];
 }
 
-function tlsProblems({ unit, options }: ForeignEtcd): readonly string[] {
+function tlsProblems(foreign: ForeignEtcd): readonly string[] {
+    const { unit, options } = foreign;
+    if (isPlain(foreign)) return [];
     const missing = TLS_FLAGS.filter((flag) => !options.get(flag));
     if (missing.length === 0) return [];
     return [
-        `${unit} has no ${missing.join(", ")}, and only a cluster with TLS on its client and peer ports is taken over: give it TLS first`,
+        `${unit} has no ${missing.join(", ")}, and only a cluster with TLS and client certificates on both its client and its peer ports, or with none at all, is taken over: give it those, or take away the rest`,
     ];
 }
 

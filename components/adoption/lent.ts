@@ -7,12 +7,14 @@ import type { ConnectionPool, SshConnection } from "../remote/connectionPool";
 import type { EtcdCredentials } from "../remote/etcdClient";
 import type { SshTarget } from "../remote/ssh";
 import { bundle } from "./authorities";
-import { foreignScript, parseForeign, type ForeignEtcd } from "./foreign";
+import { foreignScript, isPlain, parseForeign, type ForeignEtcd } from "./foreign";
 
 /** What one member is reached with. */
 export interface Lent extends EtcdCredentials {
     /** A name in its certificate. */
     readonly serverName: string;
+    /** It serves http, and asks nobody who they are. */
+    readonly isPlain?: boolean;
 }
 
 interface Lender {
@@ -25,6 +27,8 @@ interface Lender {
 }
 
 const READ_SECONDS = 30;
+
+const NOTHING = { ca: "", cert: "", key: "", isPlain: true };
 
 /**
  * Reads each member's certificate and key over SSH. A host that can't be reached, or has none, lends nothing.
@@ -48,6 +52,7 @@ export async function lentByHosts(
                 const connection = await pool.connect(host.ssh);
                 const asked = await connection.run(foreignScript(paths, host), { timeoutSeconds: READ_SECONDS });
                 const foreign = parseForeign(asked.stdout);
+                if (foreign && isPlain(foreign)) return [[host.key, { ...NOTHING, serverName: host.address }] as const];
                 const files = foreign?.isRunning ? filesOf(foreign) : ours;
                 const access = files && accessOf(host, await readFiles(connection, files), ca);
                 return access ? [[host.key, access] as const] : [];

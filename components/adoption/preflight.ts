@@ -3,6 +3,7 @@ import { desiredOf, type MembershipInputs } from "../membership/inputs";
 import { Observer } from "../membership/observe";
 import { wholePlan } from "../membership/plan";
 import type { Desired, Observation } from "../membership/types";
+import { isAtItsPlace } from "../membership/world";
 import type { HostLook } from "../provision/look";
 import { isStrangers } from "../provision/problems";
 import type { ProvisionInputs } from "../provision/inputs";
@@ -81,7 +82,7 @@ export function clusterProblems(
     if (members.length > 0) return members;
     const elsewhere = wanted.hosts.flatMap((host) => {
         const member = seen.cluster?.members.find(({ id }) => id === seen.hosts[host.key]?.status?.memberId);
-        if (!member || member.peerUrls.includes(host.peerUrl)) return [];
+        if (!member || isAtItsPlace(host, member)) return [];
         return [
             `host "${host.name}" (${host.address}): its member has the peer URL ${member.peerUrls.join(", ")}, wanted is ${host.peerUrl}: declare its address and peerPort, or change it first: etcdctl member update ${member.id} --peer-urls ${host.peerUrl}`,
         ];

@@ -20,6 +20,24 @@ export function copyLeaves(paths: HostPaths, files: Readonly<Record<string, stri
         .join("\n");
 }
 
+/** For a member whose peers call it without TLS: its peer port goes on as it was, until its peers are told otherwise. */
+export function keepPlainPeers(paths: HostPaths, plainPeerUrl: string): string {
+    const file = shellQuote(paths.plainPeers);
+    return `printf '%s\\n' ${shellQuote(HEADER)} ${shellQuote(`ETCD_LISTEN_PEER_URLS=${plainPeerUrl}`)} > ${file}.new
+chown root:${ETCD_USER} ${file}.new
+chmod 0640 ${file}.new
+mv -f ${file}.new ${file}`;
+}
+
+/** Restarts a member with TLS on its peer port. What says that it is not done yet goes last. */
+export function securePeers(paths: HostPaths, restart: string): string {
+    const [file, todo] = [paths.plainPeers, paths.plainPeersEnding].map(shellQuote);
+    return `
+[ ! -e ${file} ] || mv -f ${file} ${todo}
+( ${restart} )
+rm -f ${todo}`;
+}
+
 /** Notes what is taken over, so that a run which dies after it was stopped leaves the next one what it needs. */
 export function note(paths: HostPaths, { unit, dataDir }: ForeignSeen): string {
     const file = shellQuote(takeoverNote(paths));
@@ -68,7 +86,7 @@ systemctl disable --quiet ${paths.unit}.service
 timeout 90 systemctl stop ${paths.unit}.service || systemctl kill --signal=KILL ${paths.unit}.service
 ${isMoved ? `mv -T ${data} ${old}` : ":"}
 chown -R "$owner" ${old}
-rm -f ${drop} ${[paths.unitFile, paths.current, paths.membershipEnv, paths.identity].map(shellQuote).join(" ")}
+rm -f ${drop} ${[paths.unitFile, paths.current, paths.membershipEnv, paths.identity, paths.plainPeers].map(shellQuote).join(" ")}
 systemctl daemon-reload
 systemctl enable --quiet ${theirs}
 if systemctl start ${theirs}; then

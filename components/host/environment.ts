@@ -1,5 +1,5 @@
 import type { EtcdTuning } from "../args";
-import { HEADER, httpsUrl, peerCommonName, type HostSettings } from "./settings";
+import { HEADER, httpsUrl, peerCommonName, withoutTls, type HostSettings } from "./settings";
 import { isAtLeast } from "./version";
 
 /** etcd's variables by the flag they stand for, in the order of the file. */
@@ -32,7 +32,7 @@ function variable(flag: string, value: string | number | boolean): string {
 }
 
 function variables(settings: HostSettings): Variables {
-    const { address, peerPort, clientPort, version, paths } = settings;
+    const { address, peerPort, clientPort, version, paths, isPlain = false } = settings;
     const peerUrl = httpsUrl(address, peerPort);
     const clientUrl = httpsUrl(address, clientPort);
     return [
@@ -40,8 +40,8 @@ function variables(settings: HostSettings): Variables {
         ["data-dir", paths.dataDir],
         ["listen-peer-urls", peerUrl],
         ["initial-advertise-peer-urls", peerUrl],
-        ["listen-client-urls", clientUrl],
-        ["advertise-client-urls", clientUrl],
+        ["listen-client-urls", isPlain ? plainClientUrls(version, clientUrl) : clientUrl],
+        ["advertise-client-urls", isPlain ? withoutTls(clientUrl) : clientUrl],
         ["initial-cluster-token", settings.clusterToken],
         ["cert-file", `${paths.pki}/server.crt`],
         ["key-file", `${paths.pki}/server.key`],
@@ -62,6 +62,15 @@ function variables(settings: HostSettings): Variables {
         ...features(version, address),
         ...tuning(settings.tuning),
     ];
+}
+
+/**
+ * One port can serve both. In 3.4, gRPC without TLS is not answered then: the server with TLS takes its connections (etcd v3.4
+ * embed/serve.go); 3.5.16 is the first that was found to do it.
+ */
+function plainClientUrls(version: string, clientUrl: string): string {
+    const plain = withoutTls(clientUrl);
+    return isAtLeast(version, "3.5.16") ? `${plain},${clientUrl}` : plain;
 }
 
 /** 3.6 turned the flags into feature gates and warns about the old ones; 3.7 does not start with them. */

@@ -28,6 +28,10 @@ export interface HostPaths {
     readonly pki: string;
     /** `ETCD_INITIAL_CLUSTER` and its state: membership's. */
     readonly membershipEnv: string;
+    /** Keeps the peer port without TLS while a cluster without TLS is taken over: membership's. */
+    readonly plainPeers: string;
+    /** What it is called while its member is restarted without it. */
+    readonly plainPeersEnding: string;
     /** What cluster the data directory belongs to: membership's. */
     readonly identity: string;
     /** Lets etcd start once without data: membership's; gone as soon as there is data. */
@@ -63,6 +67,8 @@ export function hostPaths(cluster: string, dataDir = `/var/lib/etcd/${cluster}`)
         asStaged: `${root}/as-staged`,
         pki: `${root}/pki`,
         membershipEnv: `${root}/membership.env`,
+        plainPeers: `${root}/plain-peers.env`,
+        plainPeersEnding: `${root}/plain-peers.ending`,
         identity: `${root}/identity`,
         mayStartEmpty: `${root}/may-start-empty`,
         firewall: `${root}/firewall.nft`,

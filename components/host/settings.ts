@@ -27,6 +27,8 @@ export interface HostSettings {
     readonly peers?: readonly string[];
     /** A cluster that others built is being taken over: members keep the certificates that they have. @default false */
     readonly isTakingOver?: boolean;
+    /** What is taken over has no TLS: its client port goes on serving http as well. @default false */
+    readonly isPlain?: boolean;
 }
 
 /** PEM texts for one host. The keys are secrets. */
@@ -50,6 +52,11 @@ export const ETCD_USER = "etcd";
 /** `https://10.0.0.1:2380`, with brackets around an IPv6 address. */
 export function httpsUrl(address: string, port: number): string {
     return `https://${address.includes(":") ? `[${address}]` : address}:${port}`;
+}
+
+/** The same place without TLS. */
+export function withoutTls(url: string): string {
+    return url.replace(/^https:/, "http:");
 }
 
 /**

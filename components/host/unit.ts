@@ -33,6 +33,7 @@ export function renderUnit(settings: HostSettings): string {
         `Group=${ETCD_USER}`,
         `EnvironmentFile=${paths.current}/etcd.env`,
         `EnvironmentFile=${paths.membershipEnv}`,
+        ...(settings.isPlain ? [`EnvironmentFile=-${paths.plainPeers}`] : []),
         `RuntimeDirectory=${paths.unit}`,
         "RuntimeDirectoryMode=0755",
         `ExecStartPre=/bin/sh -c '${note}'`,

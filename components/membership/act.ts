@@ -1,6 +1,7 @@
 /** One step → effects. Each effect can be repeated, and may be the last thing this process does. */
 import * as adoption from "../adoption/scripts";
 import { hostPaths, type HostPaths } from "../host/paths";
+import { withoutTls } from "../host/settings";
 import { isEtcdError, type EtcdErrorCode } from "../remote/errors";
 import type { Observer } from "./observe";
 import * as scripts from "./scripts";
@@ -105,6 +106,16 @@ class Actor {
                 return { hosts: step.hosts };
             case "take-over":
                 return this.takeOver(step.host, step.initialCluster);
+            case "secure-peers": {
+                const restart = scripts.restart(this.paths, this.wanted.timeouts.healthSeconds);
+                await this.on(
+                    step.host,
+                    "restart etcd with TLS on its peer port",
+                    `set -eu\n${adoption.securePeers(this.paths, restart)}`,
+                    this.wanted.timeouts.healthSeconds + 30,
+                );
+                return { hosts: [step.host] };
+            }
             case "restart":
                 await this.on(
                     step.host,
@@ -124,6 +135,9 @@ class Actor {
         const isPrepared = !foreign.isRunning && initialClusterState === "existing";
         const prepare = [
             adoption.copyLeaves(this.paths, foreign.leaves),
+            ...(foreign.isPlain
+                ? [adoption.keepPlainPeers(this.paths, withoutTls(this.observer.host(key).peerUrl))]
+                : []),
             scripts.writeMembership(
                 this.paths,
                 { initialCluster, initialClusterState: "existing" },

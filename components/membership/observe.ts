@@ -1,8 +1,8 @@
 /** The world → Observation. Looks at hosts over SSH, and asks etcd through the same connection, or directly. Changes nothing. */
-import { foreignScript, leavesOf, parseForeign, type ForeignEtcd } from "../adoption/foreign";
+import { foreignScript, isPlain, leavesOf, parseForeign, type ForeignEtcd } from "../adoption/foreign";
 import type { Lent } from "../adoption/lent";
 import { hostPaths } from "../host/paths";
-import { httpsUrl } from "../host/settings";
+import { httpsUrl, withoutTls } from "../host/settings";
 import { directWay } from "../remote/direct";
 import type { EtcdClient, EtcdCredentials } from "../remote/etcdClient";
 import { openEtcd } from "../remote/etcdClient";
@@ -167,15 +167,16 @@ export class Observer {
         if (!credentials) throw new Error("the operator's certificate is not known yet");
         const place = this.place(key);
         const way = this.access === "direct" ? directWay(place.address) : await this.pool.connect(this.host(key).ssh);
-        const opened = await openEtcd(way, { ...place, ...credentials });
+        const isPlain = place.isPlain || (this.lent?.get(key)?.isPlain ?? false);
+        const opened = await openEtcd(way, { ...place, ...credentials, isPlain });
         this.clients.set(key, opened);
         return opened;
     }
 
     /** Where a member serves its clients now. */
     endpoint(key: string): string {
-        const { address, clientPort } = this.place(key);
-        return httpsUrl(address, clientPort);
+        const { address, clientPort, isPlain } = this.place(key);
+        return isPlain ? withoutTls(httpsUrl(address, clientPort)) : httpsUrl(address, clientPort);
     }
 
     private place(key: string): Place {
@@ -187,6 +188,7 @@ export class Observer {
         const isSame =
             before.address === place.address &&
             before.clientPort === place.clientPort &&
+            before.isPlain === place.isPlain &&
             before.serverName === place.serverName;
         if (isSame) return;
         this.forget(key);
@@ -208,6 +210,8 @@ interface Place {
     readonly address: string;
     readonly clientPort: number;
     readonly serverName: string;
+    /** It is served without TLS there. */
+    readonly isPlain: boolean;
 }
 
 /**
@@ -215,10 +219,16 @@ interface Place {
  * is replaced under it, and has its declared name from then on.
  */
 function placesOf(host: WantedHost, serving: Serving | undefined): readonly [Place, ...Place[]] {
-    const declared = { address: host.address, clientPort: host.clientPort, serverName: host.name };
+    const declared = { address: host.address, clientPort: host.clientPort, serverName: host.name, isPlain: false };
     if (!serving) return [declared];
-    const { hostname, port } = new URL(serving.clientUrl);
-    const place = { ...declared, address: hostname.replace(/^\[|\]$/g, ""), clientPort: Number(port) };
+    // Of two, the one without TLS comes first, and knows everybody.
+    const { protocol, hostname, port } = new URL(serving.clientUrl.split(",")[0]!);
+    const place = {
+        ...declared,
+        address: hostname.replace(/^\[|\]$/g, ""),
+        clientPort: Number(port),
+        isPlain: protocol === "http:",
+    };
     return serving.name === host.name ? [place] : [place, { ...place, serverName: serving.name }];
 }
 
@@ -230,6 +240,6 @@ function withForeign(seen: HostSeen, foreign: ForeignEtcd | undefined): HostSeen
         ...seen,
         unit: isRunning ? "active" : "inactive",
         hasData: true,
-        foreign: { unit, dataDir, isRunning, leaves: leavesOf(foreign) },
+        foreign: { unit, dataDir, isRunning, leaves: leavesOf(foreign), isPlain: isPlain(foreign) },
     };
 }

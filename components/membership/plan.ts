@@ -6,6 +6,7 @@ import { activate, addLearner, awaitLearner, join, letIn, promote } from "./rule
 import { bootstrap, lostQuorum, renewSilent, restartStopped } from "./rules/bootstrap";
 import { damagedData, flip, formerData, illVoter, lostData, settle, startStopped } from "./rules/heal";
 import { readdress, readdressSilent, readmitLearner, twoHomes } from "./rules/readdress";
+import { securePeers, secureSilent } from "./rules/secure";
 import { record, rollingRestart, shutOut } from "./rules/restart";
 import { removeDead, removeRetired, retire } from "./rules/shrink";
 import { evenSize, foreignMember, otherCluster, unreachableHost } from "./rules/stop";
@@ -26,6 +27,7 @@ export const rules: readonly Rule[] = [
     lostQuorum,
     flip,
     formerData,
+    secureSilent,
     readdressSilent,
     damagedData,
     startStopped,
@@ -41,6 +43,7 @@ export const rules: readonly Rule[] = [
     awaitLearner,
     settle,
     removeRetired,
+    securePeers,
     rollingRestart,
     shutOut,
     record,
@@ -56,6 +59,7 @@ const risky: ReadonlySet<Action["kind"]> = new Set([
     "restart",
     "update-peer",
     "take-over",
+    "secure-peers",
 ]);
 
 /** What a full database does not forbid: a restart with a larger quota is its remedy. */
@@ -161,6 +165,8 @@ export function describe(step: Action): string {
             return `write the member list, as existing, on ${step.hosts.join(", ")}`;
         case "take-over":
             return `take over "${step.host}": stop ${step.unit} for good, start etcd on its data`;
+        case "secure-peers":
+            return `restart "${step.host}" with TLS on its peer port`;
         case "restart":
             return `restart "${step.host}" with generation ${step.generation.slice(0, 8)}`;
     }

@@ -188,6 +188,7 @@ function stepped(seen: Observation, wanted: Desired, step: Step): Observation {
             const host = known(wanted, step.host);
             const taken = withHost(seen, host.key, {
                 foreign: undefined,
+                hasPlainPeers: seen.hosts[host.key]?.foreign?.isPlain || seen.hosts[host.key]?.hasPlainPeers || false,
                 current: host.generation ?? LATER,
                 maxLearners: wanted.maxLearners,
                 isEnabled: true,
@@ -201,6 +202,8 @@ function stepped(seen: Observation, wanted: Desired, step: Step): Observation {
             });
             return started(taken, wanted, host);
         }
+        case "secure-peers":
+            return started(withHost(seen, step.host, { hasPlainPeers: false }), wanted, known(wanted, step.host));
         case "restart": {
             const restarted = withHost(seen, step.host, {
                 current: step.generation,

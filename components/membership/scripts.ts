@@ -240,6 +240,7 @@ echo "running=$running"
 [ -n "$running" ] && sed -n 's/^ETCD_MAX_LEARNERS=/maxLearners=/p; s/^ETCD_\\(NAME\\|LISTEN_[A-Z]*_URLS\\)=/serving:&/p' ${shellQuote(paths.generations)}/"$running"/etcd.env 2>/dev/null
 printf machine=; ${MACHINE_SCRIPT}
 [ -d ${data} ] && echo hasData=yes
+[ -e ${shellQuote(paths.plainPeers)} ] || [ -e ${shellQuote(paths.plainPeersEnding)} ] && echo plainPeers=yes
 sed 's/^/identity:/' ${shellQuote(paths.identity)} 2>/dev/null
 sed 's/^/membership:/' ${shellQuote(paths.membershipEnv)} 2>/dev/null
 sed 's/^/peers:/' ${shellQuote(paths.peers)} 2>/dev/null

@@ -42,6 +42,7 @@ export function parseLook(name: string, text: string): Look {
         initialCluster: membership.get("ETCD_INITIAL_CLUSTER"),
         initialClusterState: state === "new" || state === "existing" ? state : undefined,
         peersLetIn: parsePeers(files.peers.join("\n")),
+        ...(fields.get("plainPeers") === "yes" && { hasPlainPeers: true }),
     };
 }
 

@@ -23,7 +23,7 @@ export function riskOf(seen: Observation, wanted: Desired, step: Step): string |
     const before = toleranceOf(seen, wanted);
     const after = toleranceOf(predict.step(seen, wanted, step), wanted);
     const meanwhile =
-        step.kind === "restart" || step.kind === "take-over"
+        step.kind === "restart" || step.kind === "take-over" || step.kind === "secure-peers"
             ? toleranceOf(without(seen, step.host), wanted)
             : undefined;
     if (meanwhile && before && meanwhile.spare < before.spare) {

@@ -79,6 +79,8 @@ export interface HostSeen {
     readonly status: MemberStatus | undefined;
     /** What runs there was set up by hand, and is to be taken over. `unit` and `isEnabled` are of no meaning then. */
     readonly foreign?: ForeignSeen | undefined;
+    /** Its peer port has no TLS yet, or had none when an interrupted run was about to change that. */
+    readonly hasPlainPeers?: boolean;
     /** It exchanges messages with the leader: a learner that has started is seen here before it answers clients. */
     readonly servesPeers: boolean;
 }
@@ -97,6 +99,8 @@ export interface ForeignSeen {
     readonly isRunning: boolean;
     /** Its certificates, by the names that ours has for them. */
     readonly leaves: Readonly<Record<string, string>>;
+    /** It has no TLS, neither for clients nor for peers. */
+    readonly isPlain?: boolean;
 }
 
 export interface Identity {
@@ -171,6 +175,8 @@ export type Action =
     | { readonly kind: "set-aside"; readonly host: string }
     | { readonly kind: "record"; readonly hosts: readonly string[]; readonly initialCluster: string }
     | { readonly kind: "restart"; readonly host: string; readonly generation: string }
+    /** A restart with TLS on the peer port, which had none. */
+    | { readonly kind: "secure-peers"; readonly host: string }
     | {
           readonly kind: "take-over";
           readonly host: string;

@@ -1,5 +1,6 @@
 /** What rules ask of a world. */
 import { isAddress } from "../address";
+import { withoutTls } from "../host/settings";
 import type { HostSeen, Member, Verdict, Step, Action, WantedHost, World } from "./types";
 
 /** A generation whose digest is not known before it is made. */
@@ -64,9 +65,14 @@ export function hostOf(world: World, member: Member): WantedHost | undefined {
     return knownHosts(world).find((host) => memberOf(world, host)?.id === member.id);
 }
 
+/** The list says that it is called without TLS where it is declared to be, as in a cluster that was set up so by hand. */
+export function isListedPlain(host: WantedHost, member: Member): boolean {
+    return member.peerUrls.includes(withoutTls(host.peerUrl));
+}
+
 /** The list says where the host is declared to be. */
 export function isAtItsPlace(host: WantedHost, member: Member): boolean {
-    return member.peerUrls.includes(host.peerUrl);
+    return member.peerUrls.includes(host.peerUrl) || isListedPlain(host, member);
 }
 
 /** The member whose data a host holds, whatever address it is known at: by its own answer, or by what was noted beside the data. */

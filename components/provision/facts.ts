@@ -36,6 +36,10 @@ export interface Facts extends DriftSeen {
     readonly isTakenOver: boolean;
     /** What runs on it, or would be started, trusts this stack's authorities besides those of old. */
     readonly trustsBoth: boolean;
+    /** What runs on it, or would be started, serves clients without TLS. */
+    readonly isPlain: boolean;
+    /** Its peer port has no TLS yet. */
+    readonly hasPlainPeers: boolean;
     /** An etcd that was set up by hand, where ours is to run. Only looked for to take it over. */
     readonly foreign: ForeignEtcd | undefined;
     /** Whom its member trusts, where files of ours say so. */
@@ -101,6 +105,7 @@ export function factsScript(inputs: ProvisionInputs, host: ProvisionHost): strin
     const ours = HEADER.split(":")[0] ?? HEADER;
     const [data, root, mark, identity] = [paths.dataDir, paths.root, paths.mark, paths.identity].map(shellQuote);
     const [generations, current] = [paths.generations, paths.current].map(shellQuote);
+    const [plain, ending] = [paths.plainPeers, paths.plainPeersEnding].map(shellQuote);
     // Each program that is started costs a host milliseconds, and this is asked at every run: what the shell can do, it does.
     return `
 echo "clock=$(date +%s)"
@@ -152,7 +157,8 @@ done
 [ -f ${mark} ] && { read -r _ && IFS= read -r line && echo "mark=$line" && IFS= read -r line && echo "owner=$line" && IFS= read -r line && echo "phase=$line"; } <${mark}
 { IFS= read -r running <${shellQuote(`${paths.runtime}/generation`)} || running=$(readlink ${current}); } 2>/dev/null
 grep -qsxF ${shellQuote(TAKING_OVER)} ${generations}/"\${running##*/}"/etcd.env && echo trusts=both
-${inputs.adopt ? `sed 's/^/clientCa=/' ${current}/client-ca.crt 2>/dev/null\nsed 's/^/peerCa=/' ${current}/peer-ca.crt 2>/dev/null\n${foreignScript(paths, host)}` : ""}
+[ -e ${plain} ] || [ -e ${ending} ] && echo plainPeers=yes
+${inputs.adopt ? `grep -qs '^ETCD_LISTEN_CLIENT_URLS=http:' ${current}/etcd.env && echo plain=clients\nsed 's/^/clientCa=/' ${current}/client-ca.crt 2>/dev/null\nsed 's/^/peerCa=/' ${current}/peer-ca.crt 2>/dev/null\n${foreignScript(paths, host)}` : ""}
 for file in ${[paths.unitFile, paths.firewallUnitFile, paths.firewallDropIn].map(shellQuote).join(" ")}; do
     [ -e "$file" ] || continue
     line=; IFS= read -r line <"$file"
@@ -199,6 +205,8 @@ export function parseFacts(answer: string): Facts {
         owner: one("owner") || undefined,
         isTakenOver: one("phase") === MARK_TAKING_OVER,
         trustsBoth: one("trusts") === "both",
+        isPlain: one("plain") === "clients",
+        hasPlainPeers: one("plainPeers") === "yes",
         foreign: parseForeign(answer),
         authorities: together([{ clientCa: all("clientCa").join("\n"), peerCa: all("peerCa").join("\n") }]),
         hasOurData: one("data") === "ours",

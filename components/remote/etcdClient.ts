@@ -21,6 +21,8 @@ export interface EtcdAccess extends EtcdCredentials {
     readonly clientPort: number;
     /** A DNS name in the member's certificate. */
     readonly serverName: string;
+    /** It is served without TLS: the certificates are not used. @default false */
+    readonly isPlain?: boolean;
     /** For each call. @default 5 */
     readonly timeoutSeconds?: number | undefined;
 }
@@ -62,13 +64,14 @@ export async function openEtcd(way: Way, access: EtcdAccess): Promise<EtcdClient
     // Loading etcd3 takes longer than an answer of etcd; whoever asks nothing should not wait for it.
     const [{ Etcd3 }, { noop }] = await Promise.all([import("etcd3"), import("cockatiel")]);
     const tunnel = await Tunnel.open(way, access.address, access.clientPort);
+    const credentials = {
+        rootCertificate: Buffer.from(access.ca),
+        privateKey: Buffer.from(access.key),
+        certChain: Buffer.from(access.cert),
+    };
     const client = new Etcd3({
-        hosts: `https://127.0.0.1:${tunnel.port}`,
-        credentials: {
-            rootCertificate: Buffer.from(access.ca),
-            privateKey: Buffer.from(access.key),
-            certChain: Buffer.from(access.cert),
-        },
+        hosts: `${access.isPlain ? "http" : "https"}://127.0.0.1:${tunnel.port}`,
+        ...(!access.isPlain && { credentials }),
         // Never again by itself: a call whose answer was lost may have been done.
         faultHandling: { host: () => noop, global: noop },
         grpcOptions: {

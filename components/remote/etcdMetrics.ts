@@ -1,4 +1,5 @@
-import { Agent, get } from "node:https";
+import * as http from "node:http";
+import * as https from "node:https";
 import { setTimeout as pause } from "node:timers/promises";
 
 /** What the requests need of a client's access to etcd. */
@@ -7,6 +8,7 @@ interface Access {
     readonly cert: string;
     readonly key: string;
     readonly serverName: string;
+    readonly isPlain?: boolean;
 }
 
 /** What a member's metrics say about one other member. */
@@ -25,15 +27,18 @@ const RECENT_MS = 500;
 
 /** Reads a member's metrics through a port of this machine. */
 export class EtcdMetrics {
-    readonly #agent: Agent;
+    readonly #agent: http.Agent;
+    readonly #get: typeof http.get;
     #last: { readonly at: number; readonly peers: ReadonlyMap<string, PeerTraffic> } | undefined;
 
     constructor(
         private readonly localPort: number,
-        { ca, cert, key, serverName: servername }: Access,
+        { ca, cert, key, serverName: servername, isPlain = false }: Access,
         private readonly timeoutSeconds: number,
     ) {
-        this.#agent = new Agent({ keepAlive: true, maxSockets: 1, ca, cert, key, servername });
+        const pooling = { keepAlive: true, maxSockets: 1 };
+        this.#agent = isPlain ? new http.Agent(pooling) : new https.Agent({ ...pooling, ca, cert, key, servername });
+        this.#get = isPlain ? http.get : https.get;
     }
 
     /** The peers from which something came while we looked, or since we looked a moment ago. */
@@ -65,7 +70,7 @@ export class EtcdMetrics {
     #fetch(): Promise<string> {
         return new Promise((resolve, reject) => {
             const where = { host: "127.0.0.1", port: this.localPort, path: "/metrics", agent: this.#agent };
-            const request = get(where, (response) => {
+            const request = this.#get(where, (response) => {
                 const chunks: Buffer[] = [];
                 response.on("data", (chunk: Buffer) => chunks.push(chunk));
                 response.on("error", reject);

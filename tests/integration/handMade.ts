@@ -66,17 +66,8 @@ export function settings(
     dataDir: string,
     clientPort: number,
 ): Readonly<Record<string, string>> {
-    const peerUrl = ({ address }: LabHost): string => `https://${address}:${clientPort + 1}`;
-    const clientUrl = `https://${host.address}:${clientPort}`;
     return {
-        name: host.name,
-        "data-dir": dataDir,
-        "listen-peer-urls": peerUrl(host),
-        "initial-advertise-peer-urls": peerUrl(host),
-        "listen-client-urls": `${clientUrl},https://127.0.0.1:${clientPort}`,
-        "advertise-client-urls": clientUrl,
-        "initial-cluster": hosts.map((other) => `${other.name}=${peerUrl(other)}`).join(","),
-        "initial-cluster-token": "by-hand",
+        ...place("https", host, hosts, dataDir, clientPort),
         "cert-file": `${PKI}/member.crt`,
         "key-file": `${PKI}/member.key`,
         "trusted-ca-file": `${PKI}/ca.crt`,
@@ -86,6 +77,37 @@ export function settings(
         "peer-trusted-ca-file": `${PKI}/ca.crt`,
         "peer-client-cert-auth": "true",
         "quota-backend-bytes": "4294967296",
+    };
+}
+
+/** The same without TLS, and without any other settings: as most begin. */
+export function plainSettings(
+    host: LabHost,
+    hosts: readonly LabHost[],
+    dataDir: string,
+    clientPort: number,
+): Readonly<Record<string, string>> {
+    return place("http", host, hosts, dataDir, clientPort);
+}
+
+function place(
+    scheme: "http" | "https",
+    host: LabHost,
+    hosts: readonly LabHost[],
+    dataDir: string,
+    clientPort: number,
+): Readonly<Record<string, string>> {
+    const peerUrl = ({ address }: LabHost): string => `${scheme}://${address}:${clientPort + 1}`;
+    const clientUrl = `${scheme}://${host.address}:${clientPort}`;
+    return {
+        name: host.name,
+        "data-dir": dataDir,
+        "listen-peer-urls": peerUrl(host),
+        "initial-advertise-peer-urls": peerUrl(host),
+        "listen-client-urls": `${clientUrl},${scheme}://127.0.0.1:${clientPort}`,
+        "advertise-client-urls": clientUrl,
+        "initial-cluster": hosts.map((other) => `${other.name}=${peerUrl(other)}`).join(","),
+        "initial-cluster-token": "by-hand",
     };
 }
 

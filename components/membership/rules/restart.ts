@@ -67,10 +67,11 @@ export function restart(world: World, host: WantedHost, because: string): Verdic
 
 /** Invariant: never two etcds on one data directory; what was set up by hand is stopped for good before ours starts on its data. */
 export function takeOver(world: World, host: WantedHost): Verdict {
-    const { unit = "", isRunning = false } = seenHost(world, host).foreign ?? {};
+    const { unit = "", isRunning = false, isPlain = false } = seenHost(world, host).foreign ?? {};
+    const phase = isPlain ? ", without TLS: its client port goes on serving http for as long as adopt is set" : "";
     return step(
         { kind: "take-over", host: host.key, unit, initialCluster: initialCluster(world) },
-        isRunning ? `${unit} runs it` : `an earlier run was interrupted after it had stopped ${unit}`,
+        isRunning ? `${unit} runs it${phase}` : `an earlier run was interrupted after it had stopped ${unit}`,
     );
 }
 

@@ -65,8 +65,21 @@ describe("what speaks against taking over an etcd that was set up by hand", () =
         one(/runs a member named "default", declared is "a"/, /NAME/);
     });
 
-    it("is that it serves http, in one sentence", () => {
-        one(/has no trusted-ca-file, .*peer-key-file, and only a cluster with TLS .* is taken over/, /FILE=/);
+    it("is not that it has no TLS at all", () => {
+        assert.deepEqual(problems(/FILE=/, "foreign.env:ETCD_LISTEN_CLIENT_URLS=http://10.0.0.11:2379"), []);
+    });
+
+    it("is TLS on one of its ports, or without client certificates, in one sentence", () => {
+        one(
+            /has no peer-trusted-ca-file, peer-cert-file, peer-key-file, and only a cluster with TLS .* or with none at all, is taken over/,
+            /PEER_/,
+        );
+        one(/has no trusted-ca-file, .*peer-key-file, and only/, /FILE=/, "foreign.env:ETCD_AUTO_TLS=true");
+        one(
+            /has no trusted-ca-file, .*peer-key-file, and only/,
+            /FILE=/,
+            "foreign.env:ETCD_LISTEN_PEER_URLS=https://10.0.0.11:2380",
+        );
     });
 
     it("is a setting that was not declared, or declared otherwise", () => {

@@ -94,6 +94,7 @@ export class Actor {
                     () => this.enable(key),
                 ]);
             case "take-over":
+            case "secure-peers":
                 throw new Error("no host of this model has an etcd that was set up by hand");
             case "restart":
                 return {

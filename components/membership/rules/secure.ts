@@ -1,0 +1,80 @@
+/** How members that called each other without TLS come to do it with TLS. Their certificates are there before. */
+import type { Member, Rule, Verdict, WantedHost, World } from "../types";
+import {
+    isAlive,
+    isHealthy,
+    isLeader,
+    isListedPlain,
+    isUp,
+    learners,
+    memberOf,
+    nameOf,
+    nextLeader,
+    seenHost,
+    step,
+    voters,
+} from "../world";
+
+/**
+ * Invariant: a member is called with TLS only by members that have certificates to do so: all run what was staged for them, and one
+ * changes at a time, the list first. Until it is restarted its peers have the connections that were there before.
+ */
+export const securePeers: Rule = (world) => {
+    const all = plain(world);
+    if (all.length === 0 || learners(world).length > 0) return undefined;
+    if (voters(world).some((voter) => !isHealthy(world, voter))) return undefined;
+    const halfWay = all.find(({ host, member }) => !isListedPlain(host, member));
+    if (halfWay) return handOver(world, halfWay) ?? restart(halfWay);
+    if (!world.wanted.hosts.every((host) => isPrepared(world, host))) return undefined;
+    const next = all.find(({ member }) => !isLeader(world, member)) ?? all[0]!;
+    return handOver(world, next) ?? update(next);
+};
+
+/** Invariant: a member that its peers can't call, since they do it with TLS and it has none, is restarted with it before all else. */
+export const secureSilent: Rule = (world) => {
+    const silent = plain(world).find(({ host, member }) => {
+        const seen = seenHost(world, host);
+        return isUp(seen) && !isListedPlain(host, member) && !isHealthy(world, member) && !isAlive(world, member);
+    });
+    return silent && restart(silent);
+};
+
+interface Plain {
+    readonly host: WantedHost;
+    readonly member: Member;
+}
+
+/** Members that are listed without TLS, or that have none on their peer port. */
+function plain(world: World): readonly Plain[] {
+    return world.wanted.hosts.flatMap((host) => {
+        const member = memberOf(world, host);
+        const { foreign, hasPlainPeers = false } = seenHost(world, host);
+        return member && !foreign && (hasPlainPeers || isListedPlain(host, member)) ? [{ host, member }] : [];
+    });
+}
+
+function isPrepared(world: World, host: WantedHost): boolean {
+    const { foreign, running, current } = seenHost(world, host);
+    return !foreign && host.generation !== undefined && running === host.generation && current === host.generation;
+}
+
+function handOver(world: World, { host, member }: Plain): Verdict | undefined {
+    const successor = isLeader(world, member) ? nextLeader(world, member) : undefined;
+    if (!successor) return undefined;
+    return step(
+        { kind: "move-leader", from: nameOf(world, member), to: successor.host.key, toId: successor.member.id },
+        `"${host.name}" leads and is to restart`,
+    );
+}
+
+function update({ host, member }: Plain): Verdict {
+    const from = member.peerUrls.join(",");
+    return step(
+        { kind: "update-peer", host: host.key, memberId: member.id, from, to: host.peerUrl },
+        "all members have certificates now, and call each other with TLS from here on",
+    );
+}
+
+function restart({ host }: Plain): Verdict {
+    return step({ kind: "secure-peers", host: host.key }, "its peers call it with TLS now");
+}
