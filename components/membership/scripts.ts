@@ -72,13 +72,17 @@ mv -Tf ${link}.new ${link}
 systemctl daemon-reload`;
 }
 
-/** Enabled, so that a reboot brings it back; started without waiting, since a member may be ready long after it takes part. */
+/**
+ * Enabled, so that a reboot brings it back; started without waiting, since a member may be ready long after it takes part. What ran is
+ * ended before: while it ends, it would look stopped.
+ */
 export function start(paths: HostPaths): string {
     const data = shellQuote(paths.dataDir);
     return `
 [ -d ${data} ] || { mkdir -p "$(dirname ${data})"; install -d -m 0700 -o ${ETCD_USER} -g ${ETCD_USER} ${data}; }
 systemctl reset-failed ${paths.unit}.service 2>/dev/null || true
 systemctl enable --quiet --no-reload ${paths.unit}.service
+timeout 50 systemctl stop ${paths.unit}.service 2>/dev/null || true
 systemctl restart --no-block ${paths.unit}.service`;
 }
 
