@@ -43,7 +43,11 @@ export class EtcdCluster extends pulumi.ComponentResource {
         for (const warning of validateCluster(name, args)) void pulumi.log.warn(warning, this);
 
         const cluster = settle(name, args);
-        claimPlaces(name, places(cluster));
+        claimPlaces(
+            name,
+            places(cluster),
+            (args.clients ?? []).map((client) => client.name),
+        );
         const { certificates, provision, membership } = withPlainStacks(() => this.parts(cluster));
 
         void provision.inherited.apply((inherited) => inherited?.isPlain && this.warnOfPlainClients(args));
@@ -188,6 +192,7 @@ export class EtcdCluster extends pulumi.ComponentResource {
                 access: args.access ?? "ssh",
                 timeouts,
                 credentials: certificates.operator,
+                owner: provision.owner,
                 inherited: inheritedBy(provision),
             },
             { parent: this, dependsOn: [provision, ...hosts] },
@@ -235,7 +240,12 @@ function settle(name: string, args: EtcdClusterArgs): Settled {
 }
 
 function places({ args, paths, ports }: Settled): readonly Claim[] {
-    return args.hosts.map((host) => ({ address: host.address, ...ports(host), dataDir: paths.dataDir }));
+    return args.hosts.map((host) => ({
+        name: host.name,
+        address: host.address,
+        ...ports(host),
+        dataDir: paths.dataDir,
+    }));
 }
 
 function timeoutsOf(args: TimeoutArgs = {}): Timeouts {

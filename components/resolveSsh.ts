@@ -29,12 +29,13 @@ export function mergeSsh(cluster: SshArgs, host: Pick<EtcdHostArgs, "ssh">): Ssh
 export function resolveSsh(cluster: SshArgs, host: Pick<EtcdHostArgs, "name" | "address" | "ssh">): ResolvedSsh {
     const ssh = mergeSsh(cluster, host);
     const port = ssh.port ?? 22;
-    const given = [ssh.hostKeys?.[host.name] ?? []].flat();
+    // By its own name alone: a host may be called "constructor".
+    const given = new Map(Object.entries(ssh.hostKeys ?? {})).get(host.name) ?? [];
     return {
         ...login(ssh),
         address: host.address,
         port,
-        hostKeys: given.length > 0 ? given : lookUpKnownHosts(ssh.knownHosts ?? "", [host.address, host.name], port),
+        hostKeys: given.length > 0 ? [given].flat() : lookUpKnownHosts(ssh.knownHosts ?? "", [host.address, host.name], port),
         ...(ssh.sudoPassword !== undefined && { sudoPassword: ssh.sudoPassword }),
         ...(ssh.bastion !== undefined && { bastion: resolveBastion(ssh, ssh.bastion) }),
     };

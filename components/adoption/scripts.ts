@@ -98,11 +98,11 @@ fi
 exit 1`;
 }
 
-/** On a host that goes: what kept the old unit from starting. It stays disabled. */
+/** On a host that goes: what kept the old unit from starting. It stays disabled. What somebody else named after our unit is theirs. */
 export function removeDropIns(paths: HostPaths): string {
     return `
 for file in /etc/systemd/system/*.service.d/${paths.unit}.conf; do
-    [ -f "$file" ] || continue
+    grep -qsxF ${shellQuote(HEADER)} "$file" || continue
     rm -f "$file"
     rmdir "$(dirname "$file")" 2>/dev/null || true
 done`;

@@ -36,6 +36,8 @@ export interface MembershipInputs {
     readonly credentials: EtcdCredentials;
     /** What the members trusted before, while the cluster is taken over. */
     readonly inherited?: Authorities;
+    /** Of this state of the stack: a destroy leaves hosts alone that another state's cluster has by then. */
+    readonly owner?: string;
     /** The stack that declares the cluster, to name who holds its lock. */
     readonly stack: string;
 }

@@ -28,6 +28,8 @@ export interface Facts extends DriftSeen {
     readonly listeners: readonly Listener[];
     /** Other clusters of ours that are to listen there, running or not. */
     readonly claims: readonly Claim[];
+    /** Data directories of other clusters of ours that hold this one's, or lie in it. */
+    readonly overlaps: readonly Overlap[];
     /** The token of the cluster that has files of ours here. */
     readonly token: string | undefined;
     /** Which stack's state gave them, if it said so. */
@@ -82,6 +84,11 @@ export interface Listener {
 export interface Claim {
     readonly cluster: string;
     readonly port: string;
+}
+
+export interface Overlap {
+    readonly cluster: string;
+    readonly directory: string;
 }
 
 /** With the package that has each. */
@@ -143,6 +150,10 @@ for file in /etc/etcd/*/current/etcd.env; do
     for port in ${host.peerPort} ${host.clientPort}; do
         grep -qsE "^ETCD_LISTEN_(PEER|CLIENT)_URLS=.*:$port$" "$file" && echo "claim=$port $other"
     done
+    while IFS= read -r line; do
+        case $line in ETCD_DATA_DIR=*) theirs=\${line#*=} ;; *) continue ;; esac
+        case $theirs/ in ${data}/?*) echo "overlap=$other $theirs" ;; *) case ${data}/ in "$theirs"/?*) echo "overlap=$other $theirs" ;; esac ;; esac
+    done <"$file"
 done
 [ -f ${identity} ] && echo data=ours
 [ -d ${data} ] || ! [ -e ${data} ] || echo "entry=${paths.dataDir.split("/").at(-1) ?? ""}"
@@ -200,6 +211,10 @@ export function parseFacts(answer: string): Facts {
         claims: all("claim").map((line) => {
             const [port = "", cluster = ""] = line.split(" ");
             return { port, cluster };
+        }),
+        overlaps: all("overlap").map((line) => {
+            const [cluster = "", directory = ""] = line.split(" ");
+            return { cluster, directory };
         }),
         token: one("token") ?? one("mark"),
         owner: one("owner") || undefined,

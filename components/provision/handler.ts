@@ -30,12 +30,12 @@ export async function check(
     { isPreview, tuning, ...declared }: ProvisionArgs,
 ): Promise<{ inputs: ProvisionInputs }> {
     const news = { ...declared, owner: olds.owner ?? randomUUID() };
-    const before = olds.incarnations ?? {};
-    const incarnations = Object.fromEntries(news.hosts.map(({ name }) => [name, before[name] ?? "1"]));
+    const before = new Map(Object.entries(olds.incarnations ?? {}));
+    const incarnations = Object.fromEntries(news.hosts.map(({ name }) => [name, before.get(name) ?? "1"]));
     const looks = await lookIfKnown(news);
     const inherited = news.adopt && (unlessNobody(olds.inherited) ?? inheritance(news, looks?.hosts ?? []));
     for (const { host } of looks?.hosts.filter(hasDrifted) ?? []) {
-        if (before[host.name] !== undefined) incarnations[host.name] = String(Number(before[host.name]) + 1);
+        if (before.has(host.name)) incarnations[host.name] = String(Number(before.get(host.name)) + 1);
     }
     if (looks?.problems.length === 0) beginPreflight(news, looks, tuning);
     if (isPreview) await tellPreflight(news.cluster);

@@ -9,7 +9,7 @@ import { canonical } from "../stateValues";
 import { firstEntry, readArchive } from "./archive";
 import { factsScript, parseFacts, type Facts } from "./facts";
 import type { ProvisionHost, ProvisionInputs } from "./inputs";
-import { moveProblems, problemsOf } from "./problems";
+import { moveProblems, problemsOf, twinProblems } from "./problems";
 
 export interface Looks {
     readonly hosts: readonly HostLook[];
@@ -51,7 +51,8 @@ export function forgetLooks(): void {
 async function look(inputs: ProvisionInputs): Promise<Looks> {
     const hosts = await Promise.all(inputs.hosts.map((host) => lookAt(inputs, host)));
     const archive = await archiveProblems(inputs, hosts);
-    const found = [...archive, ...hosts.flatMap(({ problems }) => problems), ...moveProblems(hosts)];
+    const own = hosts.flatMap(({ problems }) => problems);
+    const found = [...archive, ...own, ...twinProblems(hosts), ...moveProblems(hosts)];
     // Whether a cluster can be taken over is asked of etcd, once nothing else speaks against it.
     return { hosts, problems: found.length > 0 ? found : await takeoverProblems(inputs, hosts) };
 }

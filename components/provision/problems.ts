@@ -32,8 +32,28 @@ export function problemsOf(
         ...addressProblems(host, facts),
         ...portProblems(host, facts),
         ...(facts.foreign ? foreignProblems(inputs, host, facts.foreign) : []),
+        ...facts.overlaps.map(
+            ({ cluster, directory }) =>
+                `${inputs.dataDir} and ${directory}, where the cluster "${cluster}" has its data, lie within one another, and would be moved together: choose another dataDir`,
+        ),
         ...ownershipProblems(inputs, facts),
     ];
+}
+
+/** Two members on one machine fall together, whatever addresses it has. */
+export function twinProblems(
+    hosts: readonly { readonly host: ProvisionHost; readonly facts: Facts | undefined }[],
+): readonly string[] {
+    const has = (facts: Facts | undefined, address: string): boolean => facts?.addresses.includes(address) ?? false;
+    return hosts.flatMap((one, index) =>
+        hosts
+            .slice(index + 1)
+            .filter((other) => has(one.facts, other.host.address) && has(other.facts, one.host.address))
+            .map(
+                (other) =>
+                    `hosts "${one.host.name}" (${one.host.address}) and "${other.host.name}" (${other.host.address}) are one machine, which has both addresses, and two members on one machine would fall together: take one of them off the list`,
+            ),
+    );
 }
 
 /**

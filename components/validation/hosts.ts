@@ -20,7 +20,7 @@ export function checkHosts(args: EtcdClusterArgs): Problems {
 
 function checkHost(args: EtcdClusterArgs, host: EtcdHostArgs, at: string): Problems {
     return [
-        ...checkName(`${at}.name`, host.name),
+        ...checkName(`${at}.name`, host.name, host.address),
         ...checkAddress(`${at}.address`, host.address),
         ...checkWhole(`${at}.clientPort`, host.clientPort, 1, 65535),
         ...checkWhole(`${at}.peerPort`, host.peerPort, 1, 65535),
@@ -28,8 +28,15 @@ function checkHost(args: EtcdClusterArgs, host: EtcdHostArgs, at: string): Probl
     ];
 }
 
-function checkName(property: string, name: unknown): Problems {
+function checkName(property: string, name: unknown, address: unknown): Problems {
     if (typeof name !== "string" || !NAME.test(name)) return problem(property, name, NAME_WANTED);
+    if (isAddress(name) && name !== address)
+        return problem(
+            property,
+            name,
+            "a name that is no other machine's address",
+            "its certificate would be good for that machine, too",
+        );
     // etcd v3.6 server/embed/config.go: members that all have the default name are taken for one.
     if (name === "default")
         return problem(property, name, "a name of the member's own", "etcd uses this one for members that have none");

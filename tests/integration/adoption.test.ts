@@ -177,6 +177,14 @@ describe("a cluster whose Pulumi state was lost", () => {
         assert.deepEqual(await startTimes(bed.lab, all, cluster), started);
     });
 
+    it("is not touched by the destroy of the state that was lost", async () => {
+        const unchanged = await watch();
+        const end = await former.destroy();
+        assert.equal(end.code, 0, end.text);
+        assert.match(end.text, /left alone: a cluster of this name that another state built is there/);
+        await unchanged();
+    });
+
     it("has nothing to take over on hosts where there is nothing", async () => {
         await project.destroy();
         const run = await former.up({ [cluster]: bed.declare(3, { adopt: true, clusterToken: "another" }) });

@@ -73,6 +73,11 @@ describe("a cluster's arguments", () => {
             /a name of the member's own/,
         ],
         [
+            "a name that is another machine's address",
+            { hosts: [host("10.0.0.12", "10.0.0.11", { ssh: { hostKeys: { "10.0.0.12": HOST_KEY } } })] },
+            /hosts\[0\]\.name is "10\.0\.0\.12", wanted is a name that is no other machine's address/,
+        ],
+        [
             "two hosts with one name",
             { hosts: [three[0], three[1], host("a", "10.0.0.13")] },
             /hosts\[2\]\.name is "a", wanted is a name that no other host has, and hosts\[0\] has it/,

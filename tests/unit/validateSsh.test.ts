@@ -137,6 +137,10 @@ describe("how a host is reached", () => {
         assert.deepEqual(own.hostKeys, [OTHER_KEY, HOST_KEY]);
     });
 
+    it("is with no other key than the host's own, whatever the host is called", () => {
+        assert.deepEqual(resolveSsh(cluster, { name: "constructor", address: "10.0.0.14" }).hostKeys, []);
+    });
+
     it("takes host keys from known_hosts by address and port, or by name", () => {
         const knownHosts = `[10.0.0.11]:2222 ${HOST_KEY}\n10.0.0.11 ${OTHER_KEY}\n`;
         const rest: SshArgs = { privateKey: PRIVATE_KEY, port: 2222 };

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 
 import { parseFacts } from "../../../components/provision/facts";
 import type { ProvisionInputs } from "../../../components/provision/inputs";
-import { problemsOf } from "../../../components/provision/problems";
+import { problemsOf, twinProblems } from "../../../components/provision/problems";
 
 const NOW = 1_700_000_000;
 const sha256 = "ab".repeat(32);
@@ -146,6 +146,26 @@ describe("what speaks against a host", () => {
     it("is a port that another cluster of ours has there, once", () => {
         one(/port 2379 belongs to the cluster "other"/, ["claim=2379 other"]);
         one(/taken by etcd/, ["claim=2379 other", 'listener=2379 10.0.0.11:2379 users:(("etcd",pid=7,fd=3))']);
+    });
+
+    it("is a data directory within another cluster's, or around it", () => {
+        one(/\/var\/lib\/etcd\/tools and \/var\/lib\/etcd\/tools\/b, where the cluster "other" has its data/, [
+            "overlap=other /var/lib/etcd/tools/b",
+        ]);
+    });
+
+    it("is another declared host that is the same machine, by the addresses of both", () => {
+        const look = (name: string, address: string, ...has: readonly string[]) => ({
+            host: { ...host, name, address },
+            facts: parseFacts(has.map((one) => `address=${one}`).join("\n")),
+        });
+        const both = ["10.0.0.11", "10.0.0.12"];
+        assert.match(
+            twinProblems([look("a", "10.0.0.11", ...both), look("b", "10.0.0.12", ...both)]).join("\n"),
+            /^hosts "a" \(10\.0\.0\.11\) and "b" \(10\.0\.0\.12\) are one machine/,
+        );
+        // An address that floats between two machines is found on one of them.
+        assert.deepEqual(twinProblems([look("a", "10.0.0.11", ...both), look("b", "10.0.0.12", "10.0.0.12")]), []);
     });
 
     it("is data of another cluster, or of nobody that is known", () => {
