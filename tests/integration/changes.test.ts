@@ -79,20 +79,42 @@ describe("a list of hosts that is edited in every way", () => {
         return line?.split(",")[0];
     }
 
-    it("grows from one to three, five and seven", async () => {
+    /**
+     * What a member's own log says of every change of the list since it joined, or the list was made.
+     * @param most learners that there were at a time
+     */
+    async function assertChangedOneByOne(name: string, most: number): Promise<void> {
+        const text = await host(name).output(
+            `journalctl --unit etcd-${cluster} --output cat --no-pager | grep 'switched to configuration'`,
+        );
+        const ids = (list = ""): readonly string[] => list.split(" ").filter(Boolean);
+        const lists = [...text.matchAll(/voters=\(([^)]*)\)(?: learners=\(([^)]*)\))?/g)];
+        let before = ids(lists[0]?.[1]);
+        for (const [line, votersNow] of lists) {
+            const now = ids(votersNow);
+            const changed = [...now.filter((id) => !before.includes(id)), ...before.filter((id) => !now.includes(id))];
+            assert.ok(changed.length <= 1, `${changed.length} voters changed at once: ${line}\n${text}`);
+            before = now;
+        }
+        assert.equal(Math.max(...lists.map(([, , learners]) => ids(learners).length)), most, text);
+    }
+
+    it("grows from one to three, five and seven, two learners at a time and voters one by one", async () => {
         await change("a");
         await ask("a", "put greeting hello");
         await change("abc");
         await change("abcde");
         const steps = await change("abcdefg");
         assert.ok(at(steps, /add "g" as a learner/) < at(steps, /start "f"/), "learners join side by side");
+        await assertChangedOneByOne("a", 2);
         await assertNothingLeftToDo();
     });
 
     it("is left alone when only its order was changed", async () => {
-        const before = await startTimes(bed.lab, now, cluster);
+        const all = [..."abcdefg"];
+        const before = await startTimes(bed.lab, all, cluster);
         assert.deepEqual(await change("gfedcba"), []);
-        assert.deepEqual(await startTimes(bed.lab, now, cluster), before);
+        assert.deepEqual(await startTimes(bed.lab, all, cluster), before);
         const { endpoints } = (await project.outputs())[cluster]!;
         assert.equal(endpoints[0], `https://${host("g").address}:2379`);
     });
@@ -112,11 +134,12 @@ describe("a list of hosts that is edited in every way", () => {
         await assertNothingLeftToDo();
     });
 
-    it("has all its members replaced in one edit, never with fewer voters than before", async () => {
+    it("has all its members replaced in one edit, never with fewer voters than before nor more than two learners", async () => {
         await change("cde");
         const steps = await change("abf");
         for (const name of "abf")
             assert.ok(at(steps, new RegExp(`promote "${name}"`)) < at(steps, /remove member/), steps.join("\n"));
+        await assertChangedOneByOne("d", 2);
         await assertNothingLeftToDo();
     });
 
