@@ -189,27 +189,26 @@ describe("a cluster of three whose hosts get other names, ports and addresses", 
         assert.notEqual(run.code, 0);
         assert.match(run.text, /change one, run pulumi up, then the next/);
         await assertUntouched();
+        // Certificates for the new addresses are in the state by now, and on no host: those for the old ones are made again.
         hosts = before;
+        const started = await startTimes(bed.lab, all, cluster);
+        await project.mustUp(declared());
+        assert.deepEqual(await startTimes(bed.lab, all, cluster), started);
         await assertConverged();
     });
 
-    it("goes on where it was killed, whichever step of a change of address it was", async () => {
-        let [steps, address] = [0, "10.104.1.41"];
+    it("goes on where it was killed, after each step of a change of address", async () => {
+        hosts = { ...hosts, a: { ...hosts["a"]!, address: "10.104.1.41" } };
+        let kills = 0;
         for (let isReached = true; isReached;) {
-            hosts = { ...hosts, a: { ...hosts["a"]!, address } };
             const running = project.startUp(declared());
-            isReached = await hasPrinted(running, step(cluster, steps + 1));
+            isReached = await hasPrinted(running, step(cluster, 1));
             running.kill();
             await running.finished;
-            if (isReached) steps += 1;
+            if (isReached) kills += 1;
             await project.cancel();
-            await project.mustUp(declared());
-            assert.equal((await list()).find(({ name }) => name === "a")?.peerUrl, `https://${address}:2390`);
-            assert.match(await ask("a", "get greeting"), /hello/);
-            address = address === "10.104.1.41" ? "10.104.1.31" : "10.104.1.41";
         }
-        assert.ok(steps >= 4, `${steps} steps were seen`);
-        hosts = { ...hosts, a: { ...hosts["a"]!, address } };
+        assert.ok(kills >= 4, `it was killed ${kills} times`);
         await project.mustUp(declared());
         await assertConverged();
     });
