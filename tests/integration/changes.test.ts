@@ -176,6 +176,7 @@ describe("a list of hosts that is edited in every way", () => {
         const [, id, command] = remedy.exec(run.text) ?? [];
         assert.equal(command, `member remove ${id}`, run.text);
         await ask("a", command!);
+        await project.mustUp(declared("abfec"));
         await assertNothingLeftToDo();
     });
 
