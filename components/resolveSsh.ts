@@ -35,7 +35,8 @@ export function resolveSsh(cluster: SshArgs, host: Pick<EtcdHostArgs, "name" | "
         ...login(ssh),
         address: host.address,
         port,
-        hostKeys: given.length > 0 ? [given].flat() : lookUpKnownHosts(ssh.knownHosts ?? "", [host.address, host.name], port),
+        hostKeys:
+            given.length > 0 ? [given].flat() : lookUpKnownHosts(ssh.knownHosts ?? "", [host.address, host.name], port),
         ...(ssh.sudoPassword !== undefined && { sudoPassword: ssh.sudoPassword }),
         ...(ssh.bastion !== undefined && { bastion: resolveBastion(ssh, ssh.bastion) }),
     };
