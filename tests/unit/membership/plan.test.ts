@@ -118,6 +118,20 @@ describe("the plan", () => {
         assert.equal(three[three.indexOf("bootstrap a") + 1], "record a");
     });
 
+    it("founds on another host only after the one that was to found can't any more", () => {
+        const cluster = new Cluster("ab");
+        const [first] = cluster.lab.machines;
+        const { error } = cluster.up("a", () => {
+            if (first!.identity && !first!.service) first!.isPowered = false;
+        });
+        assert.match(error ?? "", /no route to host/);
+        first!.isPowered = true;
+        const steps = cluster.mustUp("b");
+        assert.ok(steps.includes("set-aside a"), steps.join(", "));
+        assert.ok(steps.indexOf("set-aside a") < steps.indexOf("bootstrap b"), steps.join(", "));
+        assert.equal(first!.told, undefined);
+    });
+
     it("grows from one to three with both learners added before the first one starts, voters one by one", () => {
         const steps = grown("abc", "a").mustUp("abc");
         const kinds = steps.map((step) => step.split(" ")[0]);

@@ -54,6 +54,7 @@ class LifeOf {
     private readonly steps = new Map<Step["kind"], number>();
     private deaths = 0;
     private hasDied = false;
+    private names = 0;
 
     constructor(private readonly seed: number) {
         this.random = new Random(seed);
@@ -98,6 +99,8 @@ class LifeOf {
             () => this.list(),
             () => this.random.shuffled(before),
             () => this.swapOne(before),
+            () => this.replaceAll(before),
+            () => this.renameOne(before),
         ])();
         // What a run that died had begun is in no state: whoever edits the list then keeps the hosts that it was to have.
         const kept = before.filter((host) => this.hasDied && !after.some(({ name }) => name === host.name));
@@ -113,6 +116,18 @@ class LifeOf {
         if (free.length === 0) return before;
         const coming = this.random.pick(free);
         return before.map((machine) => (machine === leaving ? coming : machine));
+    }
+
+    private replaceAll(before: readonly Machine[]): readonly Machine[] {
+        const free = this.random.shuffled(this.lab.machines).filter((m) => before.every(({ name }) => name !== m.name));
+        const byName = new Map(free.map((machine) => [machine.name, machine]));
+        return byName.size === 0 ? before : [...byName.values()].slice(0, before.length);
+    }
+
+    /** The same hosts, with their data, and one of them is called otherwise from now on. */
+    private renameOne(before: readonly Machine[]): readonly Machine[] {
+        this.random.pick(before).name = `n${++this.names}`;
+        return before;
     }
 
     private revise(health: "fine" | "crashing" | "deaf"): void {

@@ -17,6 +17,7 @@ export class Faults {
             this.stopUnit,
             this.rebuild,
             this.loseData,
+            this.damageLog,
             this.shutPeerOut,
             this.removeByHand,
             this.addByHand,
@@ -93,6 +94,14 @@ export class Faults {
         return "loses its data";
     }
 
+    /** A bit of its log flips, which its next start finds. */
+    private damageLog(machine: Machine): string | undefined {
+        if (!machine.data || !this.isSpared(machine)) return undefined;
+        machine.data.isDamaged = true;
+        if (machine.service) this.lab.start(machine);
+        return "has its log damaged";
+    }
+
     private shutPeerOut(machine: Machine): string | undefined {
         const [first, ...rest] = this.random.shuffled(machine.peers ?? []);
         if (first === undefined) return undefined;
@@ -154,7 +163,10 @@ export class Faults {
         if (!home) return machine.data === undefined;
         if (home.member.isLearner) return true;
         const all = voters(home.cluster);
-        const others = all.filter((voter) => voter !== home.member && this.lab.machineOf(voter));
+        const others = all.filter((voter) => {
+            const data = voter !== home.member && this.lab.machineOf(voter)?.data;
+            return data && !data.isDamaged;
+        });
         return others.length >= quorum(all.length + 1);
     }
 

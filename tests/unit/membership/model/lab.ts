@@ -60,11 +60,12 @@ export class Machine {
     told: { initialCluster: string; state: "new" | "existing" } | undefined;
     identity: Identity | undefined;
     peers: readonly string[] | undefined;
-    data: { clusterId: Id; memberId: Id; index: number } | undefined;
+    data: { clusterId: Id; memberId: Id; index: number; isDamaged?: boolean } | undefined;
     service: Service | undefined;
 
     constructor(
-        readonly name: string,
+        /** As the program calls it; a host can be renamed. */
+        public name: string,
         readonly address: string,
     ) {}
 
@@ -226,7 +227,7 @@ export class Lab {
         machine.service = service;
         if (machine.data) machine.mayStartEmpty = false;
         else if (!machine.mayStartEmpty) return this.fail(service);
-        if (this.revisionOf(generation).health === "crashing") return this.fail(service);
+        if (this.revisionOf(generation).health === "crashing" || machine.data?.isDamaged) return this.fail(service);
         if (machine.data) return;
         service.phase = "joining";
         service.dueAt = this.now + 100;
