@@ -150,6 +150,29 @@ describe("the plan", () => {
         assert.deepEqual(growth, ["add-learner", "join", "promote", "add-learner", "join", "promote"]);
     });
 
+    it("promotes learners that have started before it adds more, which would change the list under them", () => {
+        const cluster = grown("abcde", "a", 4);
+        cluster.up("abc", () => {
+            if (cluster.isReady("c")) throw new Died();
+        });
+        const steps = cluster.mustUp("abcde");
+        const [promoted, added] = [steps.indexOf("promote c"), steps.indexOf("add-learner d")];
+        assert.ok(promoted >= 0 && promoted < added, steps.join(", "));
+    });
+
+    it("adds nobody while a voter takes part and does not answer its clients", () => {
+        const cluster = grown("abcde", "abc");
+        cluster.up("abcde", () => {
+            if (cluster.lab.machines.every(({ current }) => current !== undefined)) throw new Died();
+        });
+        assert.equal(cluster.foresee("abcde").kinds[0], "add-learner");
+        const late = cluster.foresee("abcde", ({ hosts, cluster: answering }) => ({
+            hosts: { ...hosts, b: { ...hosts.b!, unit: "activating", status: undefined, servesPeers: true } },
+            cluster: answering,
+        }));
+        assert.equal(late.verdict, "wait");
+    });
+
     it("is empty when all is as declared, and when only the order of the list was changed", () => {
         const cluster = grown("abc", "abc");
         assert.deepEqual(cluster.mustUp("abc"), []);
