@@ -160,6 +160,18 @@ describe("the plan", () => {
         assert.ok(promoted >= 0 && promoted < added, steps.join(", "));
     });
 
+    it("starts the next learner only when the one before it has found its peers", () => {
+        const cluster = grown("abc", "a");
+        const [, b, c] = cluster.lab.machines;
+        cluster.up("abc", () => {
+            if (b!.service) throw new Died();
+        });
+        assert.equal(b!.data, undefined);
+        assert.equal(cluster.foresee("abc").verdict, "wait");
+        assert.equal(c!.service, undefined);
+        cluster.mustUp("abc");
+    });
+
     it("adds nobody while a voter takes part and does not answer its clients", () => {
         const cluster = grown("abcde", "abc");
         cluster.up("abcde", () => {
