@@ -56,6 +56,9 @@ export class ClusterInUse {
         happens?: () => Promise<void>,
     ): Promise<Changed> {
         return this.inUse(async (workload) => {
+            // Whoever is about to lose all that it knows is told of the others in time, as any client would have to be.
+            if (!hosts.some((name) => this.hosts.includes(name)))
+                await workload.use([...this.hosts, ...hosts].map((name) => this.endpointOf(name)));
             this.hosts = hosts;
             this.settings = { ...this.settings, ...settings };
             await workload.phase(CHANGE);
@@ -155,6 +158,10 @@ export class ClusterInUse {
     private endpoints(outputs: ClusterOutputs): readonly string[] {
         const up = this.bed.lab.hosts.filter((host) => host.isRunning()).map(({ address }) => address);
         return outputs.endpoints.filter((url) => up.includes(new URL(url).hostname));
+    }
+
+    private endpointOf(name: string): string {
+        return `https://${this.bed.lab.host(name).address}:${this.settings.clientPort ?? 2379}`;
     }
 
     private async inUse(act: (workload: Workload) => Promise<Changed>): Promise<Changed> {
