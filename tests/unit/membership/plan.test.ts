@@ -4,7 +4,7 @@ import * as fc from "fast-check";
 
 import { desiredOf } from "../../../components/membership/inputs";
 import { nextStep, wholePlan } from "../../../components/membership/plan";
-import type { Observation } from "../../../components/membership/types";
+import type { HostSeen, Identity, Observation } from "../../../components/membership/types";
 import { Lab, Machine, voters } from "./model/lab";
 import { observe } from "./model/observe";
 import { Random } from "./model/random";
@@ -110,7 +110,82 @@ function damaged(name: string): (seen: Observation) => Observation {
     };
 }
 
+const silent = { status: undefined, servesPeers: false } as const;
+
+/** What is seen of one host is otherwise. */
+function but(name: string, change: (host: HostSeen) => Partial<HostSeen>): (seen: Observation) => Observation {
+    return ({ hosts, cluster }) => ({
+        hosts: { ...hosts, [name]: { ...hosts[name]!, ...change(hosts[name]!) } },
+        cluster,
+    });
+}
+
 describe("the plan", () => {
+    it("leaves alone what is another cluster's, or nobody knows whose", () => {
+        const cluster = grown("abc", "abc");
+        const strange = (change: Partial<Identity>): string | undefined =>
+            cluster.foresee(
+                "abc",
+                but("b", ({ identity }) => ({ ...silent, unit: "inactive", identity: { ...identity!, ...change } })),
+            ).refusal;
+        assert.match(strange({ clusterId: "other" }) ?? "", /holds a member of cluster other/);
+        assert.match(strange({ clusterToken: "other" }) ?? "", /a token is for life/);
+        const { kinds, refusal } = new Cluster("abc").foresee(
+            "abc",
+            but("b", () => ({ hasData: true })),
+        );
+        assert.deepEqual(kinds, []);
+        assert.match(refusal ?? "", /no cluster of ours wrote/);
+    });
+
+    it("changes nothing while two hosts hold the data of one member", () => {
+        const { seen } = grown("abc", "abc").foresee("abc");
+        const { identity } = seen.hosts.b!;
+        const copied = but("c", () => ({ ...silent, unit: "inactive", identity }));
+        const { kinds, refusal } = grown("abc", "abc").foresee("abc", copied);
+        assert.deepEqual(kinds, []);
+        assert.match(refusal ?? "", /both hold the data of member/);
+    });
+
+    it("refuses a version that etcd does not upgrade to from what runs", () => {
+        const old = but("b", ({ status }) => ({ status: { ...status!, version: "3.4.45" } }));
+        const { kinds, refusal } = grown("abc", "abc").foresee("abc", old);
+        assert.deepEqual(kinds, []);
+        assert.match(refusal ?? "", /version 3\.6\.16 is declared, but/);
+    });
+
+    it("removes nobody who can't be seen, and whom the quorum may rest on", () => {
+        const lost = { ...silent, reach: { ok: false, reason: "no route to host" } } as const;
+        const unseen = (seen: Observation): Observation => but("b", () => lost)(but("c", () => lost)(seen));
+        const { kinds, refusal } = grown("abc", "abc").foresee("a", unseen);
+        assert.ok(!kinds.includes("remove"), kinds.join());
+        assert.match(refusal ?? "", /1 of the 2 voters that stay take part and 2 must/);
+    });
+
+    it("moves the data of a member that was removed aside before anything starts on it", () => {
+        const former = but("b", ({ identity }) => ({
+            ...silent,
+            unit: "inactive",
+            identity: { ...identity!, memberId: "gone" },
+        }));
+        assert.equal(grown("abc", "abc").foresee("abc", former).kinds[0], "set-aside");
+    });
+
+    it("tells the list where a member is now, whether it answers or not", () => {
+        for (const change of [{}, silent]) {
+            const moved = (seen: Observation): Observation => {
+                const { hosts, cluster } = but("b", () => change)(seen);
+                const members = cluster!.members.map((member) =>
+                    member.name === "b" ? { ...member, peerUrls: ["https://10.0.0.99:2380"] } : member,
+                );
+                return { hosts, cluster: { ...cluster!, members } };
+            };
+            const { kinds } = grown("abc", "abc").foresee("abc", moved);
+            assert.deepEqual(kinds.slice(0, 2), ["let-in", "update-peer"]);
+            assert.ok(!kinds.includes("remove"), kinds.join());
+        }
+    });
+
     it("bootstraps one host and flips its file, whatever comes after", () => {
         assert.deepEqual(new Cluster("a").mustUp("a").slice(-2), ["bootstrap a", "record a"]);
         const three = new Cluster("abc").mustUp("abc");
