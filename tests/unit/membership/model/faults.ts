@@ -94,9 +94,13 @@ export class Faults {
         return "loses its data";
     }
 
-    /** A bit of its log flips, which its next start finds. */
+    /**
+     * A bit of its log flips, which its next start finds. A learner's does not: were it promoted in that very moment, as etcd does with
+     * one that was in sync, one voter would be left of two.
+     */
     private damageLog(machine: Machine): string | undefined {
-        if (!machine.data || !this.isSpared(machine)) return undefined;
+        const isLearner = this.lab.memberOn(machine)?.member.isLearner === true;
+        if (!machine.data || isLearner || !this.isSpared(machine)) return undefined;
         machine.data.isDamaged = true;
         if (machine.service) this.lab.start(machine);
         return "has its log damaged";
