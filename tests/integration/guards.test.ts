@@ -77,6 +77,14 @@ describe("two clusters on the same hosts, whose names begin like one another, as
         return async () => assert.deepEqual(await look(), before);
     }
 
+    async function watchBoth(): Promise<() => Promise<void>> {
+        const [one, other] = [await watch(short, "etcd_x"), await watch(long, "etcd_x_y")];
+        return async () => {
+            await one();
+            await other();
+        };
+    }
+
     it("are built, each with a member on the host whose name begins the others'", async () => {
         await project.mustUp({ ...shortOn("a"), ...longOn("a") });
         await etcdctl(host("a"), short, "put which short");
@@ -147,7 +155,7 @@ describe("two clusters on the same hosts, whose names begin like one another, as
 
     it("refuse a host that is a declared one at another address, before anything is changed", async () => {
         await bed.lab.addAddress("b", "10.104.4.32");
-        const unchanged = await watchHosts(bed.lab);
+        const unchanged = await watchBoth();
         const { [short]: three } = shortOn("abc");
         const twin: EtcdHostArgs = { name: "e-12", address: "10.104.4.32" };
         const ssh = { ...three!.ssh, hostKeys: { ...three!.ssh.hostKeys, "e-12": host("b").publicHostKey } };
@@ -161,7 +169,7 @@ describe("two clusters on the same hosts, whose names begin like one another, as
     });
 
     it("refuse data directories within one another, and names that make one name of a resource", async () => {
-        const unchanged = await watchHosts(bed.lab);
+        const unchanged = await watchBoth();
         const within = await project.up({
             ...shortOn("abc"),
             [long]: { ...longOn("abc")[long]!, dataDir: "/var/lib/etcd/x/y" },
