@@ -138,6 +138,22 @@ describe("the plan", () => {
         assert.match(refusal ?? "", /no cluster of ours wrote/);
     });
 
+    it("restarts nobody while an alarm is raised, and nobody away from its data", () => {
+        const cluster = grown("abc", "abc");
+        cluster.revise();
+        const alarmed = cluster.foresee("abc", ({ hosts, cluster: answering }) => ({
+            hosts,
+            cluster: { ...answering!, alarms: [{ memberId: answering!.members[0]!.id, alarm: "CORRUPT" }] },
+        }));
+        assert.match(alarmed.refusal ?? "", /has raised the alarm CORRUPT/);
+        assert.ok(!alarmed.kinds.includes("restart"), alarmed.kinds.join());
+        const elsewhere = cluster.foresee(
+            "abc",
+            but("b", () => ({ hasData: false })),
+        );
+        assert.match(elsewhere.refusal ?? "", /member "b" is not restarted/);
+    });
+
     it("changes nothing while two hosts hold the data of one member", () => {
         const { seen } = grown("abc", "abc").foresee("abc");
         const { identity } = seen.hosts.b!;
