@@ -12,7 +12,7 @@ export interface Authorities {
 export const NOBODY: Authorities = { clientCa: "", peerCa: "" };
 
 export function unlessNobody(authorities: Authorities | undefined): Authorities | undefined {
-    return authorities?.clientCa ? authorities : undefined;
+    return authorities?.clientCa || authorities?.isPlain ? authorities : undefined;
 }
 
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;

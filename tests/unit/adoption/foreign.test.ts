@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 
-import { bundle, together, withInherited } from "../../../components/adoption/authorities";
+import { bundle, NOBODY, together, unlessNobody, withInherited } from "../../../components/adoption/authorities";
 import { leavesOf, parseForeign } from "../../../components/adoption/foreign";
 
 const pem = (text: string): string => `-----BEGIN CERTIFICATE-----\n${text}\n-----END CERTIFICATE-----\n`;
@@ -71,6 +71,11 @@ describe("authorities that are inherited", () => {
             peerCa: pem("new peer") + pem("old peer"),
         });
         assert.equal(withInherited(own, undefined), own);
+    });
+
+    it("are nobody's where nothing is taken over, and those of a cluster without TLS where it is", () => {
+        assert.equal(unlessNobody(NOBODY), undefined);
+        assert.deepEqual(unlessNobody({ ...NOBODY, isPlain: true }), { clientCa: "", peerCa: "", isPlain: true });
     });
 
     it("are none where no certificate is found", () => {
