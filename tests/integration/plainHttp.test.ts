@@ -80,7 +80,7 @@ describe("a cluster that was set up by hand, without TLS", () => {
     /** Clients of old: they know of no certificates. */
     async function startPlainClients(name: Name): Promise<Workload> {
         const endpoints = all.map((host) => `http://${bed.lab.host(host).address}:${ports[name]}`);
-        const workload = await Workload.start(endpoints, undefined, { phase: `${name}, http` });
+        const workload = await Workload.start(endpoints, undefined, { phase: `${name}, hosts are prepared` });
         workloads.push(workload);
         return workload;
     }
@@ -132,6 +132,12 @@ describe("a cluster that was set up by hand, without TLS", () => {
             ["released", /\[released\] \d+\/\d+ restart "." with TLS on its peer port/],
         ] as const) {
             const running = project.startUp(declared());
+            if (name === "packaged") {
+                // Before that, all hosts are given binaries and files at once, on the disk of this one machine.
+                await hasPrinted(running, /\] 1\/\d+ /);
+                for (const [index, workload] of clients.entries())
+                    await workload.phase(`${names[index]}, members change`);
+            }
             assert.ok(await hasPrinted(running, moment), running.printed());
             running.kill();
             await running.finished;
