@@ -30,7 +30,8 @@ function judgeRemoval(lab: Lab, seen: Observation, step: Extract<Step, { kind: "
 function judgeRestart(lab: Lab, wanted: Desired, key: string): void {
     const target = machineAt(lab, wanted, key);
     const home = lab.memberOn(target);
-    if (!home || !lab.answers(target)) return;
+    const leader = home && lab.leads(home.cluster);
+    if (!leader || !lab.answers(target) || !lab.areConnected(leader, target)) return;
     const broken = voters(home.cluster).find((voter) => {
         const machine = lab.machineOf(voter);
         if (!machine || machine === target || !machine.isPowered || !machine.service) return false;
