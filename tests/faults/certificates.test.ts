@@ -66,29 +66,26 @@ systemctl restart --no-block etcd-${cluster}`);
     }
 
     const extensions = `printf 'subjectAltName=%s\\nextendedKeyUsage=serverAuth,clientAuth\\n' "$(cat san)" > extensions`;
-    const wrong: readonly (readonly [string, string, RegExp])[] = [
+    const wrong: readonly (readonly [string, string])[] = [
         [
             "certificates that have expired",
             `${extensions}; openssl x509 -req -in request -CA $kind-ca.crt -CAkey $kind-ca.key -CAcreateserial -days 1 -extfile extensions -out made`,
-            /expired/,
         ],
         [
             "certificates of another authority",
             `${extensions}; openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=other -keyout other.key -out other.crt -days 9 2>/dev/null; openssl x509 -req -in request -CA other.crt -CAkey other.key -CAcreateserial -days 9 -extfile extensions -out made`,
-            /unknown authority|self.signed|verify failed|unable to/i,
         ],
         [
             "certificates for another name and address",
             `printf 'subjectAltName=DNS:elsewhere,IP:10.107.7.99\\nextendedKeyUsage=serverAuth,clientAuth\\n' > extensions; openssl x509 -req -in request -CA $kind-ca.crt -CAkey $kind-ca.key -CAcreateserial -days 9 -extfile extensions -out made`,
-            /elsewhere|altnames|not valid for|10\.107\.7\.99/i,
         ],
     ];
 
-    for (const [what, sign, words] of wrong) {
-        it(`${what}, on one host: no other host is touched, and the error says whose they are`, async () => {
+    for (const [what, sign] of wrong) {
+        it(`${what}, on one host: up says whose they are and puts the right ones back; no other host is touched`, async () => {
             const host = site.host("b");
             await site.work(what);
-            await host.output(`cp -a ${pki} /root/pki.kept`);
+            const right = await host.output(`sha256sum ${pki}/*`);
             if (what.includes("expired")) await host.setClockOffset(-3 * 86400);
             await falsify("b", sign);
             await host.setClockOffset(0);
@@ -96,12 +93,11 @@ systemctl restart --no-block etcd-${cluster}`);
                 await assert.rejects(site.etcdctl("a", "endpoint health --cluster"));
             });
             const before = await site.startTimes(["a", "c"]);
-            const run = await site.mustRefuse(3, /"b"/);
-            assert.match(run.text, words);
+            const run = await site.converges(3);
+            for (const file of ["server.crt", "peer.crt"])
+                assert.match(run.text, new RegExp(`host "b": ${pki}/${file} was changed by hand`));
+            assert.equal(await host.output(`sha256sum ${pki}/*`), right);
             assert.deepEqual(await site.startTimes(["a", "c"]), before, "another host was touched");
-            await site.progress();
-            await host.output(`rm -rf ${pki}; mv /root/pki.kept ${pki}; systemctl restart --no-block etcd-${cluster}`);
-            await site.converges(3);
         });
     }
 
