@@ -193,7 +193,8 @@ export function snapshot(paths: HostPaths, releaseDir: string, endpoint: string)
 set -eu
 umask 077
 mkdir -p ${directory}
-file=${directory}/$(date -u +%Y%m%dT%H%M%SZ).db
+# Two removals may follow each other within a second.
+file=${directory}/$(date -u +%Y%m%dT%H%M%S.%3NZ).db
 trap 'rm -f "$file.part" "$file.part.part"' EXIT
 ETCDCTL_API=3 ${releaseDir}/etcdctl --endpoints ${shellQuote(endpoint)} ${tls} snapshot save "$file.part" >/dev/null
 if [ -x ${releaseDir}/etcdutl ]; then

@@ -106,10 +106,15 @@ export class FaultBed {
         return run;
     }
 
-    /** Clients work from now on, all at once, until the oracle is asked. @param fault what is about to happen */
-    async work(fault: string, minimumWrites?: number): Promise<void> {
+    /**
+     * Clients work from now on, all at once, until the oracle is asked.
+     * @param fault what is about to happen
+     * @param deadlineMs of each call; by default the workload's own
+     */
+    async work(fault: string, minimumWrites?: number, deadlineMs?: number): Promise<void> {
         this.workload?.abandon();
-        this.workload = await startWorkload((await this.project.outputs())[this.cluster]!);
+        const outputs = (await this.project.outputs())[this.cluster]!;
+        this.workload = await startWorkload(outputs, deadlineMs === undefined ? {} : { deadlineMs });
         await this.workload.progress(ENOUGH);
         await this.workload.phase(fault, minimumWrites);
     }

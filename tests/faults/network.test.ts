@@ -100,7 +100,8 @@ describe("fault: hosts that are silent, and networks that are bad", () => {
     it("75 ms more, give or take 50, to and from every host: shrinks and grows all the same", async () => {
         await site.mustUp(["a"]);
         await Promise.all(all.map((name) => site.host(name).delay({ ms: 75, jitterMs: 50 })));
-        await site.work("every packet is late by 75±50 ms");
+        // A write to three takes two round trips, 0.3 s; one on a new connection some more.
+        await site.work("every packet is late by 75±50 ms", undefined, 2000);
         await site.mustUp(3);
         await Promise.all(all.map((name) => site.host(name).heal()));
         await site.converges(3);
