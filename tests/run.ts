@@ -81,7 +81,7 @@ async function mocha(files: readonly string[]): Promise<Tally> {
         "--forbid-pending",
         "--exit",
         "--timeout",
-        "600000",
+        "1200000",
         ...files,
     ]);
     const counted = (word: string): number => Number(new RegExp(`^\\s+(\\d+) ${word}`, "m").exec(text)?.[1] ?? 0);
