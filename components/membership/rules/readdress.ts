@@ -90,16 +90,18 @@ export const readdress: Rule = (world) => {
 };
 
 function update(world: World, host: WantedHost, member: Member): Verdict {
-    const from = member.peerUrls.join(",");
     const rival = members(world).find((other) => other.id !== member.id && isAtItsPlace(host, other));
     if (rival)
         return refuse(
             `member "${host.name}" can't have ${host.peerUrl} while member ${rival.id} has it; move that one to an address of its own first`,
         );
-    return step(
-        { kind: "update-peer", host: host.key, memberId: member.id, from, to: host.peerUrl },
-        "its host has its data, and is declared there now",
-    );
+    return updatePeer(host, member, "its host has its data, and is declared there now");
+}
+
+/** Has the list say where the host is declared. */
+export function updatePeer(host: WantedHost, member: Member, because: string): Verdict {
+    const from = member.peerUrls.join(",");
+    return step({ kind: "update-peer", host: host.key, memberId: member.id, from, to: host.peerUrl }, because);
 }
 
 /** Members whose host is declared somewhere else than the list says. */

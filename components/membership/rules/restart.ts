@@ -1,19 +1,8 @@
 /** What changes under a running member: its generation, and the files that say who its peers are. */
 import { EDITED } from "../../host/generation";
 import type { Rule, Verdict, World, WantedHost } from "../types";
-import {
-    LATER,
-    initialCluster,
-    isLeader,
-    memberOf,
-    nameOf,
-    nextLeader,
-    peerAddresses,
-    peerHosts,
-    refuse,
-    seenHost,
-    step,
-} from "../world";
+import { LATER, initialCluster, isLeader, memberOf, peerAddresses, peerHosts, refuse, seenHost, step } from "../world";
+import { handOverToRestart } from "./handOver";
 
 /** Invariant: one member restarts at a time, after everyone is healthy; followers first, the leader last and moved first. */
 export const rollingRestart: Rule = (world) => {
@@ -31,26 +20,14 @@ export const rollingRestart: Rule = (world) => {
 
 /** Restarts a member with what is staged for it, after it has handed over the lead. */
 export function restartInTurn(world: World, next: WantedHost): Verdict {
-    const member = memberOf(world, next)!;
-    if (isLeader(world, member)) {
-        const successor = nextLeader(world, member);
-        if (successor) {
-            return step(
-                { kind: "move-leader", from: nameOf(world, member), to: successor.host.key, toId: successor.member.id },
-                `"${next.name}" leads and is to restart`,
-            );
-        }
-    }
-    const { running } = seenHost(world, next);
-    return restart(
-        world,
-        next,
-        running?.startsWith(EDITED)
-            ? "it was started from files that were changed by hand since"
-            : running
-              ? `it runs generation ${short(running)}, and ${short(next.generation ?? LATER)} is staged`
-              : `which generation it runs is not known`,
-    );
+    return handOverToRestart(world, next, memberOf(world, next)!) ?? restart(world, next, staleness(world, next));
+}
+
+function staleness(world: World, host: WantedHost): string {
+    const { running } = seenHost(world, host);
+    if (!running) return "which generation it runs is not known";
+    if (running.startsWith(EDITED)) return "it was started from files that were changed by hand since";
+    return `it runs generation ${short(running)}, and ${short(host.generation ?? LATER)} is staged`;
 }
 
 /** Invariant: a member is never restarted away from its data, where it would come back empty under the same identity. */

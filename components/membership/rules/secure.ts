@@ -8,12 +8,12 @@ import {
     isUp,
     learners,
     memberOf,
-    nameOf,
-    nextLeader,
     seenHost,
     step,
     voters,
 } from "../world";
+import { handOverToRestart } from "./handOver";
+import { updatePeer } from "./readdress";
 
 /**
  * Invariant: a member is called with TLS only by members that have certificates to do so: all run what was staged for them, and one
@@ -24,10 +24,17 @@ export const securePeers: Rule = (world) => {
     if (all.length === 0 || learners(world).length > 0) return undefined;
     if (voters(world).some((voter) => !isHealthy(world, voter))) return undefined;
     const halfWay = all.find(({ host, member }) => !isListedPlain(host, member));
-    if (halfWay) return handOver(world, halfWay) ?? restart(halfWay);
+    if (halfWay) return handOverToRestart(world, halfWay.host, halfWay.member) ?? restart(halfWay);
     if (!world.wanted.hosts.every((host) => isPrepared(world, host))) return undefined;
     const next = all.find(({ member }) => !isLeader(world, member)) ?? all[0]!;
-    return handOver(world, next) ?? update(next);
+    return (
+        handOverToRestart(world, next.host, next.member) ??
+        updatePeer(
+            next.host,
+            next.member,
+            "all members have certificates now, and call each other with TLS from here on",
+        )
+    );
 };
 
 /** Invariant: a member that its peers can't call, since they do it with TLS and it has none, is restarted with it before all else. */
@@ -56,23 +63,6 @@ function plain(world: World): readonly Plain[] {
 function isPrepared(world: World, host: WantedHost): boolean {
     const { foreign, running, current } = seenHost(world, host);
     return !foreign && host.generation !== undefined && running === host.generation && current === host.generation;
-}
-
-function handOver(world: World, { host, member }: Plain): Verdict | undefined {
-    const successor = isLeader(world, member) ? nextLeader(world, member) : undefined;
-    if (!successor) return undefined;
-    return step(
-        { kind: "move-leader", from: nameOf(world, member), to: successor.host.key, toId: successor.member.id },
-        `"${host.name}" leads and is to restart`,
-    );
-}
-
-function update({ host, member }: Plain): Verdict {
-    const from = member.peerUrls.join(",");
-    return step(
-        { kind: "update-peer", host: host.key, memberId: member.id, from, to: host.peerUrl },
-        "all members have certificates now, and call each other with TLS from here on",
-    );
 }
 
 function restart({ host }: Plain): Verdict {

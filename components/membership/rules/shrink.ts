@@ -1,18 +1,7 @@
 /** How the cluster shrinks: move the lead, snapshot, remove, retire. */
 import type { Member, Rule, World } from "../types";
-import {
-    hostOf,
-    isAlive,
-    isHealthy,
-    isLeader,
-    memberOf,
-    members,
-    nameOf,
-    nextLeader,
-    residentOf,
-    seenHost,
-    step,
-} from "../world";
+import { hostOf, isAlive, isHealthy, isLeader, memberOf, members, nameOf, residentOf, seenHost, step } from "../world";
+import { handOver } from "./handOver";
 import { illVoter } from "./heal";
 import { remove } from "./remove";
 
@@ -35,13 +24,8 @@ export const removeRetired: Rule = (world) => {
     const retired = retiredMembers(world);
     const leaving = retired.find((member) => !isLeader(world, member)) ?? retired[0];
     if (!leaving) return undefined;
-    const next = isLeader(world, leaving) ? nextLeader(world, leaving) : undefined;
-    if (!next) return remove(world, leaving, "its host is declared no more");
-    const from = nameOf(world, leaving);
-    return step(
-        { kind: "move-leader", from, to: next.host.key, toId: next.member.id },
-        `"${from}" leads and is to be removed`,
-    );
+    const because = `"${nameOf(world, leaving)}" leads and is to be removed`;
+    return handOver(world, leaving, because) ?? remove(world, leaving, "its host is declared no more");
 };
 
 /** Invariant: a host is cleared only of this cluster's things, and only after its member left the list; its data never rejoins. */
