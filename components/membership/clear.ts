@@ -5,7 +5,7 @@ import { pool } from "../remote/connectionPool";
 import { isRemoteError } from "../remote/errors";
 import { onePerMachine } from "../remote/machines";
 import type { SshConnection, SshTarget } from "../remote/ssh";
-import { messageOf } from "./errors";
+import { messageOf, withNext } from "./errors";
 import { locked, type LockedWork } from "./locked";
 import { removeFiles, removeReleases, setAside, stop } from "./scripts";
 
@@ -111,7 +111,10 @@ export class ClearError extends Error {
         failures: readonly string[],
     ) {
         super(
-            `etcd was not removed everywhere; run pulumi destroy again\n${failures.join("\n")}\nnext: pulumi destroy`,
+            withNext(
+                `etcd was not removed everywhere; run pulumi destroy again\n${failures.join("\n")}`,
+                "pulumi destroy",
+            ),
         );
     }
 

@@ -1,3 +1,4 @@
+import { isRemoteError } from "../remote/errors";
 import type { SshTarget } from "../remote/ssh";
 
 /** A run that ended before all was as wanted. `message` is for the operator: what, where, wanted against found, what to do. */
@@ -14,8 +15,18 @@ export function withNext(message: string, next: string): string {
     return message.includes("\nnext: ") ? message : `${message}\nnext: ${next}`;
 }
 
+/** After something that has to be put right first: what shows that it is, where a host is away, and `up`. */
+export function afterRepair(away: SshTarget | undefined): string {
+    return away ? `${loginCommand(away)}, then pulumi up` : "once that is done, pulumi up";
+}
+
+/** After a run that failed. */
+export function afterFailure(error: unknown): string {
+    return isRemoteError(error, "lock-held") ? "pulumi up, when that run has ended" : "pulumi up";
+}
+
 /** What shows whether a host lets us in: what to type when it does not. */
-export function loginCommand({ user, address, port, bastion }: SshTarget): string {
+function loginCommand({ user, address, port, bastion }: SshTarget): string {
     const way = bastion ? `-J ${bastion.user}@${bastion.address}:${bastion.port ?? 22} ` : "";
     return `ssh ${way}${port === undefined || port === 22 ? "" : `-p ${port} `}${user}@${address} true`;
 }

@@ -8,9 +8,8 @@ import { EDITED } from "../host/generation";
 import { isEdited } from "../provision/edited";
 import { isStopped } from "../provision/stops";
 import { pool } from "../remote/connectionPool";
-import { isRemoteError } from "../remote/errors";
 import { clearLocked } from "./clear";
-import { messageOf, withNext } from "./errors";
+import { afterFailure, messageOf, withNext } from "./errors";
 import { isSame, isUnknown } from "../stateValues";
 import {
     desiredOf,
@@ -172,8 +171,7 @@ async function converge(id: string, olds: Partial<MembershipState>, news: Member
             members: memberTable(end.seen, end.wanted),
         };
     } catch (error) {
-        const isHeld = isRemoteError(error, "lock-held");
-        const message = withNext(messageOf(error), isHeld ? "pulumi up, when that run has ended" : "pulumi up");
+        const message = withNext(messageOf(error), afterFailure(error));
         const properties: MembershipState = {
             ...news,
             retired: retiredHosts(olds, news),

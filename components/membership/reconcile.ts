@@ -4,7 +4,7 @@ import { act, type Outcome } from "./act";
 import { nameOf, strike } from "./deviations";
 import { isRemoteError } from "../remote/errors";
 import { describeTarget } from "../remote/target";
-import { loginCommand, MembershipError, messageOf, withNext } from "./errors";
+import { afterRepair, MembershipError, messageOf, withNext } from "./errors";
 import type { Observer } from "./observe";
 import { LINES_READ, tellingLines } from "./logLines";
 import { Patience } from "./patience";
@@ -88,7 +88,7 @@ class Run {
     /** A refusal names what is to be done first; where a host is away, the first thing is to see it. */
     private refusal(seen: Observation, error: string): string {
         const away = this.wanted.hosts.find(({ key }) => seen.hosts[key]?.reach.ok === false);
-        return withNext(error, away ? `${loginCommand(away.ssh)}, then pulumi up` : "once that is done, pulumi up");
+        return withNext(error, afterRepair(away?.ssh));
     }
 
     private async take(seen: Observation, step: Step): Promise<Observation> {
@@ -194,7 +194,7 @@ class Run {
         } catch (error) {
             return {
                 lines: `\n  ${name}| its journal can't be read: ${messageOf(error)}`,
-                next: `${loginCommand(ssh)}, then pulumi up`,
+                next: afterRepair(ssh),
             };
         }
     }

@@ -7,9 +7,8 @@ import { endWithEngine } from "../engineLife";
 import { NOBODY, unlessNobody } from "../adoption/authorities";
 import { inheritance } from "../adoption/takeover";
 import { clearLocked } from "../membership/clear";
-import { loginCommand } from "../membership/errors";
+import { afterFailure, afterRepair, withNext } from "../membership/errors";
 import { giveBackLock, keepLock, type LockedWork } from "../membership/locked";
-import { isRemoteError } from "../remote/errors";
 import { isSame, isUnknown } from "../stateValues";
 import type { ProvisionArgs, ProvisionInputs, ProvisionState } from "./inputs";
 import { install } from "./install";
@@ -111,7 +110,7 @@ async function provision(id: string, inputs: ProvisionInputs): Promise<Provision
         forgetLooks();
         if (failures.length === 0) return inputs;
         // Not an Error: what the engine's dynamic provider knows as "made, but not as wanted", so that `destroy` clears what was installed.
-        const message = [...failures, "next: once that is done, pulumi up"].join("\n");
+        const message = withNext(failures.join("\n"), afterRepair(undefined));
         throw { id, properties: inputs, reasons: [message], message };
     } catch (error) {
         await giveBackLock(inputs.cluster);
@@ -121,15 +120,15 @@ async function provision(id: string, inputs: ProvisionInputs): Promise<Provision
 
 const UNCHANGED = "nothing was changed on any host";
 
-function refuse(looks: Looks): void {
-    if (looks.problems.length > 0)
-        throw new Error([...looks.problems, UNCHANGED, `next: ${nextCommand(looks)}`].join("\n"));
+function refuse({ hosts, problems }: Looks): void {
+    if (problems.length === 0) return;
+    const away = hosts.find(({ facts }) => facts === undefined);
+    throw new Error(withNext([...problems, UNCHANGED].join("\n"), afterRepair(away?.host.ssh)));
 }
 
 async function lockAll(inputs: ProvisionInputs): Promise<void> {
     await keepLock(lockedWork(inputs)).catch((error: Error) => {
-        const next = isRemoteError(error, "lock-held") ? "pulumi up, when that run has ended" : "pulumi up";
-        throw new Error([error.message, UNCHANGED, `next: ${next}`].join("\n"));
+        throw new Error(withNext([error.message, UNCHANGED].join("\n"), afterFailure(error)));
     });
 }
 
@@ -166,12 +165,6 @@ function tellDrifts({ cluster, incarnations }: ProvisionInputs, { hosts }: Looks
         cluster,
         hosts.flatMap(({ host, facts }) => (facts?.isEdited ? [host.name] : [])),
     );
-}
-
-/** To see the host that is away, or to go on. */
-function nextCommand({ hosts }: Looks): string {
-    const away = hosts.find(({ facts }) => facts === undefined);
-    return away ? `${loginCommand(away.host.ssh)}, then pulumi up` : "once that is done, pulumi up";
 }
 
 function foretell({ cluster }: ProvisionInputs, { problems }: Looks): void {
