@@ -13,8 +13,8 @@ const bin = (name: string): string => join(checkout, "node_modules", ".bin", nam
 interface Tally {
     readonly passed: number;
     readonly failed: number;
-    /** What failed, by its whole title. */
-    readonly titles: readonly string[];
+    /** What failed: a line with its whole title, then lines that say why. */
+    readonly failures: readonly string[];
 }
 
 interface Suite {
@@ -46,7 +46,7 @@ async function main(): Promise<void> {
     if (unknown)
         throw new Error(`there is no suite "${unknown}"; there are ${suites.map(({ name }) => name).join(", ")}`);
     let [passed, failed] = [0, 0];
-    const titles: string[] = [];
+    const failures: string[] = [];
     const all = files.length + chosen.length === 0;
     const wanted = suites.filter(({ name }) => all || chosen.includes(name));
     if (files.length > 0) wanted.push({ name: files.join(" "), run: () => mocha(files) });
@@ -56,12 +56,12 @@ async function main(): Promise<void> {
         const tally = await suite.run(!all);
         passed += tally.passed;
         failed += tally.failed;
-        titles.push(...tally.titles.map((title) => `${suite.name}: ${title}`));
+        failures.push(...tally.failures.map((failure) => `${suite.name}: ${failure}`));
         console.log(
             `== ${suite.name}: ${tally.passed} passed, ${tally.failed} failed (${Math.round((performance.now() - began) / 1000)} s)`,
         );
     }
-    for (const title of titles) console.log(`failed: ${title}`);
+    for (const failure of failures) console.log(`failed: ${failure}`);
     console.log(`\n${passed} passed, ${failed} failed`);
     process.exitCode = failed > 0 ? 1 : 0;
 }
@@ -69,7 +69,9 @@ async function main(): Promise<void> {
 /** A check that passes or fails as a whole. */
 async function single(program: string, args: readonly string[]): Promise<Tally> {
     const { code } = await run(program, args);
-    return code === 0 ? { passed: 1, failed: 0, titles: [] } : { passed: 0, failed: 1, titles: [basename(program)] };
+    return code === 0
+        ? { passed: 1, failed: 0, failures: [] }
+        : { passed: 0, failed: 1, failures: [basename(program)] };
 }
 
 async function mocha(files: readonly string[]): Promise<Tally> {
@@ -88,17 +90,27 @@ async function mocha(files: readonly string[]): Promise<Tally> {
     const [passed, failed] = [counted("passing"), counted("failing")];
     const isBroken = code !== 0 && failed === 0;
     const isEmpty = passed + failed === 0;
-    const titles = failedTitles(text);
-    if (isBroken || isEmpty) return { passed, failed: 1, titles: [`mocha ended with ${code}`] };
-    return { passed, failed, titles };
+    const failures = failuresIn(text);
+    if (isBroken || isEmpty) return { passed, failed: 1, failures: [`mocha ended with ${code}`] };
+    return { passed, failed, failures };
 }
 
-/** From mocha's list of what failed: a number, then the titles of suites and test, a line each, the last one with a colon. */
-function failedTitles(text: string): readonly string[] {
+const REASON_LINES = 8;
+
+/** From mocha's list of what failed: a number, then the titles of suites and test, a line each, the last one with a colon, then why. */
+function failuresIn(text: string): readonly string[] {
     const list = text.slice(text.search(/^\s+\d+ failing$/m));
-    return [...list.matchAll(/^ {2}\d+\) ((?:.*\n)*?.*):\n/gm)].map(([, title = ""]) =>
-        title.split(/\s*\n\s*/).join(" › "),
-    );
+    return list
+        .split(/^ {2}\d+\) /m)
+        .slice(1)
+        .map((failure) => {
+            const [, titles = "", reason = ""] = /^((?:.*\n)*?.*):\n([^]*)/.exec(failure) ?? [];
+            const why = reason
+                .split("\n")
+                .filter((line) => line.trim() !== "")
+                .slice(0, REASON_LINES);
+            return [titles.split(/\s*\n\s*/).join(" › "), ...why].join("\n");
+        });
 }
 
 function testFiles(directory: string): readonly string[] {

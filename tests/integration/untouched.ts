@@ -6,13 +6,16 @@ import type { Lab, LabHost } from "../../lab";
 /**
  * All that this package ever writes to or starts: files with their owner, mode, size, time and digest (units, and whether they are
  * enabled, users and binaries are files, too), the firewall, and processes of etcd. Taken from within the host and without asking
- * any of its services, so that it does not matter whether the host can be reached or is frozen.
+ * any of its services, so that it does not matter whether the host can be reached or is frozen. Where an etcd runs, it writes to
+ * its data by itself: of that, size, time and digest are left out.
  */
 async function fingerprint(host: LabHost): Promise<readonly string[]> {
     const text = await host.output(`
         places=$(ls -d /etc /opt /usr/local /var/lib/etcd* /var/lib/pulumi* /usr/bin/etcd* /run/*etcd* /run/systemd/system* 2>/dev/null)
-        find $places -printf '%p %y %m %U:%G %s %T@ %l\\n' | sort
-        find $places -type f -exec sha256sum {} +
+        data='*/member/*'
+        pgrep etcd >/dev/null || data=
+        find $places -path "$data" -printf '%p %y %m %U:%G\\n' -o -printf '%p %y %m %U:%G %s %T@ %l\\n' | sort
+        find $places -type f ! -path "$data" -exec sha256sum {} +
         nft list ruleset 2>/dev/null
         pgrep -a etcd
         true`);
