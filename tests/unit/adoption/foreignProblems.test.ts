@@ -3,25 +3,10 @@ import assert from "node:assert/strict";
 import { parseForeign } from "../../../components/adoption/foreign";
 import { foreignProblems } from "../../../components/adoption/foreignProblems";
 import type { ProvisionInputs } from "../../../components/provision/inputs";
-
-const host = {
-    name: "a",
-    address: "10.0.0.11",
-    peerPort: 2380,
-    clientPort: 2379,
-    ssh: { user: "root", address: "10.0.0.11" },
-};
+import { host, inputs as ordinary } from "../provision/declared";
 
 const inputs: ProvisionInputs = {
-    schemaVersion: 1,
-    cluster: "tools",
-    clusterToken: "tools.prod",
-    version: "3.6.16",
-    install: { source: "debian" },
-    dataDir: "/var/lib/etcd/tools",
-    firewall: true,
-    deleteDataOnDestroy: false,
-    hosts: [host],
+    ...ordinary,
     adopt: { tuning: { heartbeatInterval: 250 }, clientAddresses: ["10.1.0.0/16"] },
 };
 

@@ -2,30 +2,14 @@ import assert from "node:assert/strict";
 
 import { check, diff } from "../../../components/provision/handler";
 import type { ProvisionArgs, ProvisionHost } from "../../../components/provision/inputs";
+import { host, inputs as ordinary } from "./declared";
 
 /** As the engine spells what it can't know yet. */
 const UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
 
 /** A host whose login is made by another resource of the program. */
-const host = {
-    name: "a",
-    address: "192.0.2.1",
-    peerPort: 2380,
-    clientPort: 2379,
-    ssh: UNKNOWN,
-} as unknown as ProvisionHost;
-const args: ProvisionArgs = {
-    schemaVersion: 1,
-    cluster: "tools",
-    clusterToken: "tools.prod",
-    version: "3.6.16",
-    install: { source: "debian" },
-    dataDir: "/var/lib/etcd/tools",
-    firewall: true,
-    deleteDataOnDestroy: false,
-    hosts: [host],
-    isPreview: true,
-};
+const unready = { ...host, address: "192.0.2.1", ssh: UNKNOWN } as unknown as ProvisionHost;
+const args: ProvisionArgs = { ...ordinary, hosts: [unready], isPreview: true };
 
 describe("hosts whose login is not known yet", () => {
     it("are looked at by nobody, and are expected to change", async () => {

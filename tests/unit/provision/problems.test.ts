@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { parseFacts } from "../../../components/provision/facts";
 import type { ProvisionInputs } from "../../../components/provision/inputs";
 import { problemsOf, twinProblems } from "../../../components/provision/problems";
+import { host, inputs as ordinary } from "./declared";
 
 const NOW = 1_700_000_000;
 const sha256 = "ab".repeat(32);
@@ -24,22 +25,8 @@ const FIT = [
 ];
 
 const inputs: ProvisionInputs = {
-    schemaVersion: 1,
-    cluster: "tools",
-    clusterToken: "tools.prod",
-    version: "3.6.16",
+    ...ordinary,
     install: { source: "file", path: "etcd.tar.gz", sha256 },
-    dataDir: "/var/lib/etcd/tools",
-    firewall: true,
-    deleteDataOnDestroy: false,
-    hosts: [],
-};
-const host = {
-    name: "a",
-    address: "10.0.0.11",
-    peerPort: 2380,
-    clientPort: 2379,
-    ssh: { user: "root", address: "10.0.0.11" },
 };
 
 /** What speaks against a fit host of which some lines were changed: `key=value` adds a line, a RegExp takes lines away. */
