@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { parseForeign } from "../../../components/adoption/foreign";
 import { foreignProblems } from "../../../components/adoption/foreignProblems";
 import type { ProvisionInputs } from "../../../components/provision/inputs";
+import { assertOne, changed } from "../provision/answers";
 import { host, inputs as ordinary } from "../provision/declared";
 
 const inputs: ProvisionInputs = {
@@ -26,18 +27,13 @@ const FIT = [
     "foreign.client=10.1.2.3:40001",
 ];
 
-/** What speaks against a fit member of which some lines were changed: a text adds a line, a RegExp takes lines away. */
+/** What speaks against a fit member of which some lines were changed. */
 function problems(...changes: readonly (string | RegExp)[]): readonly string[] {
-    const gone = changes.filter((change) => change instanceof RegExp);
-    const added = changes.filter((change) => typeof change === "string");
-    const lines = [...FIT.filter((line) => !gone.some((pattern) => pattern.test(line))), ...added];
-    return foreignProblems(inputs, host, parseForeign(lines.join("\n"))!);
+    return foreignProblems(inputs, host, parseForeign(changed(FIT, changes))!);
 }
 
 function one(wanted: RegExp, ...changes: readonly (string | RegExp)[]): void {
-    const found = problems(...changes);
-    assert.equal(found.length, 1, JSON.stringify(found));
-    assert.match(found[0]!, wanted);
+    assertOne(problems(...changes), wanted);
 }
 
 describe("what speaks against taking over an etcd that was set up by hand", () => {
