@@ -1,0 +1,95 @@
+import assert from "node:assert/strict";
+
+import { desiredOf } from "../../../../components/membership/inputs";
+import { nextStep, wholePlan } from "../../../../components/membership/plan";
+import type { Observation } from "../../../../components/membership/types";
+import { Lab, Machine, voters } from "./lab";
+import { observe } from "./observe";
+import { Random } from "./random";
+import { inputsOf, up, type State } from "./run";
+
+/** A cluster of the model, whose list is edited and brought up as a user would. */
+export class Cluster {
+    readonly lab: Lab;
+    private state: State = {};
+
+    constructor(
+        names: string,
+        private readonly maxLearners = 2,
+        seed = 1,
+    ) {
+        const machines = [...names].map((name, index) => new Machine(name, `10.0.0.${index + 1}`));
+        this.lab = new Lab(machines, new Random(seed));
+        this.revise();
+    }
+
+    /** The same settings again, or others: a generation of its own. */
+    revise(health: "fine" | "crashing" = "fine"): void {
+        this.lab.revisions.push({ health, maxLearners: this.maxLearners });
+    }
+
+    private program(names: string) {
+        const machines = [...names].map((name) => this.lab.machines.find((machine) => machine.name === name)!);
+        return { machines, revision: this.lab.revisions.length - 1, allowEvenSize: false };
+    }
+
+    /** @returns the kinds of the steps that were taken, and for whom */
+    up(
+        names: string,
+        meanwhile?: () => void,
+    ): { readonly steps: readonly string[]; readonly error: string | undefined } {
+        this.lab.advance(10_000);
+        const { state, error, steps } = up(this.lab, this.program(names), this.state, meanwhile);
+        this.state = state;
+        const subject = (step: (typeof steps)[number]): string =>
+            "host" in step ? step.host : "hosts" in step ? step.hosts.join("") : "name" in step ? step.name : step.to;
+        return { steps: steps.map((step) => `${step.kind} ${subject(step)}`), error };
+    }
+
+    mustUp(names: string): readonly string[] {
+        const { steps, error } = this.up(names);
+        assert.equal(error, undefined);
+        return steps;
+    }
+
+    /** @param change what is seen besides */
+    foresee(
+        names: string,
+        change = (seen: Observation): Observation => seen,
+    ): {
+        readonly seen: Observation;
+        readonly kinds: readonly string[];
+        readonly refusal: string | undefined;
+        readonly verdict: string;
+    } {
+        const wanted = desiredOf(this.state, inputsOf(this.lab, this.program(names)));
+        const seen = change(observe(this.lab, wanted));
+        const { steps, refusal } = wholePlan(seen, wanted);
+        const { verdict } = nextStep(seen, wanted);
+        assert.equal(verdict === "done", steps.length === 0 && refusal === undefined);
+        return { seen, kinds: steps.map(({ kind }) => kind), refusal, verdict };
+    }
+
+    /** What runs on a host. */
+    generationOf(name: string): string | undefined {
+        return this.lab.machines.find((machine) => machine.name === name)?.service?.generation;
+    }
+
+    isReady(name: string): boolean {
+        return this.lab.machines.find((machine) => machine.name === name)?.service?.isReady === true;
+    }
+
+    get voters(): string {
+        return voters(this.lab.clusters[0]!)
+            .map(({ name }) => name)
+            .sort()
+            .join("");
+    }
+}
+
+/** A cluster of the model that is up on some of its hosts. */
+export function grown(names: string, to: string, maxLearners = 2): Cluster {
+    const cluster = new Cluster(names, maxLearners);
+    cluster.mustUp(to);
+    return cluster;
+}

@@ -1,0 +1,74 @@
+import assert from "node:assert/strict";
+
+import type { Identity, Observation } from "../../../components/membership/types";
+import { Cluster, grown } from "./model/cluster";
+import { but, damaged, silent } from "./model/seen";
+
+describe("the plan", () => {
+    it("leaves alone what is another cluster's, or nobody knows whose", () => {
+        const cluster = grown("abc", "abc");
+        const strange = (change: Partial<Identity>): string | undefined =>
+            cluster.foresee(
+                "abc",
+                but("b", ({ identity }) => ({ ...silent, unit: "inactive", identity: { ...identity!, ...change } })),
+            ).refusal;
+        assert.match(strange({ clusterId: "other" }) ?? "", /holds a member of cluster other/);
+        assert.match(strange({ clusterToken: "other" }) ?? "", /a token is for life/);
+        const { kinds, refusal } = new Cluster("abc").foresee(
+            "abc",
+            but("b", () => ({ hasData: true })),
+        );
+        assert.deepEqual(kinds, []);
+        assert.match(refusal ?? "", /no cluster of ours wrote/);
+    });
+
+    it("restarts nobody while an alarm is raised, and nobody away from its data", () => {
+        const cluster = grown("abc", "abc");
+        cluster.revise();
+        const alarmed = cluster.foresee("abc", ({ hosts, cluster: answering }) => ({
+            hosts,
+            cluster: { ...answering!, alarms: [{ memberId: answering!.members[0]!.id, alarm: "CORRUPT" }] },
+        }));
+        assert.match(alarmed.refusal ?? "", /has raised the alarm CORRUPT/);
+        assert.ok(!alarmed.kinds.includes("restart"), alarmed.kinds.join());
+        const elsewhere = cluster.foresee(
+            "abc",
+            but("b", () => ({ hasData: false })),
+        );
+        assert.match(elsewhere.refusal ?? "", /member "b" is not restarted/);
+    });
+
+    it("changes nothing while two hosts hold the data of one member", () => {
+        const { seen } = grown("abc", "abc").foresee("abc");
+        const { identity } = seen.hosts.b!;
+        const copied = but("c", () => ({ ...silent, unit: "inactive", identity }));
+        const { kinds, refusal } = grown("abc", "abc").foresee("abc", copied);
+        assert.deepEqual(kinds, []);
+        assert.match(refusal ?? "", /both hold the data of member/);
+    });
+
+    it("refuses a version that etcd does not upgrade to from what runs", () => {
+        const old = but("b", ({ status }) => ({ status: { ...status!, version: "3.4.45" } }));
+        const { kinds, refusal } = grown("abc", "abc").foresee("abc", old);
+        assert.deepEqual(kinds, []);
+        assert.match(refusal ?? "", /version 3\.6\.16 is declared, but/);
+    });
+
+    it("removes nobody who can't be seen, and whom the quorum may rest on", () => {
+        const lost = { ...silent, reach: { ok: false, reason: "no route to host" } } as const;
+        const unseen = (seen: Observation): Observation => but("b", () => lost)(but("c", () => lost)(seen));
+        const { kinds, refusal } = grown("abc", "abc").foresee("a", unseen);
+        assert.ok(!kinds.includes("remove"), kinds.join());
+        assert.match(refusal ?? "", /1 of the 2 voters that stay take part and 2 must/);
+    });
+
+    it("does nothing about a damaged log where nobody else has a copy", () => {
+        const { kinds, refusal } = grown("a", "a").foresee("a", damaged("a"));
+        assert.deepEqual(kinds, []);
+        assert.match(refusal ?? "", /a quorum answers/);
+    });
+
+    it("refuses an even size, and says what to declare", () => {
+        assert.match(grown("abcd", "abc").foresee("abcd").refusal!, /allowEvenSize/);
+    });
+});
