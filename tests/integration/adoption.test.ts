@@ -2,14 +2,8 @@ import assert from "node:assert/strict";
 
 import type { EtcdClusterArgs } from "../../components";
 import { releaseArchive } from "../../lab/release";
-import {
-    addressTowards,
-    assertSound,
-    describeReport,
-    startWorkload,
-    workloadClient,
-    type Workload,
-} from "../faults/workload/workload";
+import { addressTowards, startWorkload, workloadClient, type Workload } from "../faults/workload/workload";
+import { assertNothingLost, endAfterEach } from "./clients";
 import { diagnoseFailures } from "./diagnose";
 import { etcdctl, openBed, startTimes, voters, type Bed } from "./fixture";
 import { hasPrinted, step, told } from "./moments";
@@ -26,7 +20,7 @@ describe("a cluster whose Pulumi state was lost", () => {
     let former: Project;
     let project: Project;
     let here: string;
-    const workloads: Workload[] = [];
+    const forThisTest = endAfterEach();
 
     function declared(changes: Partial<EtcdClusterArgs> = {}): Declared {
         return {
@@ -49,21 +43,10 @@ describe("a cluster whose Pulumi state was lost", () => {
         await bed?.lab.down();
     });
 
-    afterEach(() => workloads.splice(0).forEach((workload) => workload.abandon()));
-
     diagnoseFailures(() => bed?.lab);
 
     async function startClients(from: Project): Promise<Workload> {
-        const workload = await startWorkload((await from.outputs())[cluster]!, { phase: "change" });
-        workloads.push(workload);
-        return workload;
-    }
-
-    async function assertNothingLost(workload: Workload): Promise<void> {
-        await workload.progress(50);
-        const report = await workload.stop();
-        console.log(describeReport(report).replace(/^/gm, "      "));
-        assertSound(report);
+        return forThisTest(startWorkload((await from.outputs())[cluster]!, { phase: "change" }));
     }
 
     /** How many certificates each member trusts at its client and its peer port. */

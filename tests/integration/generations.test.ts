@@ -1,20 +1,13 @@
 import assert from "node:assert/strict";
 
 import type { EtcdClusterArgs } from "../../components";
+import { assertNothingLost, endAfterEach } from "./clients";
 import { diagnoseFailures } from "./diagnose";
 import { etcdctl, eventually, openBed, startTimes, voters, type Bed } from "./fixture";
 import { told } from "./moments";
 import { Project } from "./project";
 import { refusals } from "../faults/workload/measures";
-import {
-    addressTowards,
-    assertSound,
-    describeReport,
-    startWorkload,
-    workloadClient,
-    type Workload,
-    type WorkloadReport,
-} from "../faults/workload/workload";
+import { addressTowards, startWorkload, workloadClient, type Workload } from "../faults/workload/workload";
 
 const cluster = "gen";
 const all = ["a", "b", "c"];
@@ -23,7 +16,7 @@ describe("a cluster of three whose configuration changes", () => {
     let bed: Bed;
     let project: Project;
     let machine: string;
-    const workloads: Workload[] = [];
+    const forThisTest = endAfterEach();
     /** What is declared now; each test changes it on top of what was before. */
     let declared: Partial<EtcdClusterArgs>;
 
@@ -44,22 +37,10 @@ describe("a cluster of three whose configuration changes", () => {
         await bed?.lab.down();
     });
 
-    afterEach(() => workloads.splice(0).forEach((workload) => workload.abandon()));
-
     diagnoseFailures(() => bed?.lab);
 
     async function startClients(): Promise<Workload> {
-        const workload = await startWorkload((await project.outputs())[cluster]!, { phase: "change" });
-        workloads.push(workload);
-        return workload;
-    }
-
-    async function assertNothingLost(workload: Workload): Promise<WorkloadReport> {
-        await workload.progress(50);
-        const report = await workload.stop();
-        console.log(describeReport(report).replace(/^/gm, "      "));
-        assertSound(report);
-        return report;
+        return forThisTest(startWorkload((await project.outputs())[cluster]!, { phase: "change" }));
     }
 
     async function leader(): Promise<string> {

@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import type { EtcdClusterArgs } from "../../components";
 import type { EtcdCredentials } from "../../components/remote/etcdClient";
 import { releaseArchive } from "../../lab/release";
-import { addressTowards, assertSound, describeReport, Workload, workloadClient } from "../faults/workload/workload";
+import { addressTowards, Workload, workloadClient } from "../faults/workload/workload";
+import { assertNothingLost, endAfterEach } from "./clients";
 import { diagnoseFailures } from "./diagnose";
 import { etcdctl, eventually, openBed, startTimes, voters, type Bed } from "./fixture";
 import { Authority, layCertificates, setUpPackage, setUpRelease, settings } from "./handMade";
@@ -25,7 +26,7 @@ describe("a cluster that was set up by hand, with TLS", () => {
     let authority: Authority;
     let client: EtcdCredentials;
     let changes: Readonly<Record<Name, Partial<EtcdClusterArgs>>>;
-    const workloads: Workload[] = [];
+    const forThisTest = endAfterEach();
 
     function declared(common: Partial<EtcdClusterArgs> = { adopt: true }): Record<Name, EtcdClusterArgs> {
         const of = (name: Name): EtcdClusterArgs =>
@@ -64,22 +65,11 @@ describe("a cluster that was set up by hand, with TLS", () => {
         await bed?.lab.down();
     });
 
-    afterEach(() => workloads.splice(0).forEach((workload) => workload.abandon()));
-
     diagnoseFailures(() => bed?.lab);
 
     async function startClients(name: Name): Promise<Workload> {
         const endpoints = all.map((host) => `https://${bed.lab.host(host).address}:${ports[name]}`);
-        const workload = await Workload.start(endpoints, client, { phase: "take-over" });
-        workloads.push(workload);
-        return workload;
-    }
-
-    async function assertNothingLost(workload: Workload): Promise<void> {
-        await workload.progress(50);
-        const report = await workload.stop();
-        console.log(describeReport(report).replace(/^/gm, "      "));
-        assertSound(report);
+        return forThisTest(Workload.start(endpoints, client, { phase: "take-over" }));
     }
 
     /** Of what was set up by hand: when it was started, and where its data is. */

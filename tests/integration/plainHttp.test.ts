@@ -2,14 +2,8 @@ import assert from "node:assert/strict";
 
 import type { EtcdClusterArgs } from "../../components";
 import { releaseArchive } from "../../lab/release";
-import {
-    addressTowards,
-    assertSound,
-    describeReport,
-    startWorkload,
-    Workload,
-    workloadClient,
-} from "../faults/workload/workload";
+import { addressTowards, startWorkload, Workload, workloadClient } from "../faults/workload/workload";
+import { assertNothingLost, endAfterEach } from "./clients";
 import { diagnoseFailures } from "./diagnose";
 import { etcdctl, eventually, openBed, startTimes, voters, type Bed } from "./fixture";
 import { plainSettings, setUpPackage, setUpRelease } from "./handMade";
@@ -28,7 +22,7 @@ describe("a cluster that was set up by hand, without TLS", () => {
     let bed: Bed;
     let project: Project;
     let changes: Readonly<Record<Name, Partial<EtcdClusterArgs>>>;
-    const workloads: Workload[] = [];
+    const forThisTest = endAfterEach();
 
     function declared(common: Partial<EtcdClusterArgs> = { adopt: true }): Record<Name, EtcdClusterArgs> {
         const of = (name: Name): EtcdClusterArgs =>
@@ -64,8 +58,6 @@ describe("a cluster that was set up by hand, without TLS", () => {
         await bed?.lab.down();
     });
 
-    afterEach(() => workloads.splice(0).forEach((workload) => workload.abandon()));
-
     diagnoseFailures(() => bed?.lab);
 
     function plainEtcdctl(host: string, name: Name): string {
@@ -80,16 +72,7 @@ describe("a cluster that was set up by hand, without TLS", () => {
     /** Clients of old: they know of no certificates. */
     async function startPlainClients(name: Name): Promise<Workload> {
         const endpoints = all.map((host) => `http://${bed.lab.host(host).address}:${ports[name]}`);
-        const workload = await Workload.start(endpoints, undefined, { phase: `${name}, hosts are prepared` });
-        workloads.push(workload);
-        return workload;
-    }
-
-    async function assertNothingLost(workload: Workload): Promise<void> {
-        await workload.progress(50);
-        const report = await workload.stop();
-        console.log(describeReport(report).replace(/^/gm, "      "));
-        assertSound(report);
+        return forThisTest(Workload.start(endpoints, undefined, { phase: `${name}, hosts are prepared` }));
     }
 
     async function peerUrls(name: Name): Promise<readonly string[]> {
@@ -181,8 +164,9 @@ describe("a cluster that was set up by hand, without TLS", () => {
 
     it("serves https to clients with certificates alone when adopt is taken away, loses no write, and is left alone after that", async () => {
         // Clients that have their certificates by now; those of 3.4 can get in only when it is done.
-        const workload = await startWorkload((await project.outputs()).released!, { phase: "released, https" });
-        workloads.push(workload);
+        const workload = await forThisTest(
+            startWorkload((await project.outputs()).released!, { phase: "released, https" }),
+        );
         await project.mustUp(declared({}));
         await assertNothingLost(workload);
         for (const name of names) {
