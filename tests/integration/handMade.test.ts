@@ -2,60 +2,51 @@ import assert from "node:assert/strict";
 
 import type { EtcdClusterArgs } from "../../components";
 import type { EtcdCredentials } from "../../components/remote/etcdClient";
-import { releaseArchive } from "../../lab/release";
 import { addressTowards, Workload, workloadClient } from "../faults/workload/workload";
 import { assertNothingLost, endAfterEach } from "./clients";
 import { diagnoseFailures } from "./diagnose";
 import { etcdctl, eventually, openBed, startTimes, voters, type Bed } from "./fixture";
-import { Authority, layCertificates, setUpPackage, setUpRelease, settings } from "./handMade";
+import {
+    Authority,
+    declareBoth,
+    foundIn,
+    layCertificates,
+    names,
+    onEach,
+    ports,
+    settings,
+    startBoth,
+    units,
+    type Name,
+} from "./handMade";
 import { hasPrinted, step, told } from "./moments";
 import { Project } from "./project";
 
 const all = ["a", "b", "c"];
-/** Two clusters on the same hosts: from Debian's package, and from a release that a unit of somebody's runs as root. */
-const ports = { packaged: 2379, released: 3379 } as const;
-type Name = keyof typeof ports;
-const names = Object.keys(ports) as readonly Name[];
-const units: Readonly<Record<Name, string>> = { packaged: "etcd.service", released: "my-etcd.service" };
-/** The package's data stays where it is; the release's is moved. */
-const foundIn: Readonly<Record<Name, string>> = { packaged: "/var/lib/etcd/default", released: "/srv/etcd-data" };
 
 describe("a cluster that was set up by hand, with TLS", () => {
     let bed: Bed;
     let project: Project;
     let authority: Authority;
     let client: EtcdCredentials;
-    let changes: Readonly<Record<Name, Partial<EtcdClusterArgs>>>;
+    /** What every declaration of the two has. */
+    let always: Partial<EtcdClusterArgs>;
     const forThisTest = endAfterEach();
 
-    function declared(common: Partial<EtcdClusterArgs> = { adopt: true }): Record<Name, EtcdClusterArgs> {
-        const of = (name: Name): EtcdClusterArgs =>
-            bed.declare(3, { ...changes[name], clientPort: ports[name], peerPort: ports[name] + 1, ...common });
-        return { packaged: of("packaged"), released: of("released") };
+    function declared(changes: Partial<EtcdClusterArgs> = { adopt: true }): Record<Name, EtcdClusterArgs> {
+        return declareBoth(bed, { ...always, ...changes });
     }
 
-    const onEach = (use: (name: string) => Promise<string>): Promise<readonly string[]> => Promise.all(all.map(use));
-    const onHosts = (command: string): Promise<readonly string[]> =>
-        onEach(async (name) => (await bed.lab.host(name).output(command)).trim());
+    const onHosts = (command: string): Promise<readonly string[]> => onEach(bed.lab.hosts, command);
 
     before(async () => {
         bed = await openBed("ad-hand", "10.105.2", 3, "3.6");
         project = await Project.open();
         authority = await Authority.make();
-        const hosts = all.map((name) => bed.lab.host(name));
-        const [release, here] = await Promise.all([releaseArchive("3.6"), addressTowards(hosts[0]!.address)]);
-        const common = { clients: [workloadClient(here)], tuning: { quotaBackendBytes: 4294967296 } };
-        changes = {
-            packaged: { ...common, version: "3.4.23", install: { source: "debian" }, dataDir: foundIn.packaged },
-            released: common,
-        };
-        for (const host of hosts) {
-            await layCertificates(host, await authority.issue(host.name, host.address));
-            await setUpPackage(host, settings(host, hosts, foundIn.packaged, ports.packaged));
-            const flags = settings(host, hosts, foundIn.released, ports.released);
-            await setUpRelease(host, units.released, flags, release.path);
-        }
-        await onHosts(`systemctl start ${units.packaged} ${units.released}`);
+        const here = await addressTowards(bed.lab.host("a").address);
+        always = { clients: [workloadClient(here)], tuning: { quotaBackendBytes: 4294967296 } };
+        for (const host of bed.lab.hosts) await layCertificates(host, await authority.issue(host.name, host.address));
+        await startBoth(bed.lab.hosts, settings);
         client = await authority.issue("somebody");
     });
 

@@ -5,8 +5,48 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 
+import type { EtcdClusterArgs } from "../../components";
 import type { EtcdCredentials } from "../../components/remote/etcdClient";
 import type { LabHost } from "../../lab";
+import { releaseArchive } from "../../lab/release";
+import type { Bed } from "./fixture";
+
+/** Two clusters on the same hosts: from Debian's package, and from a release that a unit of somebody's runs as root. */
+export const ports = { packaged: 2379, released: 3379 } as const;
+export type Name = keyof typeof ports;
+export const names = Object.keys(ports) as readonly Name[];
+export const units: Readonly<Record<Name, string>> = { packaged: "etcd.service", released: "my-etcd.service" };
+/** The package's data stays where it is; the release's is moved. */
+export const foundIn: Readonly<Record<Name, string>> = {
+    packaged: "/var/lib/etcd/default",
+    released: "/srv/etcd-data",
+};
+
+/** Both clusters, each as it was set up. @param changes to what is declared of either */
+export function declareBoth(bed: Bed, changes: Partial<EtcdClusterArgs>): Record<Name, EtcdClusterArgs> {
+    const of = (name: Name, own: Partial<EtcdClusterArgs> = {}): EtcdClusterArgs =>
+        bed.declare(3, { ...own, clientPort: ports[name], peerPort: ports[name] + 1, ...changes });
+    return {
+        packaged: of("packaged", { version: "3.4.23", install: { source: "debian" }, dataDir: foundIn.packaged }),
+        released: of("released"),
+    };
+}
+
+/** Sets up both clusters on hosts that have their certificates, if there are to be any. @param flagsOf a member */
+export async function startBoth(hosts: readonly LabHost[], flagsOf: typeof settings): Promise<void> {
+    const { path } = await releaseArchive("3.6");
+    for (const host of hosts) {
+        await setUpPackage(host, flagsOf(host, hosts, foundIn.packaged, ports.packaged));
+        await setUpRelease(host, units.released, flagsOf(host, hosts, foundIn.released, ports.released), path);
+    }
+    // At once: a unit is up when its member has found the others.
+    await onEach(hosts, `systemctl start ${units.packaged} ${units.released}`);
+}
+
+/** What the same command prints on each host. */
+export function onEach(hosts: readonly LabHost[], command: string): Promise<readonly string[]> {
+    return Promise.all(hosts.map(async (host) => (await host.output(command)).trim()));
+}
 
 /** Where a host has the certificates of a cluster that was set up by hand. */
 const PKI = "/etc/etcd-pki";
@@ -119,7 +159,7 @@ export async function layCertificates(host: LabHost, { ca, cert, key }: EtcdCred
 }
 
 /** From Debian's package, with what its unit reads. Not started. */
-export async function setUpPackage(host: LabHost, flags: Readonly<Record<string, string>>): Promise<void> {
+async function setUpPackage(host: LabHost, flags: Readonly<Record<string, string>>): Promise<void> {
     await host.output("apt-get update -q && apt-get install -y -q etcd-server etcd-client && systemctl stop etcd", {
         timeoutSeconds: 180,
     });
@@ -131,7 +171,7 @@ export async function setUpPackage(host: LabHost, flags: Readonly<Record<string,
 }
 
 /** From a release archive, run as root by a unit that somebody wrote. Not started. */
-export async function setUpRelease(
+async function setUpRelease(
     host: LabHost,
     unit: string,
     flags: Readonly<Record<string, string>>,

@@ -1,54 +1,35 @@
 import assert from "node:assert/strict";
 
 import type { EtcdClusterArgs } from "../../components";
-import { releaseArchive } from "../../lab/release";
 import { addressTowards, startWorkload, Workload, workloadClient } from "../faults/workload/workload";
 import { assertNothingLost, endAfterEach } from "./clients";
 import { diagnoseFailures } from "./diagnose";
 import { etcdctl, eventually, openBed, startTimes, voters, type Bed } from "./fixture";
-import { plainSettings, setUpPackage, setUpRelease } from "./handMade";
+import { declareBoth, names, onEach, plainSettings, ports, startBoth, type Name } from "./handMade";
 import { hasPrinted, told } from "./moments";
 import { Project } from "./project";
 
 const all = ["a", "b", "c"];
-/** Two clusters on the same hosts: from Debian's package, and from a release that a unit of somebody's runs as root. */
-const ports = { packaged: 2379, released: 3379 } as const;
-type Name = keyof typeof ports;
-const names = Object.keys(ports) as readonly Name[];
-const units: Readonly<Record<Name, string>> = { packaged: "etcd.service", released: "my-etcd.service" };
-const foundIn: Readonly<Record<Name, string>> = { packaged: "/var/lib/etcd/default", released: "/srv/etcd-data" };
 
 describe("a cluster that was set up by hand, without TLS", () => {
     let bed: Bed;
     let project: Project;
-    let changes: Readonly<Record<Name, Partial<EtcdClusterArgs>>>;
+    /** What every declaration of the two has. */
+    let always: Partial<EtcdClusterArgs>;
     const forThisTest = endAfterEach();
 
-    function declared(common: Partial<EtcdClusterArgs> = { adopt: true }): Record<Name, EtcdClusterArgs> {
-        const of = (name: Name): EtcdClusterArgs =>
-            bed.declare(3, { ...changes[name], clientPort: ports[name], peerPort: ports[name] + 1, ...common });
-        return { packaged: of("packaged"), released: of("released") };
+    function declared(changes: Partial<EtcdClusterArgs> = { adopt: true }): Record<Name, EtcdClusterArgs> {
+        return declareBoth(bed, { ...always, ...changes });
     }
 
-    const onHosts = (command: string): Promise<readonly string[]> =>
-        Promise.all(all.map(async (name) => (await bed.lab.host(name).output(command)).trim()));
+    const onHosts = (command: string): Promise<readonly string[]> => onEach(bed.lab.hosts, command);
 
     before(async () => {
         bed = await openBed("ad-plain", "10.111.1", 3, "3.6");
         project = await Project.open();
-        const hosts = all.map((name) => bed.lab.host(name));
-        const [release, here] = await Promise.all([releaseArchive("3.6"), addressTowards(hosts[0]!.address)]);
-        const common = { clients: [workloadClient(here)] };
-        changes = {
-            packaged: { ...common, version: "3.4.23", install: { source: "debian" }, dataDir: foundIn.packaged },
-            released: common,
-        };
-        for (const host of hosts) {
-            await setUpPackage(host, plainSettings(host, hosts, foundIn.packaged, ports.packaged));
-            const flags = plainSettings(host, hosts, foundIn.released, ports.released);
-            await setUpRelease(host, units.released, flags, release.path);
-        }
-        await onHosts(`systemctl start ${units.packaged} ${units.released}`);
+        const here = await addressTowards(bed.lab.host("a").address);
+        always = { clients: [workloadClient(here)] };
+        await startBoth(bed.lab.hosts, plainSettings);
         await bed.lab.host("a").output(`${plainEtcdctl("a", "packaged")} put greeting hello`);
         await bed.lab.host("a").output(`${plainEtcdctl("a", "released")} put greeting hello`);
     });
