@@ -66,14 +66,15 @@ class Actor {
             case "join":
                 return this.join(step.host, step.memberId, step.initialCluster);
             case "start":
-                await this.on(step.host, "start etcd", `set -eu\n${scripts.start(this.paths)}`);
+                await this.on(step.host, "start etcd", `set -eu\n${this.start(step.host)}`);
                 return { hosts: [step.host] };
             case "update-peer":
                 await (await this.anyVoter()).memberUpdate(step.memberId, [step.to]);
                 return { hosts: [] };
             case "promote":
                 // A learner says that it is ready some seconds after it could vote: till then, its unit would start without its data.
-                await this.on(step.host, "forbid a start without data", scripts.forbidEmptyStart(this.paths));
+                if (this.seen.hosts[step.host]?.mayStartEmpty)
+                    await this.on(step.host, "forbid a start without data", scripts.forbidEmptyStart(this.paths));
                 await (await this.leader()).memberPromote(step.memberId);
                 return { hosts: [] };
             case "move-leader":
@@ -151,6 +152,10 @@ class Actor {
         return { hosts: [key] };
     }
 
+    private start(key: string): string {
+        return scripts.start(this.paths, this.seen.hosts[key]?.unit ?? "active");
+    }
+
     private async bootstrap(key: string): Promise<Outcome> {
         const host = this.observer.host(key);
         await this.on(
@@ -165,7 +170,7 @@ class Actor {
                 ),
                 scripts.activate(this.paths, this.generation(key)),
                 scripts.allowEmptyStart(this.paths),
-                scripts.start(this.paths),
+                this.start(key),
             ].join("\n"),
         );
         return { hosts: [key] };
@@ -183,7 +188,7 @@ class Actor {
                     this.identity(this.seen.cluster?.clusterId, memberId),
                 ),
                 scripts.allowEmptyStart(this.paths),
-                scripts.start(this.paths),
+                this.start(key),
                 scripts.awaitLog(this.paths),
             ].join("\n"),
         );

@@ -5,7 +5,7 @@ import { ETCD_USER, HEADER } from "../host/settings";
 import { renderPeers } from "../host/firewall";
 import { shellQuote } from "../quote";
 import { MACHINE_SCRIPT } from "../remote/machines";
-import type { Identity } from "./types";
+import type { HostSeen, Identity } from "./types";
 
 /** Writes a file beside its place, then renames it. */
 function put(path: string, mode: string, owner: string, text: string): string {
@@ -73,16 +73,17 @@ systemctl daemon-reload`;
 }
 
 /**
- * Enabled, so that a reboot brings it back; started without waiting, since a member may be ready long after it takes part. What ran is
- * ended before: while it ends, it would look stopped.
+ * Enabled, so that a reboot brings it back; started without waiting, since a member may be ready long after it takes part. What ran, or
+ * is tried again and again, is ended before: while it ends, it would look stopped.
  */
-export function start(paths: HostPaths): string {
+export function start(paths: HostPaths, unit: HostSeen["unit"]): string {
     const data = shellQuote(paths.dataDir);
+    const end = `
+systemctl reset-failed ${paths.unit}.service 2>/dev/null || true
+timeout 50 systemctl stop ${paths.unit}.service 2>/dev/null || true`;
     return `
 [ -d ${data} ] || { mkdir -p "$(dirname ${data})"; install -d -m 0700 -o ${ETCD_USER} -g ${ETCD_USER} ${data}; }
-systemctl reset-failed ${paths.unit}.service 2>/dev/null || true
-systemctl enable --quiet --no-reload ${paths.unit}.service
-timeout 50 systemctl stop ${paths.unit}.service 2>/dev/null || true
+systemctl enable --quiet --no-reload ${paths.unit}.service${unit === "inactive" || unit === "absent" ? "" : end}
 systemctl restart --no-block ${paths.unit}.service`;
 }
 
@@ -91,7 +92,7 @@ export function allowEmptyStart(paths: HostPaths): string {
     return `: > ${shellQuote(paths.mayStartEmpty)}`;
 }
 
-/** For who is about to vote: its unit never starts without its data again. */
+/** For who has data, or is about to vote: its unit never starts without its data again. */
 export function forbidEmptyStart(paths: HostPaths): string {
     return `rm -f ${shellQuote(paths.mayStartEmpty)}`;
 }
@@ -99,11 +100,14 @@ export function forbidEmptyStart(paths: HostPaths): string {
 /**
  * Waits, a moment only, until a joining member has checked its peers: it makes its write-ahead log right after that (etcd
  * server/etcdserver/bootstrap.go), and from then on waits for nobody. Joining members that start before that wait for each other.
+ * With a log, it needs to start without one no more.
  */
 export function awaitLog(paths: HostPaths): string {
+    const log = shellQuote(`${paths.dataDir}/member/wal`);
     return `
 tries=100
-until [ -d ${shellQuote(`${paths.dataDir}/member/wal`)} ] || [ $tries = 0 ]; do sleep 0.02; tries=$((tries - 1)); done`;
+until [ -d ${log} ] || [ $tries = 0 ]; do sleep 0.02; tries=$((tries - 1)); done
+if [ -d ${log} ]; then ${forbidEmptyStart(paths)}; fi`;
 }
 
 /** Restarts and waits for etcd's own word that it is ready. */
@@ -233,21 +237,29 @@ echo "$shown"
 case $shown in
 *ActiveState=active*) ;;
 *)
-    journalctl --quiet --no-pager --output cat --lines 200 "_SYSTEMD_INVOCATION_ID=$(echo "$shown" | sed -n 's/^InvocationID=//p')" 2>/dev/null |
+    start=\${shown#*InvocationID=}
+    journalctl --quiet --no-pager --output cat --lines 200 "_SYSTEMD_INVOCATION_ID=\${start%%
+*}" 2>/dev/null |
         grep -qE ${shellQuote(DAMAGE)} && echo damaged=yes
     ;;
 esac
 [ -L /etc/systemd/system/multi-user.target.wants/${paths.unit}.service ] && echo enabled=yes
-echo "current=$(basename "$(readlink ${shellQuote(paths.current)})" 2>/dev/null)"
-echo "staged=$(cat ${shellQuote(paths.staged)} 2>/dev/null)"
-running=$(cat ${shellQuote(`${paths.runtime}/generation`)} 2>/dev/null)
+current=$(readlink ${shellQuote(paths.current)})
+echo "current=\${current##*/}"
+staged=; read -r staged 2>/dev/null <${shellQuote(paths.staged)}
+echo "staged=$staged"
+running=; read -r running 2>/dev/null <${shellQuote(`${paths.runtime}/generation`)}
 echo "running=$running"
 [ -n "$running" ] && sed -n 's/^ETCD_MAX_LEARNERS=/maxLearners=/p; s/^ETCD_\\(NAME\\|LISTEN_[A-Z]*_URLS\\)=/serving:&/p' ${shellQuote(paths.generations)}/"$running"/etcd.env 2>/dev/null
 printf machine=; ${MACHINE_SCRIPT}
 [ -d ${data} ] && echo hasData=yes
+[ -e ${shellQuote(paths.mayStartEmpty)} ] && echo mayStartEmpty=yes
 [ -e ${shellQuote(paths.plainPeers)} ] || [ -e ${shellQuote(paths.plainPeersEnding)} ] && echo plainPeers=yes
-sed 's/^/identity:/' ${shellQuote(paths.identity)} 2>/dev/null
-sed 's/^/membership:/' ${shellQuote(paths.membershipEnv)} 2>/dev/null
-sed 's/^/peers:/' ${shellQuote(paths.peers)} 2>/dev/null
+show() { while IFS= read -r line || [ -n "$line" ]; do printf '%s:%s\\n' "$1" "$line"; done <"$2"; }
+{
+    show identity ${shellQuote(paths.identity)}
+    show membership ${shellQuote(paths.membershipEnv)}
+    show peers ${shellQuote(paths.peers)}
+} 2>/dev/null
 true`;
 }

@@ -37,6 +37,7 @@ export function parseLook(name: string, text: string): Look {
         maxLearners: Number(fields.get("maxLearners")) || undefined,
         hasLeft: hasLeft(fields),
         hasData: fields.get("hasData") === "yes",
+        mayStartEmpty: fields.get("mayStartEmpty") === "yes",
         isDamaged: fields.get("damaged") === "yes",
         identity: identity(assignments(files.identity)),
         initialCluster: membership.get("ETCD_INITIAL_CLUSTER"),
@@ -61,6 +62,8 @@ export function unreachable(name: string, reason: string): HostSeen {
         maxLearners: undefined,
         hasLeft: false,
         hasData: false,
+        // Whatever is not known to be forbidden is forbidden before it matters.
+        mayStartEmpty: true,
         identity: undefined,
         initialCluster: undefined,
         initialClusterState: undefined,

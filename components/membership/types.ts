@@ -67,6 +67,8 @@ export interface HostSeen {
     readonly hasLeft: boolean;
     /** There is a write-ahead log: what a start would go on from. */
     readonly hasData: boolean;
+    /** Its unit would start without one: it has been told to found the cluster or to join. */
+    readonly mayStartEmpty: boolean;
     /** It does not run, and its last start found that the log is not what it once wrote. */
     readonly isDamaged?: boolean;
     /** What membership noted beside the data directory. */

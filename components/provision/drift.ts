@@ -61,10 +61,16 @@ each() {
     done <"$manifest"
 }
 if [ -f "$manifest" ] && ! [ -e ${quoted(paths.staging)} ]; then
-    all=$(sed -n 's/^[-dl][-r][-w][^ ]* [^ ]* [^ ]* //p' "$manifest")
-    files=$(sed -n 's/^-[-r][-w][^ ]* [^ ]* [^ ]* //p' "$manifest")
+    all=; files=; noted=
+    while IFS= read -r line; do
+        noted="$noted$line
+"
+        path=\${line#* * * }
+        case "$line" in -[-r][-w]*) all="$all $path"; files="$files $path";; [dl][-r][-w]*) all="$all $path";; esac
+    done <"$manifest"
     now=$({ stat -c '%A %a %U:%G %n' $all; sha256sum $files; } 2>/dev/null)
-    [ "$now" = "$(cat "$manifest")" ] || each
+    [ "$now
+" = "$noted" ] || each
     unit=${quoted(paths.unitFile)}
     stat -c '%A %a %U:%G %n' "$unit" ${[paths.membershipEnv, paths.identity, paths.peers].map(quoted).join(" ")} 2>/dev/null | while read -r mode number owner path; do
         wanted="640 root:${ETCD_USER}"; [ "$path" = "$unit" ] && wanted="644 root:root"
@@ -72,7 +78,7 @@ if [ -f "$manifest" ] && ! [ -e ${quoted(paths.staging)} ]; then
     done
     running=${quoted(paths.current)}/etcd.service
     if [ -f "$unit" ] && [ -f "$running" ] && ! cmp -s "$running" "$unit"; then differs "$unit" "$running"; is_edited "$unit"; fi
-    ls -d "$unit".d/*.conf 2>/dev/null | sed 's/^/dropin=/'
+    for place in "$unit".d/*.conf; do [ -e "$place" ] && echo "dropin=$place"; done
     stray=$(find ${quoted(`${paths.dataDir}/member`)} ! -user ${ETCD_USER} -print -quit 2>/dev/null)
     [ -z "$stray" ] || echo "drift=data $stray $(stat -c %U:%G "$stray")"
 ${

@@ -2,7 +2,9 @@
 import type { SshConnection } from "./ssh";
 
 /** Prints what tells a machine from every other: copies of one disk differ in their boot, containers of one kernel in their id. */
-export const MACHINE_SCRIPT = `echo "$(cat /etc/machine-id 2>/dev/null) $(cat /proc/sys/kernel/random/boot_id 2>/dev/null)"`;
+export const MACHINE_SCRIPT = `id=; boot=
+{ read -r id </etc/machine-id; read -r boot </proc/sys/kernel/random/boot_id; } 2>/dev/null
+echo "$id $boot"`;
 
 /** Answers from /proc and /etc; a host that takes longer is taken for one of its own. */
 const ANSWER_SECONDS = 15;

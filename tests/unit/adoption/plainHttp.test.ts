@@ -50,6 +50,7 @@ function plainHost({ name }: WantedHost): HostSeen {
         serving: undefined,
         machine: name,
         maxLearners: undefined,
+        mayStartEmpty: false,
         hasLeft: false,
         hasData: true,
         identity: undefined,

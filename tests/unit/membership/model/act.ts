@@ -49,6 +49,10 @@ export class Actor {
                     ...this.tell(key, file, identity),
                     () => (this.reach(key).mayStartEmpty = true),
                     ...this.start(key),
+                    () => {
+                        const machine = this.reach(key);
+                        if (machine.data) machine.mayStartEmpty = false;
+                    },
                 ]);
             }
             case "start":
@@ -58,7 +62,9 @@ export class Actor {
             case "promote":
                 return {
                     effects: [
-                        () => (this.reach(step.host).mayStartEmpty = false),
+                        ...(this.seen.hosts[step.host]?.mayStartEmpty
+                            ? [() => (this.reach(step.host).mayStartEmpty = false)]
+                            : []),
                         () => this.leader().promote(step.memberId),
                     ],
                     hosts: [],

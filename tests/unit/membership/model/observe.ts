@@ -69,6 +69,7 @@ function look(machine: Machine, key: string, lab: Lab): HostSeen {
         maxLearners: running === undefined ? undefined : lab.revisionOf(running).maxLearners,
         hasLeft: machine.hasLeft,
         hasData: machine.data !== undefined,
+        mayStartEmpty: machine.mayStartEmpty,
         isDamaged: machine.data?.isDamaged === true && service?.phase === "failing",
         identity: machine.identity,
         initialCluster: told?.initialCluster,
