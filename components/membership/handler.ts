@@ -83,7 +83,7 @@ function lockedWork(
     hosts: LockedWork["hosts"],
     mayHaveTwins: boolean,
 ): LockedWork {
-    return { cluster, stack, hosts, mayHaveTwins, waitSeconds: timeouts.lockSeconds, tell: teller(cluster) };
+    return { cluster, stack, hosts, mayHaveTwins, waitSeconds: timeouts.lockSeconds };
 }
 
 /** Each line stands alone: the engine shows it without saying which resource it came from. */

@@ -15,7 +15,6 @@ export interface LockedWork {
     readonly mayHaveTwins: boolean;
     /** How long to wait for another run. */
     readonly waitSeconds: number;
-    readonly tell: (line: string) => void;
 }
 
 interface HeldLock extends ClusterLock {
@@ -72,7 +71,7 @@ async function stillKept(cluster: string): Promise<HeldLock | undefined> {
 
 /** On all hosts that can be reached, but on those where it is held already. */
 async function take(work: LockedWork, held: readonly SshConnection[]): Promise<HeldLock> {
-    const { cluster, stack, hosts, mayHaveTwins, waitSeconds, tell } = work;
+    const { cluster, stack, hosts, mayHaveTwins, waitSeconds } = work;
     const answers = await Promise.all(hosts.map(({ ssh }) => pool.connect(ssh).catch(() => undefined)));
     const reached = answers.filter((connection) => connection !== undefined);
     const machines = mayHaveTwins ? await onePerMachine([...held, ...reached]) : reached;
@@ -81,7 +80,7 @@ async function take(work: LockedWork, held: readonly SshConnection[]): Promise<H
         cluster,
         holder: `${userInfo().username}@${hostname()}, process ${process.pid}, stack ${stack}`,
         waitSeconds,
-        onWait: (by) => tell(`waiting: ${by.message}`),
+        onWait: (by) => console.log(`[${cluster}] waiting: ${by.message}`),
     });
     return { ...lock, connections };
 }

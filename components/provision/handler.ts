@@ -139,7 +139,6 @@ function lockedWork({ cluster, stack = "", lockSeconds = 0, hosts }: ProvisionIn
         hosts,
         mayHaveTwins: false,
         waitSeconds: lockSeconds,
-        tell: (line) => console.log(`[${cluster}] ${line}`),
     };
 }
 
