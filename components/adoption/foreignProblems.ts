@@ -2,20 +2,12 @@
 import { BlockList, isIPv4 } from "node:net";
 
 import type { EtcdTuning } from "../args";
+import { TUNING, TUNING_FLAGS } from "../host/environment";
 import type { ProvisionHost, ProvisionInputs, TakeoverInputs } from "../provision/inputs";
 import { isPlain, TLS_FLAGS, type ForeignEtcd } from "./foreign";
 
-/** What tuning is called by etcd. Members that differ in these would behave otherwise after the take-over than before. */
-const TUNED: readonly (readonly [keyof EtcdTuning, string])[] = [
-    ["heartbeatInterval", "heartbeat-interval"],
-    ["electionTimeout", "election-timeout"],
-    ["snapshotCount", "snapshot-count"],
-    ["quotaBackendBytes", "quota-backend-bytes"],
-    ["maxRequestBytes", "max-request-bytes"],
-    ["maxTxnOps", "max-txn-ops"],
-    ["autoCompactionMode", "auto-compaction-mode"],
-    ["autoCompactionRetention", "auto-compaction-retention"],
-];
+/** How many old files a member keeps: members that differ in that behave the same. */
+const HARMLESS: readonly (keyof EtcdTuning)[] = ["maxSnapshots", "maxWals"];
 
 const NOTHING: TakeoverInputs = { tuning: {}, clientAddresses: [] };
 
@@ -62,11 +54,12 @@ function tuningProblems(
     { adopt: { tuning } = NOTHING }: ProvisionInputs,
     { unit, options }: ForeignEtcd,
 ): readonly string[] {
-    return TUNED.flatMap(([property, flag]) => {
-        const [found, declared] = [options.get(flag), tuning[property]];
-        if (found === undefined || found === String(declared)) return [];
+    return TUNING.flatMap((setting) => {
+        const flag = TUNING_FLAGS[setting];
+        const [found, declared] = [options.get(flag), tuning[setting]];
+        if (HARMLESS.includes(setting) || found === undefined || found === String(declared)) return [];
         return [
-            `${unit} runs with ${flag} ${found}, declared is ${declared === undefined ? "none" : String(declared)}: declare tuning.${property}`,
+            `${unit} runs with ${flag} ${found}, declared is ${declared === undefined ? "none" : String(declared)}: declare tuning.${setting}`,
         ];
     });
 }

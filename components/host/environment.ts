@@ -88,17 +88,23 @@ function features(version: string, address: string): Variables {
     ];
 }
 
+/** What tuning is called by etcd. */
+export const TUNING_FLAGS: Readonly<Record<keyof EtcdTuning, string>> = {
+    heartbeatInterval: "heartbeat-interval",
+    electionTimeout: "election-timeout",
+    snapshotCount: "snapshot-count",
+    quotaBackendBytes: "quota-backend-bytes",
+    maxRequestBytes: "max-request-bytes",
+    maxTxnOps: "max-txn-ops",
+    maxSnapshots: "max-snapshots",
+    maxWals: "max-wals",
+    autoCompactionMode: "auto-compaction-mode",
+    autoCompactionRetention: "auto-compaction-retention",
+};
+
+/** Its settings, in the order of the table above. */
+export const TUNING = Object.keys(TUNING_FLAGS) as readonly (keyof EtcdTuning)[];
+
 function tuning(tuning: EtcdTuning): Variables {
-    return [
-        ["heartbeat-interval", tuning.heartbeatInterval],
-        ["election-timeout", tuning.electionTimeout],
-        ["snapshot-count", tuning.snapshotCount],
-        ["quota-backend-bytes", tuning.quotaBackendBytes],
-        ["max-request-bytes", tuning.maxRequestBytes],
-        ["max-txn-ops", tuning.maxTxnOps],
-        ["max-snapshots", tuning.maxSnapshots],
-        ["max-wals", tuning.maxWals],
-        ["auto-compaction-mode", tuning.autoCompactionMode],
-        ["auto-compaction-retention", tuning.autoCompactionRetention],
-    ];
+    return TUNING.map((setting) => [TUNING_FLAGS[setting], tuning[setting]]);
 }
