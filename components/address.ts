@@ -12,6 +12,11 @@ export function canonicalAddress(address: string): string {
     return isIPv6(address) ? new URL(`http://[${address}]`).hostname.slice(1, -1) : address;
 }
 
+/** The host of a URL, without the brackets around an IPv6 address. */
+export function hostOfUrl(url: string): string {
+    return new URL(url).hostname.replace(/^\[|\]$/g, "");
+}
+
 /** Why a member can't have an address; undefined where it can. */
 export function whyNoMemberAddress(address: string): string | undefined {
     if (/^127\.|^::1$/.test(address)) return "a loopback address means another machine to each member that uses it";

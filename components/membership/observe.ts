@@ -1,12 +1,14 @@
 /** The world → Observation. Looks at hosts over SSH, and asks etcd through the same connection, or directly. Changes nothing. */
 import { foreignScript, isPlain, leavesOf, parseForeign, type ForeignEtcd } from "../adoption/foreign";
 import type { Lent } from "../adoption/lent";
+import { hostOfUrl } from "../address";
 import { hostPaths } from "../host/paths";
 import { httpsUrl, withoutTls } from "../host/settings";
 import { directWay } from "../remote/direct";
 import type { EtcdClient, EtcdCredentials } from "../remote/etcdClient";
 import { openEtcd } from "../remote/etcdClient";
 import type { ConnectionPool, SshConnection } from "../remote/connectionPool";
+import { isSame } from "../stateValues";
 import { messageOf } from "./errors";
 import { isAtItsPlace, isUp, memberOf } from "./world";
 import { look } from "./scripts";
@@ -184,13 +186,7 @@ export class Observer {
     }
 
     private settle(key: string, place: Place): void {
-        const before = this.place(key);
-        const isSame =
-            before.address === place.address &&
-            before.clientPort === place.clientPort &&
-            before.isPlain === place.isPlain &&
-            before.serverName === place.serverName;
-        if (isSame) return;
+        if (isSame(this.place(key), place)) return;
         this.forget(key);
         this.places.set(key, place);
     }
@@ -222,10 +218,11 @@ function placesOf(host: WantedHost, serving: Serving | undefined): readonly [Pla
     const declared = { address: host.address, clientPort: host.clientPort, serverName: host.name, isPlain: false };
     if (!serving) return [declared];
     // Of two, the one without TLS comes first, and knows everybody.
-    const { protocol, hostname, port } = new URL(serving.clientUrl.split(",")[0]!);
+    const url = serving.clientUrl.split(",")[0]!;
+    const { protocol, port } = new URL(url);
     const place = {
         ...declared,
-        address: hostname.replace(/^\[|\]$/g, ""),
+        address: hostOfUrl(url),
         clientPort: Number(port),
         isPlain: protocol === "http:",
     };

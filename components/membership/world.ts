@@ -1,5 +1,5 @@
 /** What rules ask of a world. */
-import { isAddress } from "../address";
+import { hostOfUrl, isAddress } from "../address";
 import { withoutTls } from "../host/settings";
 import type { HostSeen, Member, Verdict, Step, Action, WantedHost, World } from "./types";
 
@@ -200,7 +200,7 @@ function otherAddresses(world: World, host: WantedHost): readonly string[] {
     if (!seenHost(world, host).reach.ok) return [];
     const { serving } = seenHost(world, host);
     const urls = [...(memberOf(world, host)?.peerUrls ?? []), ...(serving ? [serving.peerUrl] : [])];
-    return urls.map((url) => new URL(url).hostname.replace(/^\[|\]$/g, "")).filter(isAddress);
+    return urls.map((url) => hostOfUrl(url)).filter(isAddress);
 }
 
 /** Hosts that hold a member or shall hold one, and can be reached. */

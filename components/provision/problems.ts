@@ -1,5 +1,6 @@
 /** Facts about a host → why it can't hold what it is to hold: a sentence each, none if it can. Pure. */
 import { foreignProblems } from "../adoption/foreignProblems";
+import { hostOfUrl } from "../address";
 import { otherMachine, otherVersion } from "../host/release";
 import { TOOLS, type Facts, type Listener, type Place } from "./facts";
 import type { ProvisionHost, ProvisionInputs } from "./inputs";
@@ -64,8 +65,7 @@ export function moveProblems(
     hosts: readonly { readonly host: ProvisionHost; readonly facts: Facts | undefined }[],
 ): readonly string[] {
     const moves = hosts.flatMap(({ host, facts }) => {
-        const before = facts?.hasOurData && facts.peerUrl ? new URL(facts.peerUrl).hostname : undefined;
-        const from = before?.replace(/^\[|\]$/g, "");
+        const from = facts?.hasOurData && facts.peerUrl ? hostOfUrl(facts.peerUrl) : undefined;
         return from === undefined || from === host.address ? [] : [`"${host.name}" (${from} to ${host.address})`];
     });
     if (moves.length < 2) return [];
