@@ -3,7 +3,7 @@ import type { HostLook } from "../provision/look";
 import { isStrangers } from "../provision/problems";
 import type { ProvisionInputs } from "../provision/inputs";
 import { isPlain } from "./foreign";
-import { together, type Authorities } from "./authorities";
+import { NOBODY, together, type Authorities } from "./authorities";
 
 /** Whom the members of a cluster trust that another state built; undefined where there is none. */
 export function inheritance(inputs: ProvisionInputs, hosts: readonly HostLook[]): Authorities | undefined {
@@ -12,7 +12,7 @@ export function inheritance(inputs: ProvisionInputs, hosts: readonly HostLook[])
     const isPlainCluster = hosts.some(
         ({ facts }) => facts && (facts.isPlain || (facts.foreign && isPlain(facts.foreign))),
     );
-    return isPlainCluster ? { clientCa: "", peerCa: "", ...trusted, isPlain: true } : trusted;
+    return isPlainCluster ? { ...NOBODY, ...trusted, isPlain: true } : trusted;
 }
 
 /** What speaks against a take-over, or against its end, as far as hosts show it without being asked for etcd. */

@@ -1,10 +1,26 @@
 /** What a step should lead to. The preview is built from it, and a run compares it with what it then sees. */
-import type { ClusterSeen, Desired, HostSeen, Id, Member, MemberStatus, Observation, Step, WantedHost } from "./types";
+import type {
+    ClusterSeen,
+    Desired,
+    HostSeen,
+    Id,
+    Identity,
+    Member,
+    MemberStatus,
+    Observation,
+    Step,
+    WantedHost,
+} from "./types";
 import { LATER, isBeingBorn, memberOf } from "./world";
 
 /** An identity that etcd will give: shown in a preview as it is. */
 function idOf(host: WantedHost): Id {
     return `(new ${host.name})`;
+}
+
+/** What membership notes on a host of this cluster. */
+function identityOf(seen: Observation, { clusterToken }: Desired, memberId: Id | undefined): Identity {
+    return { clusterToken, clusterId: seen.cluster?.clusterId, memberId };
 }
 
 function withHost(seen: Observation, key: string, change: Partial<HostSeen>): Observation {
@@ -112,11 +128,7 @@ function stepped(seen: Observation, wanted: Desired, step: Step): Observation {
                 isEnabled: true,
                 initialCluster: step.initialCluster,
                 initialClusterState: "existing",
-                identity: {
-                    clusterToken: wanted.clusterToken,
-                    clusterId: seen.cluster?.clusterId,
-                    memberId: step.memberId,
-                },
+                identity: identityOf(seen, wanted, step.memberId),
             });
             return started(joined, wanted, host);
         }
@@ -178,11 +190,7 @@ function stepped(seen: Observation, wanted: Desired, step: Step): Observation {
                 isEnabled: true,
                 initialCluster: step.initialCluster,
                 initialClusterState: "existing",
-                identity: {
-                    clusterToken: wanted.clusterToken,
-                    clusterId: seen.cluster?.clusterId,
-                    memberId: memberOf({ seen, wanted }, known(wanted, key))?.id,
-                },
+                identity: identityOf(seen, wanted, memberOf({ seen, wanted }, known(wanted, key))?.id),
             }));
         case "take-over": {
             const host = known(wanted, step.host);
@@ -194,11 +202,7 @@ function stepped(seen: Observation, wanted: Desired, step: Step): Observation {
                 isEnabled: true,
                 initialCluster: step.initialCluster,
                 initialClusterState: "existing",
-                identity: {
-                    clusterToken: wanted.clusterToken,
-                    clusterId: seen.cluster?.clusterId,
-                    memberId: memberOf({ seen, wanted }, host)?.id,
-                },
+                identity: identityOf(seen, wanted, memberOf({ seen, wanted }, host)?.id),
             });
             return started(taken, wanted, host);
         }
