@@ -49,6 +49,11 @@ check_ours() {
         fail "$root belongs to the cluster with the token $found, wanted is $token: give one of the two clusters another name, or keep the token"
 }
 
+# own PATH MODE OWNER: touches nothing that is as wanted.
+own() {
+    [ "$(stat -c '0%a %U:%G' "$1")" = "$2 $3" ] || { chown "$3" "$1"; chmod "$2" "$1"; }
+}
+
 make_user() {
     getent group "$etcd" >/dev/null || groupadd --system "$etcd" || fail "the group $etcd can't be made: see above"
     getent passwd "$etcd" >/dev/null ||
@@ -75,7 +80,7 @@ make_directories() {
     if [ -n "$2" ] && [ -d "$data/member" ]; then return 0; fi
     # Data that is this cluster's, whoever touched it.
     if [ -f "$root/identity" ] && [ -d "$data/member" ]; then
-        [ "$(stat -c '%a %U:%G' "$data")" = "700 $etcd:$etcd" ] || { chown "$etcd:$etcd" "$data"; chmod 0700 "$data"; }
+        own "$data" 0700 "$etcd:$etcd"
         if [ -n "$(find "$data/member" ! -user "$etcd" -print -quit)" ]; then chown -R "$etcd:$etcd" "$data/member"; fi
     fi
     setpriv --reuid "$etcd" --regid "$etcd" --clear-groups test -d "$data" -a -w "$data" ||
@@ -87,7 +92,7 @@ changed=
 put() {
     changed=
     if [ -f "$1" ] && ! [ -L "$1" ] && printf '%s' "$4" | cmp -s - "$1"; then
-        [ "$(stat -c '0%a %U:%G' "$1")" = "$2 $3" ] || { chown "$3" "$1"; chmod "$2" "$1"; }
+        own "$1" "$2" "$3"
         return 0
     fi
     printf '%s' "$4" >"$1.new" || { rm -f "$1.new"; fail "$1 can't be written: see above, and whether its disk is full"; }
@@ -113,7 +118,7 @@ note_edited() {
 # What membership laid down: the unit that is in force, and the owner and mode of its files.
 mend_membership() {
     for file in "$root/membership.env" "$root/identity" "$root/peers.nft"; do
-        if [ -f "$file" ] && [ "$(stat -c '%a %U:%G' "$file")" != "640 root:$etcd" ]; then chown "root:$etcd" "$file"; chmod 0640 "$file"; fi
+        if [ -f "$file" ]; then own "$file" 0640 "root:$etcd"; fi
     done
     [ -f "$unit_file" ] && [ -f "$current/etcd.service" ] || return 0
     if ! cmp -s "$current/etcd.service" "$unit_file"; then
@@ -124,7 +129,7 @@ mend_membership() {
         mv -f "$unit_file.new" "$unit_file"
         systemctl daemon-reload
     fi
-    [ "$(stat -c '%a %U:%G' "$unit_file")" = "644 root:root" ] || { chown root:root "$unit_file"; chmod 0644 "$unit_file"; }
+    own "$unit_file" 0644 root:root
 }
 
 # Until the files are all there, their list is not to be relied on.
