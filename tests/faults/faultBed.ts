@@ -5,6 +5,7 @@ import type { EtcdClusterArgs } from "../../components";
 import type { LabHost } from "../../lab";
 import { etcdctl, openBed, startTimes, voters, type Bed } from "../integration/fixture";
 import { Project, type Clusters, type Run } from "../integration/project";
+import { watchInUse } from "../integration/untouched";
 import {
     addressTowards,
     assertSound,
@@ -179,15 +180,9 @@ export class FaultBed {
         assert.equal(hashes.size, 1, `members differ: ${[...hashes].join()}`);
     }
 
-    /** Notes what a run could change on hosts in use; what it returns fails if anything of it is otherwise by then. */
-    async watch(names: readonly string[]): Promise<() => Promise<void>> {
-        const files = `find /etc/etcd /etc/systemd/system /opt/etcd -type f -exec sha256sum {} + | sort; nft list ruleset`;
-        const look = async (): Promise<readonly string[]> => [
-            ...(await this.startTimes(names)),
-            ...(await Promise.all(names.map((name) => this.host(name).output(files)))),
-        ];
-        const before = await look();
-        return async () => assert.deepEqual(await look(), before);
+    /** As of `watchInUse`. */
+    watch(names: readonly string[]): Promise<() => Promise<void>> {
+        return watchInUse(this.bed.lab, names, this.cluster);
     }
 
     startTimes(names: readonly string[]): Promise<readonly string[]> {

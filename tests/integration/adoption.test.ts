@@ -8,6 +8,7 @@ import { diagnoseFailures } from "./diagnose";
 import { etcdctl, openBed, startTimes, voters, type Bed } from "./fixture";
 import { hasPrinted, step, told } from "./moments";
 import { Project } from "./project";
+import { watchInUse } from "./untouched";
 
 const cluster = "adopted";
 const all = ["a", "b", "c"];
@@ -64,21 +65,7 @@ describe("a cluster whose Pulumi state was lost", () => {
         );
     }
 
-    /** Notes what was given to hosts and when their etcd was started; what it returns fails if that is otherwise by then. */
-    async function watch(): Promise<() => Promise<void>> {
-        const look = async (): Promise<readonly string[]> => [
-            ...(await startTimes(bed.lab, all, cluster)),
-            ...(await Promise.all(
-                all.map((name) =>
-                    bed.lab
-                        .host(name)
-                        .output("find /etc /opt -type f -exec sha256sum {} + | sort; readlink /etc/etcd/*/current"),
-                ),
-            )),
-        ];
-        const before = await look();
-        return async () => assert.deepEqual(await look(), before);
-    }
+    const watch = (): Promise<() => Promise<void>> => watchInUse(bed.lab, all, cluster);
 
     async function leaves(): Promise<readonly string[]> {
         return Promise.all(all.map((name) => bed.lab.host(name).output(`sha256sum ${root}/pki/*`)));

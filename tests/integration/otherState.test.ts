@@ -2,8 +2,9 @@ import assert from "node:assert/strict";
 
 import type { EtcdClusterArgs } from "../../components";
 import { diagnoseFailures } from "./diagnose";
-import { etcdctl, openBed, startTimes, type Bed } from "./fixture";
+import { etcdctl, openBed, type Bed } from "./fixture";
 import { Project } from "./project";
+import { watchInUse } from "./untouched";
 
 const cluster = "owned";
 
@@ -34,13 +35,9 @@ describe("a cluster that another state of a stack of the same name built", () =>
     diagnoseFailures(() => bed?.lab);
 
     async function assertUntouched(act: () => Promise<void>): Promise<void> {
-        const look = async (): Promise<readonly string[]> => [
-            ...(await startTimes(bed.lab, ["a"], cluster)),
-            await bed.lab.host("a").output(`find /etc/etcd/${cluster} -type f -exec sha256sum {} + | sort`),
-        ];
-        const before = await look();
+        const isUntouched = await watchInUse(bed.lab, ["a"], cluster);
         await act();
-        assert.deepEqual(await look(), before);
+        await isUntouched();
         assert.match(await etcdctl(bed.lab.host("a"), cluster, "get greeting"), /hello/);
     }
 

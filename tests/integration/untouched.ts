@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 
 import type { Lab, LabHost } from "../../lab";
+import { startTimes } from "./fixture";
 
 /**
  * All that this package ever writes to or starts: files with their owner, mode, size, time and digest (units, and whether they are
@@ -34,4 +35,18 @@ export async function watchHosts(lab: Lab): Promise<() => Promise<void>> {
             assert.deepEqual([...gone, ...come], [], `host "${lab.hosts[index]!.name}" was changed`);
         }
     };
+}
+
+/**
+ * Notes what a run could change of members in use: files, the firewall, and when etcd was started. Looks at hosts that are named, since
+ * others may be dead; what it returns fails if anything of it is otherwise by then.
+ */
+export async function watchInUse(lab: Lab, names: readonly string[], cluster: string): Promise<() => Promise<void>> {
+    const state = `find /etc /opt -type f -exec sha256sum {} + | sort; readlink /etc/etcd/*/current; nft list ruleset`;
+    const look = async (): Promise<readonly string[]> => [
+        ...(await startTimes(lab, names, cluster)),
+        ...(await Promise.all(names.map((name) => lab.host(name).output(state)))),
+    ];
+    const before = await look();
+    return async () => assert.deepEqual(await look(), before);
 }
