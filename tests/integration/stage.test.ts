@@ -8,16 +8,8 @@ import type { HostCertificates, HostSettings } from "../../components/host/setti
 import { renderStage } from "../../components/host/stage";
 import { openLab, type Lab, type LabHost } from "../../lab";
 import { releaseArchive, type Release } from "../../lab/release";
+import { certificates as texts } from "../unit/host/settings";
 import { certificatesFor, runStage, settingsFor, stageOn, startMember } from "./stageBed";
-
-const texts: HostCertificates = {
-    clientCa: "client authority\n",
-    peerCa: "peer authority\n",
-    serverCert: "server certificate\n",
-    serverKey: "server key\n",
-    peerCert: "peer certificate\n",
-    peerKey: "peer key\n",
-};
 
 /** Where staging puts things: everything there, with the time of each file's last change. */
 function everything(host: LabHost): Promise<string> {

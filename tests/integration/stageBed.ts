@@ -1,31 +1,23 @@
 /** One lab host that is staged by hand: the staging script, certificates and a member, without an engine. */
 import assert from "node:assert/strict";
 
-import { hostPaths } from "../../components/host/paths";
 import { httpsUrl, type HostCertificates, type HostSettings } from "../../components/host/settings";
 import { renderStage, type Stage } from "../../components/host/stage";
 import type { CommandResult } from "../../lab/command";
 import type { LabHost } from "../../lab";
+import { settingsOf } from "../unit/host/settings";
 
 /** The settings of a member on a host. */
 export function settingsFor(host: LabHost, cluster: string, changes: Partial<HostSettings> = {}): HostSettings {
-    return {
+    const { name, address } = host;
+    return settingsOf({
         cluster,
         clusterToken: `${cluster}.test`,
-        version: "3.6.16",
-        name: host.name,
-        address: host.address,
-        clientPort: 2379,
-        peerPort: 2380,
-        paths: hostPaths(cluster),
+        name,
+        address,
         releaseDir: "/opt/etcd/none",
-        logLevel: "info",
-        tuning: {},
-        maxLearners: 2,
-        firewall: true,
-        clientAddresses: [],
         ...changes,
-    };
+    });
 }
 
 /** Certificates that etcd takes, made by the host's own openssl. */
