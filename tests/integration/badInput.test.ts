@@ -12,6 +12,45 @@ import { watchHosts } from "./untouched";
 
 const cluster = "bad";
 
+/** A host that something is wrong with, what that is, and what is told of it. */
+type Problem = readonly [host: string, what: string, told: RegExp];
+
+interface Refused {
+    readonly run: Run;
+    readonly preview: Run;
+    readonly isUntouched: () => Promise<void>;
+}
+
+/**
+ * Tests that `up` and its preview tell each of these problems, and nothing besides, and that no host was changed.
+ * @param start of what is told of a host, and how many times it is
+ */
+function tellsEach(
+    problems: readonly Problem[],
+    refused: () => Refused,
+    { start = (name: string) => `host "${name}"`, times = (_name: string): number => 1 } = {},
+): void {
+    for (const [name, what, wanted] of problems) {
+        it(`is told: ${what}`, () => {
+            const { run, preview } = refused();
+            for (const said of [refusalOf(run), foretoldBy(preview, cluster)]) {
+                const lines = said.filter((line) => line.startsWith(start(name)));
+                assert.equal(lines.length, times(name), lines.join("\n"));
+                for (const line of lines) assert.match(line, wanted);
+            }
+        });
+    }
+
+    it("is all that is said, and changes nothing on any host", async () => {
+        const { run, preview, isUntouched } = refused();
+        const count = problems.reduce((sum, [name]) => sum + times(name), 0);
+        assert.equal(refusalOf(run).length, count + 1);
+        assert.equal(refusalOf(run).at(-1), UNCHANGED);
+        assert.equal(foretoldBy(preview, cluster).length, count);
+        await isUntouched();
+    });
+}
+
 describe("bad input", () => {
     let bed: Bed;
     let project: Project;
@@ -179,7 +218,7 @@ describe("bad input", () => {
             await host("d").output("userdel --remove plain 2>/dev/null");
         });
 
-        const problems: readonly (readonly [string, string, RegExp])[] = [
+        const problems: readonly Problem[] = [
             ["a", "a host without a network", /root@\S+: can't be reached: .*, or take it off the list$/],
             ["b", "a key that the host does not know", /the login was refused \(tried: private key ssh-ed25519 SHA256/],
             ["c", "another host key", /the host key is ssh-ed25519 SHA256:\S+, expected ssh-ed25519 SHA256:/],
@@ -188,22 +227,7 @@ describe("bad input", () => {
             ["f", "a wrong sudo password", /sudo does not accept sudoPassword; give the user's password/],
             ["g", "a host that is silent", /root@\S+: can't be reached: .* within 2 s.*, or take it off the list$/],
         ];
-        for (const [name, what, wanted] of problems) {
-            it(`is told once: ${what}`, () => {
-                const about = (lines: readonly string[]) => lines.filter((line) => line.startsWith(`host "${name}"`));
-                for (const lines of [about(refusalOf(run)), about(foretoldBy(preview, cluster))]) {
-                    assert.equal(lines.length, 1, lines.join("\n"));
-                    assert.match(lines[0]!, wanted);
-                }
-            });
-        }
-
-        it("is all that is said, and changes nothing on any host", async () => {
-            assert.equal(refusalOf(run).length, problems.length + 1);
-            assert.equal(refusalOf(run).at(-1), UNCHANGED);
-            assert.equal(foretoldBy(preview, cluster).length, problems.length);
-            await isUntouched();
-        });
+        tellsEach(problems, () => ({ run, preview, isUntouched }));
 
         it("is found out by waiting for a silent host once a run", () => {
             assert.deepEqual(asked, [1, 1]);
@@ -247,7 +271,7 @@ describe("bad input", () => {
             await host("g").output("rm /usr/local/bin/uname");
         });
 
-        const problems: readonly (readonly [string, string, RegExp])[] = [
+        const problems: readonly Problem[] = [
             [
                 "a",
                 "a client port that is taken",
@@ -268,22 +292,8 @@ describe("bad input", () => {
             ["f", "no systemd", /systemd does not run on it/],
             ["g", "an unknown system", /it runs OpenBSD, wanted is Linux with systemd/],
         ];
-        for (const [name, what, wanted] of problems) {
-            it(`is told once: ${what}`, () => {
-                const start = `host "${name}" (${address(name)}): `;
-                const about = (lines: readonly string[]) => lines.filter((line) => line.startsWith(start));
-                for (const lines of [about(refusalOf(run)), about(foretoldBy(preview, cluster))]) {
-                    assert.equal(lines.length, 1, lines.join("\n"));
-                    assert.match(lines[0]!, wanted);
-                }
-            });
-        }
-
-        it("is all that is said, and changes nothing on any host", async () => {
-            assert.equal(refusalOf(run).length, problems.length + 1);
-            assert.equal(refusalOf(run).at(-1), UNCHANGED);
-            assert.equal(foretoldBy(preview, cluster).length, problems.length);
-            await isUntouched();
+        tellsEach(problems, () => ({ run, preview, isUntouched }), {
+            start: (name) => `host "${name}" (${address(name)}): `,
         });
     });
 
@@ -321,7 +331,7 @@ describe("bad input", () => {
             neighbour.close();
         });
 
-        const problems: readonly (readonly [string, string, RegExp])[] = [
+        const problems: readonly Problem[] = [
             [
                 "a",
                 "data of an etcd that was started by hand",
@@ -338,23 +348,8 @@ describe("bad input", () => {
             ["f", "a program that is missing", /the program flock is missing: install util-linux/],
             ["g", "ports of another cluster that is stopped", /port 23(79|80) belongs to the cluster "other"/],
         ];
-        for (const [name, what, wanted] of problems) {
-            it(`is told: ${what}`, () => {
-                const about = (lines: readonly string[]) => lines.filter((line) => line.startsWith(`host "${name}"`));
-                for (const lines of [about(refusalOf(run)), about(foretoldBy(preview, cluster))]) {
-                    // A cluster has two ports.
-                    assert.equal(lines.length, name === "g" ? 2 : 1, lines.join("\n"));
-                    for (const line of lines) assert.match(line, wanted);
-                }
-            });
-        }
-
-        it("is all that is said, and changes nothing on any host", async () => {
-            assert.equal(refusalOf(run).length, problems.length + 2);
-            assert.equal(refusalOf(run).at(-1), UNCHANGED);
-            assert.equal(foretoldBy(preview, cluster).length, problems.length + 1);
-            await isUntouched();
-        });
+        // A cluster has two ports.
+        tellsEach(problems, () => ({ run, preview, isUntouched }), { times: (name) => (name === "g" ? 2 : 1) });
 
         it("is told to whoever changes the token of a cluster that runs, and it runs on", async () => {
             const before = await startTimes(bed.lab, ["b"], cluster);
