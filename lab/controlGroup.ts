@@ -80,28 +80,28 @@ export class ControlGroup {
 
     /** The host's process 1, as a process id of this machine; undefined before systemd runs and in its last moments. */
     initProcess(): number | undefined {
-        const file = join(this.directory, "machine/payload/init.scope/cgroup.procs");
-        if (!existsSync(file)) return undefined;
-        return readFileSync(file, "utf8").split("\n").filter(Boolean).map(Number).find(isInit);
+        const processes = readIfThere(join(this.directory, "machine/payload/init.scope/cgroup.procs"));
+        return processes?.split("\n").filter(Boolean).map(Number).find(isInit);
     }
 
     private readEvent(name: string): string | undefined {
-        try {
-            const events = readFileSync(join(this.directory, "cgroup.events"), "utf8");
-            return new RegExp(`^${name} (\\d)$`, "m").exec(events)?.[1];
-        } catch {
-            return undefined;
-        }
+        const events = readIfThere(join(this.directory, "cgroup.events")) ?? "";
+        return new RegExp(`^${name} (\\d)$`, "m").exec(events)?.[1];
     }
 }
 
 /** In the end another program becomes process 1, which ends all others and waits for what comes meanwhile. */
 function isInit(pid: number): boolean {
+    const status = readIfThere(`/proc/${pid}/status`) ?? "";
+    return /^NSpid:.*\t1$/m.test(status) && /^Name:\tsystemd$/m.test(status);
+}
+
+/** What it tells about may go at any moment, and its file with it, even while that is read. */
+function readIfThere(file: string): string | undefined {
     try {
-        const status = readFileSync(`/proc/${pid}/status`, "utf8");
-        return /^NSpid:.*\t1$/m.test(status) && /^Name:\tsystemd$/m.test(status);
+        return readFileSync(file, "utf8");
     } catch {
-        return false;
+        return undefined;
     }
 }
 
