@@ -56,7 +56,7 @@ export function httpsUrl(address: string, port: number): string {
 
 /** The same place without TLS. */
 export function withoutTls(url: string): string {
-    return url.replace(/^https:/, "http:");
+    return url.startsWith("https:") ? `http:${url.slice("https:".length)}` : url;
 }
 
 /**

@@ -48,8 +48,10 @@ export function learners(world: World): readonly Member[] {
 
 /** The member that a host is: the one whose data it holds, wherever the list says that it is; else by its exact peer URL. */
 export function memberOf(world: World, host: WantedHost): Member | undefined {
+    const resident = residentOf(world, host);
+    if (resident) return resident;
     const listed = members(world).find((member) => isAtItsPlace(host, member));
-    return residentOf(world, host) ?? (listed && !livesElsewhere(world, host, listed) ? listed : undefined);
+    return listed && !livesElsewhere(world, host, listed) ? listed : undefined;
 }
 
 /** Another declared host has its data: it is about to leave the place that the list gives it. */
