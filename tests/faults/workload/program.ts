@@ -78,7 +78,7 @@ class Program {
         const patient = (url: string): Endpoint => new Endpoint(url, setting.credentials, FINAL_DEADLINE_MS);
         const inUse = [...this.running.keys()].map(patient);
         const final = await readAll(inUse, setting.prefix, setting.settleSeconds);
-        const newest = Math.max(0, ...final.keys.map(({ revision }) => revision));
+        const newest = final.keys.reduce((highest, { revision }) => Math.max(highest, revision), 0);
         await this.watch.finish(newest, setting.settleSeconds);
         return {
             prefix: setting.prefix,
