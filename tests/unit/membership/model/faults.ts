@@ -41,6 +41,14 @@ export class Faults {
         for (const cluster of this.lab.clusters) cluster.alarms = [];
     }
 
+    /** As an operator is told to. */
+    removeLearner(id: string, peerUrl: string): void {
+        for (const cluster of this.lab.clusters) {
+            const member = cluster.members.find((one) => one.id === id && one.isLearner && one.peerUrl === peerUrl);
+            if (member) this.byHand(cluster, "", (endpoint) => endpoint.remove(id));
+        }
+    }
+
     private happen(what: string | undefined, machine: Machine): void {
         if (what === undefined) return;
         this.lab.faults += 1;
