@@ -77,7 +77,7 @@ class Run {
                 case "refuse":
                     throw new MembershipError(this.refusal(seen, verdict.error));
                 case "step":
-                    seen = await this.take(seen, verdict.step);
+                    seen = (await this.changedMeanwhile(seen, verdict.step)) ?? (await this.take(seen, verdict.step));
                     break;
                 case "wait":
                     seen = await this.wait(seen, verdict);
@@ -89,6 +89,15 @@ class Run {
     private refusal(seen: Observation, error: string): string {
         const away = this.wanted.hosts.find(({ key }) => seen.hosts[key]?.reach.ok === false);
         return withNext(error, afterRepair(away?.ssh));
+    }
+
+    /** Who was still starting at the last look may be well by now, and would be restarted for nothing. Undefined if the step is still right. */
+    private async changedMeanwhile(seen: Observation, step: Step): Promise<Observation | undefined> {
+        if (step.kind !== "restart" || seen.hosts[step.host]?.unit !== "activating") return undefined;
+        const now = await this.observer.refresh(seen, { hosts: [step.host] });
+        const verdict = nextStep(now, this.wanted);
+        const isStillRight = verdict.verdict === "step" && describe(verdict.step) === describe(step);
+        return isStillRight ? undefined : now;
     }
 
     private async take(seen: Observation, step: Step): Promise<Observation> {

@@ -152,7 +152,7 @@ class Run {
                 case "refuse":
                     throw new Stopped(verdict.error);
                 case "step":
-                    seen = this.take(seen, verdict.step);
+                    seen = this.changedMeanwhile(seen, verdict.step) ?? this.take(seen, verdict.step);
                     break;
                 case "wait":
                     seen = this.wait(seen, verdict);
@@ -171,6 +171,14 @@ class Run {
 
     private refresh(seen: Observation, hosts: readonly string[]): Observation {
         return this.look(() => refresh(this.lab, this.wanted, seen, hosts));
+    }
+
+    private changedMeanwhile(seen: Observation, step: Step): Observation | undefined {
+        if (step.kind !== "restart" || seen.hosts[step.host]?.unit !== "activating") return undefined;
+        const now = this.refresh(seen, [step.host]);
+        const verdict = nextStep(now, this.wanted);
+        const isStillRight = verdict.verdict === "step" && describe(verdict.step) === describe(step);
+        return isStillRight ? undefined : now;
     }
 
     private take(first: Observation, step: Step): Observation {
