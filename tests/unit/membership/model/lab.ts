@@ -176,6 +176,13 @@ export class Lab {
         });
     }
 
+    /** The voters that vote for a machine: nobody does for one that knows less than itself. */
+    private votersFor(cluster: ClusterModel, machine: Machine): readonly MemberModel[] {
+        return this.votersHearing(cluster, machine).filter(
+            (voter) => this.machineOf(voter)!.data!.index <= machine.data!.index,
+        );
+    }
+
     hasQuorum(cluster: ClusterModel): boolean {
         return voters(cluster).some((voter) => {
             const machine = this.machineOf(voter);
@@ -346,8 +353,7 @@ export class Lab {
         const candidates = voters(cluster)
             .map((voter) => ({ voter, machine: this.machineOf(voter) }))
             .filter(
-                ({ machine }) =>
-                    machine && this.votersHearing(cluster, machine).length >= quorum(voters(cluster).length),
+                ({ machine }) => machine && this.votersFor(cluster, machine).length >= quorum(voters(cluster).length),
             )
             .sort((a, b) => b.machine!.data!.index - a.machine!.data!.index);
         const [best] = candidates;
