@@ -56,7 +56,8 @@ async function changeByUp(bed: Bed): Promise<readonly Measured[]> {
     const found: Measured[] = [];
     const note = (change: string, { report, run }: Changed): void => {
         const steps =
-            run && [...run.text.matchAll(/\] \d+\/\d+ .*\((\d+\.\d+) s\)(?: \[.*\])?$/gm)].map((match) => Number(match[1]));
+            run &&
+            [...run.text.matchAll(/\] \d+\/\d+ .*\((\d+\.\d+) s\)(?: \[.*\])?$/gm)].map((match) => Number(match[1]));
         found.push({
             ...noted(change, report),
             ...(run && { seconds: run.seconds }),
