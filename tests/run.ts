@@ -96,6 +96,8 @@ async function mocha(files: readonly string[]): Promise<Tally> {
 }
 
 const REASON_LINES = 8;
+/** What the engine says in the end, after all that it did. */
+const DIAGNOSIS_LINES = 24;
 
 /** From mocha's list of what failed: a number, then the titles of suites and test, a line each, the last one with a colon, then why. */
 function failuresIn(text: string): readonly string[] {
@@ -105,10 +107,12 @@ function failuresIn(text: string): readonly string[] {
         .slice(1)
         .map((failure) => {
             const [, titles = "", reason = ""] = /^((?:.*\n)*?.*):\n([^]*)/.exec(failure) ?? [];
-            const why = reason
-                .split("\n")
-                .filter((line) => line.trim() !== "")
-                .slice(0, REASON_LINES);
+            const lines = reason.split("\n").filter((line) => line.trim() !== "");
+            const diagnosis = lines.findIndex((line) => line.trim() === "Diagnostics:");
+            const why =
+                diagnosis < 0
+                    ? lines.slice(0, REASON_LINES)
+                    : [...lines.slice(0, 1), ...lines.slice(diagnosis, diagnosis + DIAGNOSIS_LINES)];
             return [titles.split(/\s*\n\s*/).join(" › "), ...why].join("\n");
         });
 }

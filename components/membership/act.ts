@@ -3,6 +3,7 @@ import * as adoption from "../adoption/scripts";
 import { hostPaths, type HostPaths } from "../host/paths";
 import { withoutTls } from "../host/settings";
 import { isEtcdError, type EtcdErrorCode } from "../remote/errors";
+import { exclusiveScript } from "../remote/hostLock";
 import type { Observer } from "./observe";
 import * as scripts from "./scripts";
 import type { Desired, Identity, Observation, Step } from "./types";
@@ -248,7 +249,7 @@ class Actor {
         seconds = this.wanted.timeouts.commandSeconds,
     ): Promise<string> {
         const connection = await this.observer.connection(key);
-        return connection.runOrThrow(what, script, { timeoutSeconds: seconds });
+        return connection.runOrThrow(what, exclusiveScript(this.wanted.cluster, script), { timeoutSeconds: seconds });
     }
 
     private async onEach(keys: readonly string[], what: string, script: (key: string) => string): Promise<void> {

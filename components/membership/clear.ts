@@ -3,6 +3,7 @@ import { hostPaths, type HostPaths } from "../host/paths";
 import { shellQuote } from "../quote";
 import { pool } from "../remote/connectionPool";
 import { isRemoteError } from "../remote/errors";
+import { exclusiveScript } from "../remote/hostLock";
 import { onePerMachine } from "../remote/machines";
 import type { SshConnection, SshTarget } from "../remote/ssh";
 import { messageOf, withNext } from "./errors";
@@ -48,7 +49,7 @@ async function clearHosts(
         (await onePerMachine([...reached.keys()])).map(async (connection) => {
             const name = reached.get(connection)!;
             const done = await connection
-                .runOrThrow("remove etcd", script, { timeoutSeconds: CLEAR_SECONDS })
+                .runOrThrow("remove etcd", exclusiveScript(cluster, script), { timeoutSeconds: CLEAR_SECONDS })
                 .catch((error: unknown) => {
                     failures.push(`host "${name}": ${messageOf(error)}`);
                     return "";

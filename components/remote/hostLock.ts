@@ -11,7 +11,9 @@ const LOST_AFTER_MS = 7000;
 const BEAT_MS = 2000;
 /** For the answer of a host, besides the time to wait for another holder. */
 const ANSWER_SECONDS = 15;
-/** Exit code of the lock's script when somebody else holds it. */
+/** How long what a dead run began may still take, such as to stop etcd, before ours begins. */
+const LEFTOVER_SECONDS = 120;
+/** Exit code of the lock's script when somebody else holds it, or has left work behind that goes on. */
 const HELD = 75;
 
 export interface HostLockOptions {
@@ -20,7 +22,7 @@ export interface HostLockOptions {
     readonly holder: string;
     /** How long to wait for another holder. */
     readonly waitSeconds: number;
-    /** Is told once who has it, when there is somebody to wait for. */
+    /** Is told once who has it, when there is somebody to wait for, or that the work of a run that has ended is. */
     readonly onWait?: ((held: LockHeldError) => void) | undefined;
 }
 
@@ -41,13 +43,17 @@ export class HostLock {
         const { waitSeconds, onWait } = options;
         let held: LockHeldError | undefined;
         let onLocked = (): void => {};
+        let onLeftover = (): void => {};
         let onHeard = (): void => {};
         const locked = new Promise<void>((resolve) => (onLocked = resolve));
+        const leftover = new Promise<void>((resolve) => (onLeftover = resolve));
         const onLine = (line: string): void => {
             if (line === "locked") return onLocked();
             if (line === "heard") return onHeard();
-            held = heldError(host, options.cluster, line);
-            if (waitSeconds > 0) onWait?.(held);
+            const isLeftover = line === "leftover";
+            held = isLeftover ? leftoverError(host) : heldError(host, options.cluster, line);
+            if (isLeftover) onLeftover();
+            if (isLeftover || waitSeconds > 0) onWait?.(held);
         };
         const channel = await connection.open(lockScript(options), eachLine(onLine));
         const ended = channel.exited.then(({ code, stderr }) => {
@@ -55,7 +61,8 @@ export class HostLock {
         });
         try {
             const late = (): RemoteError => lockFailed(host, "no answer", undefined);
-            await within(waitSeconds + ANSWER_SECONDS, Promise.race([locked, ended]), late);
+            await within(waitSeconds + ANSWER_SECONDS, Promise.race([locked, leftover, ended]), late);
+            await within(LEFTOVER_SECONDS + ANSWER_SECONDS, Promise.race([locked, ended]), late);
         } catch (error) {
             channel.close();
             throw error;
@@ -117,16 +124,29 @@ export class HostLock {
     }
 }
 
+/**
+ * A script that changes a cluster's host. It goes on when the process that sent it is gone, and whoever takes the cluster's lock next waits
+ * for its end: what that one sees is not about to change.
+ */
+export function exclusiveScript(cluster: string, script: string): string {
+    return `exec 8>>${shellQuote(file(cluster, "script"))}\nflock 8\n${script}`;
+}
+
 /** `exec 9>>` keeps the holder's name that is there; only who has the lock writes its own. */
 function lockScript({ cluster, holder, waitSeconds }: HostLockOptions): string {
-    return `file=${shellQuote(lockFile(cluster))}
-exec 9>>"$file" || exit 1
+    return `file=${shellQuote(file(cluster, "membership"))}
+exec 9>>"$file" 8>>${shellQuote(file(cluster, "script"))} || exit 1
 held() { printf 'held %s\\n' "$(head -n 1 -- "$file")"; }
 if ! flock -n 9; then
     held
     flock -w ${Math.ceil(waitSeconds)} 9 || { held; exit ${HELD}; }
 fi
 printf '%s %s\\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" ${shellQuote(holder.replace(/\s+/g, " "))} > "$file"
+if ! flock -n 8; then
+    echo leftover
+    flock -w ${LEFTOVER_SECONDS} 8 || exit ${HELD}
+fi
+exec 8>&-
 echo locked
 while timeout ${SILENCE_SECONDS} sh -c 'read -r beat' 9>&-; do echo heard; done
 : > "$file"
@@ -134,10 +154,10 @@ while timeout ${SILENCE_SECONDS} sh -c 'read -r beat' 9>&-; do echo heard; done
 }
 
 /** The directory is root's alone; another user could make a file in /run/lock that root may not open. */
-function lockFile(cluster: string): string {
+function file(cluster: string, of: "membership" | "script"): string {
     if (!/^[\w.-]+$/.test(cluster))
         throw new TypeError(`"${cluster}" is no name for a lock: letters, digits and ._- are`);
-    return `/run/pulumi-etcd-membership-${cluster}.lock`;
+    return `/run/pulumi-etcd-${of}-${cluster}.lock`;
 }
 
 function heldError(host: string, cluster: string, line: string): LockHeldError {
@@ -148,6 +168,15 @@ function heldError(host: string, cluster: string, line: string): LockHeldError {
         holder,
         since,
         `the lock of cluster "${cluster}" is held by ${who}; wait until that run is done, or end it (its lock is free ${SILENCE_SECONDS} s later at the latest)`,
+    );
+}
+
+function leftoverError(host: string): LockHeldError {
+    return new LockHeldError(
+        host,
+        undefined,
+        undefined,
+        "a step that a run began before it was ended still goes on; once it is done, run again",
     );
 }
 

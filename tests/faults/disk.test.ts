@@ -24,7 +24,7 @@ describe("fault: what can happen to a member's disk and database", () => {
 
     async function prepare(): Promise<void> {
         // A disk of its own for the data: enough for what the preflight asks for, and soon full.
-        await site.host("c").output(`mkdir -p ${dataDir} && mount -t tmpfs -o size=600m,mode=700 none ${dataDir}`);
+        await site.host("c").output(`mkdir -p ${dataDir} && mount -t tmpfs -o size=900m,mode=700 none ${dataDir}`);
         await site.mustUp(3);
     }
 

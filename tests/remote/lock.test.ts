@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 
 import { LockHeldError } from "../../components/remote/errors";
+import { exclusiveScript } from "../../components/remote/hostLock";
 import { acquireLock, type LockOptions } from "../../components/remote/lock";
 import type { SshTarget } from "../../components/remote/ssh";
 import { LAB_USERS, type Lab } from "../../lab";
@@ -96,6 +97,24 @@ describe("A cluster's lock", () => {
             assert.ok(await holding(targets(), { ...options, waitSeconds: 5 }, () => Promise.resolve(true)));
         });
     }
+
+    it("is had only when the step that a run had begun before it ended is done, and that is told", async () => {
+        const [host] = lab.hosts;
+        assert.ok(host);
+        const target = targetOf(lab, host);
+        await withPool(async (pool) => {
+            const connection = await pool.connect(target);
+            const step = exclusiveScript("one", "echo > /run/step-begun; sleep 4; echo > /run/step-done");
+            connection.run(step).catch(() => {});
+            await until("the step has begun", 10, async () => (await host.run("ls /run/step-begun")).code === 0);
+        });
+        const heard: string[] = [];
+        const onWait = (held: LockHeldError): void => void heard.push(held.message);
+        const seen = await holding([target], { ...options, onWait }, () => host.run("ls /run/step-done"));
+        assert.equal(seen.code, 0, "the step was still going on");
+        assert.equal(heard.length, 1);
+        assert.match(heard[0]!, /a step that a run began before it was ended still goes on/);
+    });
 
     it("is free some seconds after its holder froze, who then knows that it is lost", async () => {
         const program = await otherHolder(targets());
