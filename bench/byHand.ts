@@ -33,7 +33,10 @@ export class ByHand {
         return names.map((name) => `http://${this.host(name).address}:2379`);
     }
 
-    /** All learners are added first, then started, each when the one before answers at its peer port, then promoted. */
+    /**
+     * All learners are added first, then started, each when the one before answers at its peer port, then promoted. The end is when each
+     * of them answers its clients, which may come seconds after it votes.
+     */
     async add(names: readonly string[]): Promise<void> {
         for (const name of names) await this.etcdctl(`member add ${name} --learner --peer-urls ${this.peerUrl(name)}`);
         const all = [...this.members, ...names];
@@ -46,6 +49,7 @@ export class ByHand {
             await this.etcdctl(`member promote ${await this.id(name)}`);
             this.members = [...this.members, name];
         }
+        for (const name of names) await retry(`${name} is healthy`, () => this.tell([name], "endpoint health"));
     }
 
     async remove(name: string): Promise<void> {

@@ -99,7 +99,7 @@ export class ClusterInUse {
     /** Who leads, as a member that is up sees it. */
     async leader(): Promise<string> {
         let found: string | undefined;
-        await eventually("a member leads", 10, async () => {
+        await eventually("a member leads", 60, async () => {
             for (const name of this.hosts) {
                 const text = await etcdctl(
                     this.bed.lab.host(name),

@@ -153,7 +153,7 @@ describe("a run that is killed", () => {
             const running = project.startUp(declared(3));
             assert.ok(await hasPrinted(running, step(cluster, 3)));
             running.killEngine();
-            await eventually("nothing that changes hosts is left", 5, async () => {
+            await eventually("nothing that changes hosts is left", 15, async () => {
                 const left = running.left().filter((command) => command.includes("dynamic-provider"));
                 assert.deepEqual(left, []);
                 for (const { name } of bed.lab.hosts) {

@@ -172,7 +172,7 @@ describe("a cluster of three whose configuration changes", () => {
         assert.notEqual(run.code, 0);
         assert.match(run.text, /"b"/);
         assert.match(run.text, /next: journalctl -u etcd-gen on b/);
-        await eventually("b answers", 20, async () => {
+        await eventually("b answers", 60, async () => {
             await etcdctl(b, cluster, "put thawed yes");
         });
         await project.mustUp(program());

@@ -225,7 +225,7 @@ describe("a cluster of three whose hosts get other names, ports and addresses", 
         assert.match(run.text, /hosts "\w" \(\S+\) and "\w" \(\S+\) both hold the data of member \w+/);
         await bed.lab.host("b").output(`cp /root/identity /etc/etcd/${cluster}/identity`);
         await project.mustUp(declared());
-        await eventually("b is back", 20, async () => {
+        await eventually("b is back", 60, async () => {
             assert.match(await ask("b", "get greeting"), /hello/);
         });
     });

@@ -61,8 +61,8 @@ for (const version of ["3.4", "3.5", "3.6", "3.7"]) {
 
             await etcd.start(host(b), [host(a), host(b)], "existing");
             await etcd.whenJoined(host(b));
-            await until("the leader sees the learner", 30, async () => (await client.activePeers()).has(learner.id));
-            await until("the learner is a voter", 30, () =>
+            await until("the leader sees the learner", 60, async () => (await client.activePeers()).has(learner.id));
+            await until("the learner is a voter", 60, () =>
                 client.memberPromote(learner.id).then(
                     () => true,
                     (error: unknown) => !etcdFailure("not-in-sync")(error),
@@ -71,7 +71,7 @@ for (const version of ["3.4", "3.5", "3.6", "3.7"]) {
             await assert.rejects(client.memberPromote(learner.id), etcdFailure("not-learner"));
 
             const second = await etcd.client(host(b));
-            await until("the second member is healthy", 30, () => second.isHealthy());
+            await until("the second member is healthy", 60, () => second.isHealthy());
             const { memberId: first } = await client.status();
             const expected = [first, learner.id].map((id, index) => ({
                 id,
@@ -86,12 +86,12 @@ for (const version of ["3.4", "3.5", "3.6", "3.7"]) {
 
             await assert.rejects(second.moveLeader(learner.id), etcdFailure("not-leader"));
             await client.moveLeader(learner.id);
-            await until("the leader has moved", 10, async () => (await client.status()).leaderId === learner.id);
+            await until("the leader has moved", 60, async () => (await client.status()).leaderId === learner.id);
             await second.moveLeader(first);
-            await until("the leader is back", 10, async () => (await client.status()).leaderId === first);
+            await until("the leader is back", 60, async () => (await client.status()).leaderId === first);
 
             // etcd refuses a change of voters for 5 s after the last one.
-            await until("the member is removed", 30, () =>
+            await until("the member is removed", 60, () =>
                 client.memberRemove(learner.id).then(
                     () => true,
                     (error: unknown) => !etcdFailure("unhealthy-cluster")(error),

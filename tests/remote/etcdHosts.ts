@@ -102,7 +102,7 @@ export class EtcdHosts {
     async bootstrap(host: LabHost): Promise<EtcdClient> {
         await this.start(host, [host], "new");
         const client = await this.client(host);
-        await until("the first member is healthy", 30, () => client.isHealthy());
+        await until("the first member is healthy", 60, () => client.isHealthy());
         return client;
     }
 

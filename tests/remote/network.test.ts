@@ -34,7 +34,7 @@ describe("A host that falls silent", () => {
                     connection.run("echo begun > /tmp/begun; sleep 1000", { timeoutSeconds: 1000 }),
                     failure("connection-lost", "the connection broke"),
                 );
-                await until("the script runs", 10, async () => (await host.run("test -e /tmp/begun")).code === 0);
+                await until("the script runs", 60, async () => (await host.run("test -e /tmp/begun")).code === 0);
                 await silence(host);
                 await running;
                 assert.equal(connection.isAlive, false);
@@ -57,7 +57,7 @@ describe("A host that falls silent", () => {
             const target = targetOf(lab, host, { connectTimeoutSeconds: 2 });
             const first = await pool.connect(target);
             await host.reboot();
-            await until("the old connection is known to be dead", 30, () => !first.isAlive);
+            await until("the old connection is known to be dead", 60, () => !first.isAlive);
             assert.equal(await (await pool.connect(target)).runOrThrow("say", "echo back"), "back\n");
         });
     });

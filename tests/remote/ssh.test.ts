@@ -68,9 +68,9 @@ describe("An SSH connection", () => {
                     (await host.run(`pgrep -f '[s]leep ${mark}'`)).code === 0;
                 const run = connected((c) => c.run(`sleep ${mark}`, { timeoutSeconds: 1 }));
                 const refused = assert.rejects(run, failure("command-timeout", "within 1 s", describeTarget(target())));
-                await until("the script runs", 5, isRunning);
+                await until("the script runs", 60, isRunning);
                 await refused;
-                await until("the script is gone", 10, async () => !(await isRunning()));
+                await until("the script is gone", 60, async () => !(await isRunning()));
             });
 
             it("shows nobody the script, its stdin or a password", async () => {
@@ -82,7 +82,7 @@ describe("An SSH connection", () => {
                     let said = "";
                     const channel = await c.open(`word=${secret}; cat`, (text) => (said += text));
                     await channel.write(`${secret}\n`);
-                    await until("the script has its stdin", 10, () => said === `${secret}\n`);
+                    await until("the script has its stdin", 60, () => said === `${secret}\n`);
                     const found = await host.run(search, { stdin: `${words.join("\n")}\n` });
                     channel.end();
                     return found.stdout;
@@ -150,7 +150,7 @@ describe("An SSH connection", () => {
 
     it("is shared by all who ask for it, at the same time or later", async () => {
         const users = "ss -Htn state established 'sport = :22' | wc -l";
-        await until("no connection is left from before", 10, async () => (await host.output(users)).trim() === "0");
+        await until("no connection is left from before", 60, async () => (await host.output(users)).trim() === "0");
         await withPool(async (pool) => {
             const all = await Promise.all(Array.from({ length: 10 }, () => pool.connect(targetOf(lab, host))));
             assert.equal(new Set([...all, await pool.connect(targetOf(lab, host))]).size, 1);
@@ -166,7 +166,7 @@ describe("An SSH connection", () => {
                 "kill $(ss -Htnp state established 'sport = :22' | grep -o 'pid=[0-9]*' | cut -d= -f2 | sort -u)",
             );
             await broken;
-            await until("the connection is known to be dead", 10, () => !first.isAlive);
+            await until("the connection is known to be dead", 60, () => !first.isAlive);
             const second = await pool.connect(targetOf(lab, host));
             assert.equal((await second.run("echo alive")).stdout, "alive\n");
         });

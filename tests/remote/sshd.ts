@@ -12,7 +12,7 @@ export async function withSshServer<T>(
     const unit = `sshd-${port}`;
     await host.output(`systemd-run --quiet --collect --unit ${unit} /usr/sbin/sshd -D ${options}`);
     try {
-        await until("the second SSH server answers", 10, () => host.connect("127.0.0.1", port));
+        await until("the second SSH server answers", 60, () => host.connect("127.0.0.1", port));
         return await use();
     } finally {
         await host.output(`systemctl stop ${unit}`);

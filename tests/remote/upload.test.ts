@@ -62,7 +62,7 @@ describe("An upload", () => {
             await connection.upload(missing, "/srv/up/it's", { mode: 0o750, sha256 });
         });
         await assert.rejects(refused, failure("upload-failed", `${missing} can't be read`));
-        await until("nothing is left of it", 10, async () => (await listing()) === "it's\nold\n");
+        await until("nothing is left of it", 60, async () => (await listing()) === "it's\nold\n");
     });
 
     it("to a full disk leaves the old file and nothing else, and says so", async () => {
@@ -89,9 +89,9 @@ describe("An upload", () => {
             to: "/srv/up/it's",
             sha256,
         });
-        await until("the upload has begun", 30, async () => /upload-/.test(await listing()));
+        await until("the upload has begun", 60, async () => /upload-/.test(await listing()));
         await program.end("SIGKILL");
-        await until("nothing is left of it", 10, async () => (await listing()) === "it's\nold\n");
+        await until("nothing is left of it", 60, async () => (await listing()) === "it's\nold\n");
     });
 
     it("that is late is stopped, and says so", async () => {
@@ -99,6 +99,6 @@ describe("An upload", () => {
             upload({ timeoutSeconds: 0.05 }),
             failure("command-timeout", "upload of /srv/up/it's", "within 0.05 s"),
         );
-        await until("nothing is left of it", 10, async () => (await listing()) === "it's\nold\n");
+        await until("nothing is left of it", 60, async () => (await listing()) === "it's\nold\n");
     });
 });
