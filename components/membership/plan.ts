@@ -5,7 +5,7 @@ import { members, nameOf, refuse } from "./world";
 import { activate, addLearner, awaitLearner, join, letIn, promote } from "./rules/admit";
 import { bootstrap, lostQuorum, renewSilent, restartStopped } from "./rules/bootstrap";
 import { damagedData, flip, formerData, illVoter, lostData, settle, startStopped } from "./rules/heal";
-import { readdress, readdressSilent, readmitLearner, twoHomes } from "./rules/readdress";
+import { readdress, readdressSilent, readmitLearner, relist, twoHomes } from "./rules/readdress";
 import { securePeers, secureSilent } from "./rules/secure";
 import { record, rollingRestart, shutOut } from "./rules/restart";
 import { removeDead, removeRetired, retire } from "./rules/shrink";
@@ -28,6 +28,7 @@ export const rules: readonly Rule[] = [
     flip,
     formerData,
     secureSilent,
+    relist,
     readdressSilent,
     damagedData,
     startStopped,

@@ -74,7 +74,12 @@ export function isListedPlain(host: WantedHost, member: Member): boolean {
 
 /** The list says where the host is declared to be. */
 export function isAtItsPlace(host: WantedHost, member: Member): boolean {
-    return member.peerUrls.includes(host.peerUrl) || isListedPlain(host, member);
+    return isListed(host.peerUrl, member.peerUrls);
+}
+
+/** A peer URL is among others, be it with TLS or without. */
+export function isListed(peerUrl: string, urls: readonly string[]): boolean {
+    return urls.includes(peerUrl) || urls.includes(withoutTls(peerUrl));
 }
 
 /** The member whose data a host holds, whatever address it is known at: by its own answer, or by what was noted beside the data. */

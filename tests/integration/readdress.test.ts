@@ -236,7 +236,7 @@ describe("a cluster of one whose host gets another address", () => {
     let project: Project;
 
     before(async () => {
-        bed = await openBed("ch-readdress", "10.104.1", 1);
+        bed = await openBed("ch-readdress", "10.104.1", 2);
         project = await Project.open();
     });
 
@@ -263,5 +263,19 @@ describe("a cluster of one whose host gets another address", () => {
         assert.match(await etcdctl(bed.lab.host("a"), cluster, "member list"), /https:\/\/10\.104\.1\.21:2380/);
         const again = await project.up(declared("10.104.1.21"), "--expect-no-changes");
         assert.equal(again.code, 0, again.text);
+    });
+
+    it("is listed where it serves, which somebody had changed, before the host joins that replaces it", async () => {
+        const [a, b] = ["a", "b"].map((name) => bed.lab.host(name));
+        const { id } = (await project.outputs())[cluster]!.members[0]!;
+        await etcdctl(a!, cluster, `member update ${id} --peer-urls https://10.104.1.21:2390`);
+        const args = bed.declare(2);
+        const run = await project.mustUp({ [cluster]: { ...args, hosts: args.hosts.slice(1) } });
+        const order = [/ change the peer URL of member "a" .* to https:\/\/10\.104\.1\.21:2380/, / add "b"/].map(
+            (step) => told(run.text, cluster).findIndex((line) => step.test(line)),
+        );
+        assert.ok(order[0]! >= 0 && order[0]! < order[1]!, run.text);
+        assert.match(await etcdctl(b!, cluster, "get greeting"), /hello/);
+        assert.equal(await a!.output("ls -d /etc/etcd; pgrep -a etcd; true"), "");
     });
 });

@@ -1,6 +1,18 @@
 /** While no member with a quorum answers. */
 import type { HostSeen, Rule, Verdict, WantedHost, World } from "../types";
-import { isBeingBorn, isSilent, isStale, isUp, knownHosts, quoted, refuse, seenHost, step, wait } from "../world";
+import {
+    isBeingBorn,
+    isListed,
+    isSilent,
+    isStale,
+    isUp,
+    knownHosts,
+    quoted,
+    refuse,
+    seenHost,
+    step,
+    wait,
+} from "../world";
 import { takeOver } from "./restart";
 
 /** Invariant: `new` is said once in a cluster's life, on one host, and never over something that existed. */
@@ -50,7 +62,7 @@ export const restartStopped: Rule = (world) => {
  */
 export const renewSilent: Rule = (world) => {
     if (world.seen.cluster) return undefined;
-    const [first, ...others] = silentHosts(world).map((host) => renew(world, host));
+    const [first, ...others] = silentHosts(world).map((host) => renewInPlace(world, host));
     return others.includes(undefined) ? undefined : first;
 };
 
@@ -61,18 +73,43 @@ export const lostQuorum: Rule = (world) => {
     const former = withData(world, wanted.retired).filter((host) => isUp(seenHost(world, host)));
     const hosts = [...withData(world, wanted.hosts), ...former];
     if (hosts.length === 0) return refuse(nothingLeft(world));
-    const [next] = silentHosts(world).flatMap((host) => renew(world, host) ?? []);
+    const silent = silentHosts(world);
+    const [next] = silent.flatMap((host) => renewInPlace(world, host) ?? []);
+    const waiting = silent.find((host) => isStale(world, host) && !mayMove(world, host));
     const verdict = wait(
         `a quorum answers (data on ${quoted(hosts.map((host) => host.name))})`,
         wanted.timeouts.healthSeconds,
         hosts.map((host) => host.key),
         next?.verdict === "step" ? next.step : undefined,
     );
-    return { ...verdict, remedy: RECOVERY };
+    return { ...verdict, remedy: waiting === undefined ? RECOVERY : moveLater(waiting) };
 };
 
 const RECOVERY =
     "bring back so many members, with their data, that more than half of them run, and run pulumi up; if their data is lost for good, only a backup that is restored helps, and no run does that by itself";
+
+function moveLater({ name, peerUrl }: WantedHost): string {
+    return `member "${name}" does not move to ${peerUrl} before that, since all others have moved, and no two that the list has elsewhere find each other: declare "${name}" where it was, and run pulumi up`;
+}
+
+/** The same, for a member that its peers find, or that finds them. */
+function renewInPlace(world: World, host: WantedHost): Verdict | undefined {
+    return mayMove(world, host) ? renew(world, host) : undefined;
+}
+
+/** The list can't be changed meanwhile: somebody has to stay where it says. */
+function mayMove(world: World, host: WantedHost): boolean {
+    const others = withData(world, knownHosts(world)).filter((other) => other !== host);
+    const isSomebodyThere = others.some((other) => !isAway(world, other) || isStale(world, other));
+    return !isAway(world, host) || others.length === 0 || isSomebodyThere;
+}
+
+/** It is declared somewhere else than the list said when it was last written down. */
+function isAway(world: World, host: WantedHost): boolean {
+    const { initialCluster } = seenHost(world, host);
+    const urls = initialCluster?.split(",").map((entry) => entry.slice(entry.indexOf("=") + 1));
+    return urls !== undefined && !isListed(host.peerUrl, urls);
+}
 
 /** Starts a member as it is; one without its unit is given the staged generation first. */
 export function start(world: World, host: WantedHost, because: string): Verdict {

@@ -1,9 +1,11 @@
 /** What the list says of a host that is the same machine with the same data, at another address or port. */
+import { hostOfUrl } from "../../address";
 import type { Member, Rule, Verdict, WantedHost, World } from "../types";
 import {
     isAtItsPlace,
     isHealthy,
     isLeader,
+    isListed,
     knownHosts,
     learners,
     memberOf,
@@ -38,15 +40,33 @@ export const twoHomes: Rule = (world) => {
 };
 
 /**
+ * Invariant: the list says where a member serves its peers, also one that is about to go. They know it by the connections that it makes;
+ * nobody who joins could find it. One that is listed where it is declared is on its way there.
+ */
+export const relist: Rule = (world) => {
+    for (const host of knownHosts(world)) {
+        const member = memberOf(world, host);
+        const { status, serving } = seenHost(world, host);
+        if (!member || member.isLearner || !status || !serving || isListed(serving.peerUrl, member.peerUrls)) continue;
+        if (isAtItsPlace(host, member) && world.wanted.hosts.includes(host)) continue;
+        return update(world, host, member, serving.peerUrl, "it answers there, and nobody who joins could find it");
+    }
+    return undefined;
+};
+
+/**
  * Invariant: a member that its peers can't find is told of before anything is tried on it. It is sure to be nowhere else: nobody hears
- * from it.
+ * from it, or it has changed its port alone.
  */
 export const readdressSilent: Rule = (world) => {
     if (!world.seen.cluster) return undefined;
     for (const { host, member } of moved(world)) {
-        const { status, servesPeers, hasData } = seenHost(world, host);
+        const { status, servesPeers, hasData, serving } = seenHost(world, host);
         if (member.isLearner || status || !hasData) continue;
-        if (servesPeers) {
+        // It is this one that its peers hear, where the list says; that it answers no clients is another rule's.
+        if (servesPeers && serving && isListed(serving.peerUrl, member.peerUrls)) continue;
+        const isElsewhere = !member.peerUrls.some((url) => hostOfUrl(url) === host.address);
+        if (servesPeers && isElsewhere) {
             const until = `member "${host.name}" answers at ${host.address}: its peers hear it, and may do so from another machine`;
             return wait(until, world.wanted.timeouts.healthSeconds, [host.key]);
         }
@@ -89,19 +109,25 @@ export const readdress: Rule = (world) => {
     );
 };
 
-function update(world: World, host: WantedHost, member: Member): Verdict {
-    const rival = members(world).find((other) => other.id !== member.id && isAtItsPlace(host, other));
+function update(
+    world: World,
+    host: WantedHost,
+    member: Member,
+    to = host.peerUrl,
+    because = "its host has its data, and is declared there now",
+): Verdict {
+    const rival = members(world).find((other) => other.id !== member.id && isListed(to, other.peerUrls));
     if (rival)
         return refuse(
-            `member "${host.name}" can't have ${host.peerUrl} while member ${rival.id} has it; move that one to an address of its own first`,
+            `member "${host.name}" can't have ${to} while member ${rival.id} has it; move that one to an address of its own first`,
         );
-    return updatePeer(host, member, "its host has its data, and is declared there now");
+    return updatePeer(host, member, because, to);
 }
 
 /** Has the list say where the host is declared. */
-export function updatePeer(host: WantedHost, member: Member, because: string): Verdict {
+export function updatePeer(host: WantedHost, member: Member, because: string, to = host.peerUrl): Verdict {
     const from = member.peerUrls.join(",");
-    return step({ kind: "update-peer", host: host.key, memberId: member.id, from, to: host.peerUrl }, because);
+    return step({ kind: "update-peer", host: host.key, memberId: member.id, from, to }, because);
 }
 
 /** Members whose host is declared somewhere else than the list says. */

@@ -15,7 +15,7 @@ const BATCH = 10_000;
 /** What a plan is made of: none of it may be rare in what is tried. */
 const kinds = [
     ...["bootstrap", "let-in", "activate", "add-learner", "join", "start", "promote", "move-leader"],
-    ...["remove", "retire", "set-aside", "record", "restart"],
+    ...["remove", "retire", "set-aside", "record", "restart", "update-peer"],
 ];
 
 function liveBatch(first: number, count: number): Promise<Report> {

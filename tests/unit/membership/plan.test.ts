@@ -94,7 +94,7 @@ describe("the plan", () => {
         assert.notEqual(broken.error, undefined);
         const name = /^(\w): /.exec(broken.error!)?.[1];
         const untouched = [..."abc"].filter((other) => other !== name);
-        for (const other of untouched) assert.equal(cluster.generationOf(other), `${other}-r0`);
+        for (const other of untouched) assert.equal(cluster.generationOf(other), `${other}-r0-p2380`);
         cluster.revise();
         const healed = cluster.mustUp("abc");
         assert.match(healed[0]!, new RegExp(`^(restart|activate|start) ${name}$`));

@@ -5,7 +5,7 @@ import { desiredOf } from "../../../components/membership/inputs";
 import { describe, nextStep, wholePlan } from "../../../components/membership/plan";
 import type { Step } from "../../../components/membership/types";
 import { Faults } from "./model/faults";
-import { Lab, Machine, Violation, voters } from "./model/lab";
+import { Lab, Machine, portOf, Violation, voters } from "./model/lab";
 import { observe } from "./model/observe";
 import { Random } from "./model/random";
 import { Died, inputsOf, up, type Program, type State } from "./model/run";
@@ -103,12 +103,18 @@ class LifeOf {
             () => this.swapOne(before),
             () => this.replaceAll(before),
             () => this.renameOne(before),
+            () => this.moveOne(before),
         ])();
         // What a run that died had begun is in no state: whoever edits the list then keeps the hosts that it was to have.
         const kept = before.filter((host) => this.hasDied && !after.some(({ name }) => name === host.name));
         const same = after.map((host) => (this.hasDied && before.find(({ name }) => name === host.name)) || host);
         this.program = { ...this.program, machines: [...same, ...kept] };
-        this.lab.tell(`declares ${this.program.machines.map(({ name, address }) => `${name}@${address}`).join(" ")}`);
+        this.tellDeclared();
+    }
+
+    private tellDeclared(): void {
+        const hosts = this.program.machines.map(({ name, address, peerPort }) => `${name}@${address}:${peerPort}`);
+        this.lab.tell(`declares ${hosts.join(" ")}`);
     }
 
     private swapOne(before: readonly Machine[]): readonly Machine[] {
@@ -129,6 +135,13 @@ class LifeOf {
     /** The same hosts, with their data, and one of them is called otherwise from now on. */
     private renameOne(before: readonly Machine[]): readonly Machine[] {
         this.random.pick(before).name = `n${++this.names}`;
+        return before;
+    }
+
+    /** The same hosts, with their data, and the member of one of them is to serve its peers at another port. */
+    private moveOne(before: readonly Machine[]): readonly Machine[] {
+        const machine = this.random.pick(before);
+        machine.peerPort = machine.peerPort === 2380 ? 2390 : 2380;
         return before;
     }
 
@@ -181,6 +194,7 @@ class LifeOf {
             errors.push(this.up());
             if (errors.at(-1) === undefined) return this.judge();
             this.heed(errors.at(-1));
+            this.moveBack(errors.at(-1));
         }
         throw new Violation(`not as declared after ${LAST_RUNS} undisturbed runs: ${errors.join("; ")}`);
     }
@@ -196,15 +210,25 @@ class LifeOf {
         for (const machine of machines) if (needed.includes(machine)) byName.set(machine.name, machine);
         this.displaced = machines.filter((machine) => byName.get(machine.name) !== machine);
         this.program = { ...this.program, machines: [...byName.values()] };
-        this.lab.tell(`declares ${this.program.machines.map(({ name, address }) => `${name}@${address}`).join(" ")}`);
+        this.tellDeclared();
     }
 
-    /** The operator does as told with a learner that is not declared and whose host can't be. */
+    /** The operator declares a member where it was, as told. */
+    private moveBack(error: string | undefined): void {
+        const name = /declare "(\w+)" where it was/.exec(error ?? "")?.[1];
+        const machine = this.program.machines.find((one) => one.name === name);
+        if (machine?.current === undefined) return;
+        machine.peerPort = portOf(machine.current);
+        this.tellDeclared();
+    }
+
+    /** The operator does as told with a learner whose host can't be declared, and with a member whose host lost its data and was moved. */
     private heed(error: string | undefined): void {
         const told = /etcdctl member remove (\w+)/.exec(error ?? "")?.[1];
         if (told === undefined) return;
-        this.lab.tell(`etcdctl member remove ${told}, if it is a learner of a host that had to make room`);
-        for (const { peerUrl } of this.displaced) this.faults.removeLearner(told, peerUrl);
+        this.lab.tell(`etcdctl member remove ${told}, if its host had to make room or has lost its data`);
+        const learnersAt = this.displaced.map(({ peerUrl }) => peerUrl);
+        this.faults.removeAsTold(told, learnersAt);
     }
 
     private judge(): void {
@@ -228,7 +252,7 @@ class LifeOf {
             const isAsWanted =
                 told?.state === "existing" &&
                 told.initialCluster === [...declared].sort().join(",") &&
-                service?.generation === `${machine.name}-r${program.revision}` &&
+                service?.generation === machine.generation(program.revision) &&
                 isEnabled &&
                 isDeepStrictEqual([...(peers ?? [])].sort(), addresses);
             if (!isAsWanted) throw new Violation(`${machine.name} is not as declared: ${JSON.stringify(machine)}`);

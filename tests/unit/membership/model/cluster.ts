@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { desiredOf } from "../../../../components/membership/inputs";
 import { nextStep, wholePlan } from "../../../../components/membership/plan";
 import type { Observation } from "../../../../components/membership/types";
-import { Lab, Machine, voters } from "./lab";
+import { Lab, Machine, voters, type Health } from "./lab";
 import { observe } from "./observe";
 import { Random } from "./random";
 import { inputsOf, up, type State } from "./run";
@@ -24,12 +24,29 @@ export class Cluster {
     }
 
     /** The same settings again, or others: a generation of its own. */
-    revise(health: "fine" | "crashing" = "fine"): void {
+    revise(health: Health = "fine"): void {
         this.lab.revisions.push({ health, maxLearners: this.maxLearners });
     }
 
+    /** Its member is to serve its peers at another port from now on. */
+    move(name: string, peerPort: number): void {
+        this.machine(name).peerPort = peerPort;
+    }
+
+    machine(name: string): Machine {
+        return this.lab.machines.find((machine) => machine.name === name)!;
+    }
+
+    /** It was given the last revision by other means than a run. */
+    giveLast(name: string): void {
+        const machine = this.machine(name);
+        const generation = machine.generation(this.lab.revisions.length - 1);
+        Object.assign(machine, { staged: generation, current: generation });
+        this.lab.start(machine);
+    }
+
     private program(names: string) {
-        const machines = [...names].map((name) => this.lab.machines.find((machine) => machine.name === name)!);
+        const machines = [...names].map((name) => this.machine(name));
         return { machines, revision: this.lab.revisions.length - 1, allowEvenSize: false };
     }
 
@@ -72,11 +89,11 @@ export class Cluster {
 
     /** What runs on a host. */
     generationOf(name: string): string | undefined {
-        return this.lab.machines.find((machine) => machine.name === name)?.service?.generation;
+        return this.machine(name).service?.generation;
     }
 
     isReady(name: string): boolean {
-        return this.lab.machines.find((machine) => machine.name === name)?.service?.isReady === true;
+        return this.machine(name).service?.isReady === true;
     }
 
     get voters(): string {

@@ -41,11 +41,14 @@ export class Faults {
         for (const cluster of this.lab.clusters) cluster.alarms = [];
     }
 
-    /** As an operator is told to. */
-    removeLearner(id: string, peerUrl: string): void {
+    /** As an operator is told to: a learner of certain hosts, or a member whose data is gone. */
+    removeAsTold(id: string, learnersAt: readonly string[]): void {
         for (const cluster of this.lab.clusters) {
-            const member = cluster.members.find((one) => one.id === id && one.isLearner && one.peerUrl === peerUrl);
-            if (member) this.byHand(cluster, "", (endpoint) => endpoint.remove(id));
+            const member = cluster.members.find((one) => one.id === id);
+            if (!member) continue;
+            const isLearnerThere = member.isLearner && learnersAt.includes(member.peerUrl);
+            if (isLearnerThere || !this.lab.machineOf(member))
+                this.byHand(cluster, "", (endpoint) => endpoint.remove(id));
         }
     }
 
@@ -176,10 +179,15 @@ export class Faults {
         if (home.member.isLearner) return true;
         const all = voters(home.cluster);
         const others = all.filter((voter) => {
-            const data = voter !== home.member && this.lab.machineOf(voter)?.data;
-            return data && !data.isDamaged;
+            const other = voter === home.member ? undefined : this.lab.machineOf(voter);
+            return other?.data && !other.data.isDamaged && this.isFine(other);
         });
         return others.length >= quorum(all.length + 1);
+    }
+
+    /** One that its generation breaks may be declared no more before it is given a better one. */
+    private isFine({ current }: Machine): boolean {
+        return current === undefined || this.lab.revisionOf(current).health === "fine";
     }
 
     private living(): ClusterModel | undefined {

@@ -1,4 +1,5 @@
 /** What no step may do to the model, whatever was asked for. */
+import { describe } from "../../../../components/membership/plan";
 import type { Desired, Observation, Step } from "../../../../components/membership/types";
 import { Violation, quorum, voters, type ClusterModel, type Lab } from "./lab";
 import { machineAt } from "./observe";
@@ -42,15 +43,26 @@ function judgeRestart(lab: Lab, wanted: Desired, key: string): void {
 
 const stopsOne: ReadonlySet<Step["kind"]> = new Set(["restart", "start", "bootstrap"]);
 
-/** The clusters that answered clients and lose their quorum by an effect. Two voters can't spare one for a restart, and one can't either. */
+/**
+ * The clusters that answered clients, among them a host that the run can reach, and lose their quorum by an effect. Two voters can't spare
+ * one for a restart, and one can't either. What a wait that was in vain ends with may cost the quorum of a leader that answers no clients:
+ * of that, nobody can ask on whom it rests.
+ */
 export class QuorumWatch {
     private readonly before: readonly ClusterModel[];
 
     constructor(
         private readonly lab: Lab,
         private readonly step: Step,
+        isLastResort: boolean,
     ) {
-        this.before = lab.clusters.filter((cluster) => lab.answersClients(cluster));
+        const isKnown = (cluster: ClusterModel): boolean => {
+            const leader = lab.leads(cluster);
+            return !isLastResort || (leader !== undefined && lab.answers(leader));
+        };
+        this.before = lab.clusters.filter(
+            (cluster) => lab.answersClients(cluster, (machine) => machine.isReachable) && isKnown(cluster),
+        );
     }
 
     check(): void {
@@ -58,7 +70,7 @@ export class QuorumWatch {
             if (this.lab.hasQuorum(cluster)) continue;
             const size = voters(cluster).length;
             if (size <= 2 && stopsOne.has(this.step.kind)) continue;
-            throw new Violation(`${this.step.kind} cost ${cluster.id} its quorum of ${quorum(size)} of ${size}`);
+            throw new Violation(`"${describe(this.step)}" cost ${cluster.id} its quorum of ${quorum(size)} of ${size}`);
         }
     }
 }

@@ -67,10 +67,23 @@ export class Machine {
         /** As the program calls it; a host can be renamed. */
         public name: string,
         readonly address: string,
+        /** Where the program has its member serve peers. */
+        public peerPort = 2380,
     ) {}
 
+    /** As the program declares it. */
     get peerUrl(): string {
-        return `https://${this.address}:2380`;
+        return peerUrl(this.address, this.peerPort);
+    }
+
+    /** As its etcd was started. */
+    get servedPeerUrl(): string | undefined {
+        return this.service && peerUrl(this.address, portOf(this.service.generation));
+    }
+
+    /** What is laid down on it for one of the program's revisions. */
+    generation(revision: number): string {
+        return `${this.name}-r${revision}-p${this.peerPort}`;
     }
 
     get clientUrl(): string {
@@ -79,7 +92,7 @@ export class Machine {
 
     /** A new disk. */
     rebuild(): void {
-        Object.assign(this, new Machine(this.name, this.address), {
+        Object.assign(this, new Machine(this.name, this.address, this.peerPort), {
             isPowered: this.isPowered,
             isReachable: this.isReachable,
         });
@@ -119,7 +132,7 @@ export class Lab {
     }
 
     revisionOf(generation: string): Revision {
-        const revision = this.revisions[Number(generation.slice(generation.indexOf("-r") + 2))];
+        const revision = this.revisions[Number(/-r(\d+)-/.exec(generation)?.[1])];
         if (!revision) throw new Error(`there is no generation ${generation}`);
         return revision;
     }
@@ -163,9 +176,16 @@ export class Lab {
         );
     }
 
+    /** One that the list has elsewhere calls its peers, and messages go both ways over the connections that it makes. */
     areConnected(one: Machine, other: Machine): boolean {
         if (!this.isAlive(one) || !this.isAlive(other)) return false;
-        return one === other || (letsIn(one, other) && letsIn(other, one));
+        if (one === other) return true;
+        return letsIn(one, other) && letsIn(other, one) && (this.isAtItsPlace(one) || this.isAtItsPlace(other));
+    }
+
+    /** It serves its peers where the list says. */
+    private isAtItsPlace(machine: Machine): boolean {
+        return this.memberOn(machine)?.member.peerUrl === machine.servedPeerUrl;
     }
 
     /** The voters that hear a machine, itself included. */
@@ -190,12 +210,12 @@ export class Lab {
         });
     }
 
-    /** Some client gets an answer that a quorum stands for. */
-    answersClients(cluster: ClusterModel): boolean {
+    /** Some client, of certain machines, gets an answer that a quorum stands for. */
+    answersClients(cluster: ClusterModel, isAsked: (machine: Machine) => boolean = () => true): boolean {
         const leader = this.leads(cluster);
         return voters(cluster).some((voter) => {
             const machine = this.machineOf(voter);
-            return leader && machine && this.answers(machine) && this.areConnected(leader, machine);
+            return leader && machine && isAsked(machine) && this.answers(machine) && this.areConnected(leader, machine);
         });
     }
 
@@ -276,11 +296,11 @@ export class Lab {
         const cluster = this.clusters.find(({ members }) =>
             members.some((member) => {
                 const peer = urls.includes(member.peerUrl) && this.machineOf(member);
-                return peer && this.isAlive(peer) && letsIn(peer, machine);
+                return peer && this.isAlive(peer) && this.isAtItsPlace(peer) && letsIn(peer, machine);
             }),
         );
         if (!cluster) return this.fail(service);
-        const member = cluster.members.find(({ peerUrl }) => peerUrl === machine.peerUrl);
+        const member = cluster.members.find((one) => one.peerUrl === machine.servedPeerUrl);
         const isExact =
             cluster.members.length === urls.length && cluster.members.every((m) => urls.includes(m.peerUrl));
         const learners = cluster.members.filter(({ isLearner }) => isLearner).length;
@@ -298,8 +318,9 @@ export class Lab {
 
     private found(machine: Machine, service: Service): void {
         const [elder] = this.clusters;
+        const { name, servedPeerUrl } = machine;
         if (elder) throw new Violation(`${machine.name} founds a cluster, and ${elder.id} existed before`);
-        const member = { ...this.newMember(machine, false), wasStarted: true };
+        const member = { ...this.newMember({ name, peerUrl: servedPeerUrl! }, false), wasStarted: true };
         const cluster: ClusterModel = {
             id: `cluster-${this.clusters.length + 1}`,
             members: [member],
@@ -383,6 +404,14 @@ export function voters({ members }: ClusterModel): readonly MemberModel[] {
 
 export function quorum(size: number): number {
     return Math.floor(size / 2) + 1;
+}
+
+function peerUrl(address: string, port: number): string {
+    return `https://${address}:${port}`;
+}
+
+export function portOf(generation: string): number {
+    return Number(/-p(\d+)$/.exec(generation)![1]);
 }
 
 function letsIn(host: Machine, peer: Machine): boolean {

@@ -64,7 +64,7 @@ function look(machine: Machine, key: string, lab: Lab): HostSeen {
         staged: machine.staged,
         current: machine.current,
         running,
-        serving: undefined,
+        serving: running === undefined ? undefined : serving(machine),
         machine: machine.address,
         maxLearners: running === undefined ? undefined : lab.revisionOf(running).maxLearners,
         hasLeft: machine.hasLeft,
@@ -78,6 +78,10 @@ function look(machine: Machine, key: string, lab: Lab): HostSeen {
         status: undefined,
         servesPeers: false,
     };
+}
+
+function serving({ name, clientUrl, servedPeerUrl }: Machine): HostSeen["serving"] {
+    return servedPeerUrl === undefined ? undefined : { name, peerUrl: servedPeerUrl, clientUrl };
 }
 
 function unitState({ hasUnit, service }: Machine): HostSeen["unit"] {
@@ -106,7 +110,12 @@ function withPeers(
     );
     if (leaderKey === undefined) return hosts;
     const leader = machineAt(lab, wanted, leaderKey);
-    const silent = Object.keys(hosts).filter((key) => isUp(hosts[key]!) && !hosts[key]!.status?.isHealthy);
+    const mayTakePart = (key: string): boolean => {
+        const machine = machineAt(lab, wanted, key);
+        const member = lab.memberOn(machine)?.member;
+        return isUp(hosts[key]!) || (member !== undefined && member.peerUrl !== machine.peerUrl);
+    };
+    const silent = Object.keys(hosts).filter((key) => mayTakePart(key) && !hosts[key]!.status?.isHealthy);
     if (silent.length === 0) return hosts;
     const heard = { ...hosts };
     for (const key of silent) {

@@ -94,13 +94,13 @@ export function inputsOf(lab: Lab, { machines, revision, allowEvenSize }: Progra
         version: "3.6.16",
         dataDir: "/var/lib/etcd/tools",
         releaseDir: "/opt/etcd/3.6.16",
-        hosts: machines.map(({ name, address }) => ({
-            name,
-            address,
-            peerPort: 2380,
+        hosts: machines.map((machine) => ({
+            name: machine.name,
+            address: machine.address,
+            peerPort: machine.peerPort,
             clientPort: 2379,
-            ssh: { address, user: "root" },
-            generation: `${name}-r${revision}`,
+            ssh: { address: machine.address, user: "root" },
+            generation: machine.generation(revision),
         })),
         maxLearners: lab.revisions[revision]?.maxLearners ?? 1,
         allowEvenSize,
@@ -117,7 +117,7 @@ export function inputsOf(lab: Lab, { machines, revision, allowEvenSize }: Progra
 /** Lays generations down, as the hosts' own resources do before membership begins. */
 function stage({ machines, revision }: Program): Machine | undefined {
     for (const machine of machines) {
-        const generation = `${machine.name}-r${revision}`;
+        const generation = machine.generation(revision);
         if (machine.staged === generation) continue;
         if (!machine.isPowered || !machine.isReachable) return machine;
         machine.staged = generation;
@@ -181,7 +181,7 @@ class Run {
         return isStillRight ? undefined : now;
     }
 
-    private take(first: Observation, step: Step): Observation {
+    private take(first: Observation, step: Step, isLastResort = false): Observation {
         const name = describe(step);
         const attempts = (this.attempts.get(name) ?? 0) + 1;
         this.attempts.set(name, attempts);
@@ -191,7 +191,7 @@ class Run {
         const deadline = this.lab.now + patience * 1000;
         let seen = first;
         for (let pause = 500; ; pause = Math.min(pause * 2, LONGEST_PAUSE)) {
-            const hosts = this.act(seen, step);
+            const hosts = this.act(seen, step, isLastResort);
             if (hosts) {
                 this.lab.tell(name);
                 this.steps.push(step);
@@ -208,13 +208,13 @@ class Run {
     }
 
     /** @returns the hosts to look at again; undefined when etcd asks to come back later */
-    private act(seen: Observation, step: Step): readonly string[] | undefined {
+    private act(seen: Observation, step: Step, isLastResort: boolean): readonly string[] | undefined {
         this.guarded(() => judgeStep(this.lab, this.wanted, seen, step));
         try {
             const { effects, hosts, awaits } = new Actor(this.lab, this.wanted, seen).take(step);
             for (const effect of effects) {
                 this.meanwhile();
-                const watch = new QuorumWatch(this.lab, step);
+                const watch = new QuorumWatch(this.lab, step, isLastResort);
                 effect();
                 this.guarded(() => watch.check());
             }
@@ -262,8 +262,10 @@ class Run {
             const verdict = nextStep(seen, this.wanted);
             if (verdict.verdict !== "wait" || verdict.until !== wait.until) return seen;
             if (this.lab.now <= deadline) continue;
-            if (wait.otherwise) this.take(seen, wait.otherwise);
-            throw new Stopped(`waited ${wait.deadlineSeconds} s, but not until ${wait.until}`);
+            if (wait.otherwise) this.take(seen, wait.otherwise, true);
+            throw new Stopped(
+                `waited ${wait.deadlineSeconds} s, but not until ${wait.until}; ${wait.remedy ?? "nothing helps"}`,
+            );
         }
     }
 }
