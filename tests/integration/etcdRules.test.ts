@@ -149,6 +149,34 @@ for (const [called, open] of Object.entries(subjects)) {
             assert.deepEqual(subject.list("a"), ["a votes", "c votes"]);
         });
 
+        it("keep a voter that the list has elsewhere, which its peers do not hear; two of them find each other no more", async () => {
+            await grown(subject, "abc", [2, 2, 2]);
+            assert.equal(subject.update("a", "b", "d"), "ok");
+            await subject.stop("b");
+            await until(subject, "a hears b no more", async () => !(await subject.hears("a", "b")));
+            subject.restart("b");
+            await until(subject, "b hears a", () => subject.hears("b", "a"));
+            await subject.stop("c");
+            await insist(subject, "a quorum of a and b", () => subject.update("a", "c", "e"));
+            assert.equal(await subject.hears("a", "b"), false);
+            assert.equal(subject.add("a", "e"), "unhealthy-cluster");
+            subject.restart("c");
+            await until(subject, "c hears a", () => subject.hears("c", "a"));
+            await subject.stop("a");
+            const later = subject.now + 10_000;
+            await until(subject, "an election had time", () => subject.now > later);
+            assert.notEqual(subject.update("b", "a", "a"), "ok");
+        });
+
+        it("let nobody join who finds no member where the list says", async () => {
+            await grown(subject, "a", [2]);
+            assert.equal(subject.update("a", "a", "e"), "ok");
+            assert.equal(subject.add("a", "b"), "ok");
+            subject.start("b", "eb", "existing", 2);
+            await until(subject, "b gives up", () => subject.isOut("b"));
+            assert.equal(subject.hasData("b"), false);
+        });
+
         it("elect another leader when theirs is gone, which then lets it go", async () => {
             await grown(subject, "abc", [2, 2, 2]);
             await subject.stop("a");

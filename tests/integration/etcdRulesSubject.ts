@@ -64,7 +64,7 @@ export class ModelOfEtcd implements Subject {
         Object.assign(this.machine(name), {
             hasUnit: true,
             mayStartEmpty: true,
-            current: `${name}-r${this.lab.revisions.length - 1}`,
+            current: this.machine(name).generation(this.lab.revisions.length - 1),
             told: { initialCluster: urls.join(","), state },
         });
         this.restart(name);
@@ -97,7 +97,7 @@ export class ModelOfEtcd implements Subject {
     }
 
     hears(via: string, name: string): boolean {
-        return this.lab.areConnected(this.machine(via), this.machine(name));
+        return this.lab.hears(this.machine(via), this.machine(name));
     }
 
     add(via: string, name: string): Answer {

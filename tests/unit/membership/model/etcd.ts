@@ -108,7 +108,7 @@ export class Endpoint {
         if (started(staying) < quorum(staying.length))
             throw new EtcdRefusal("not-enough-started", "not enough started members");
         const machine = this.lab.machineOf(member);
-        if (member !== this.self && !(machine && this.lab.areConnected(this.machine, machine))) return;
+        if (member !== this.self && !(machine && this.lab.hears(this.machine, machine))) return;
         if (this.connected(all) - 1 < 1 + Math.floor((all.length - 1) / 2))
             throw new EtcdRefusal("unhealthy-cluster", "unhealthy cluster");
     }
@@ -118,7 +118,7 @@ export class Endpoint {
         return members.filter((member) => {
             if (member === this.self) return true;
             const machine = this.lab.machineOf(member);
-            if (!machine || !this.lab.areConnected(this.machine, machine)) return false;
+            if (!machine || !this.lab.hears(this.machine, machine)) return false;
             return this.lab.now - Math.max(member.aliveSince!, this.self.aliveSince!) > HEALTH_INTERVAL;
         }).length;
     }

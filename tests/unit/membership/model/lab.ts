@@ -176,6 +176,11 @@ export class Lab {
         );
     }
 
+    /** As its own metrics tell: it has called the other where the list says, and was answered. */
+    hears(one: Machine, other: Machine): boolean {
+        return this.areConnected(one, other) && (one === other || this.isAtItsPlace(other));
+    }
+
     /** One that the list has elsewhere calls its peers, and messages go both ways over the connections that it makes. */
     areConnected(one: Machine, other: Machine): boolean {
         if (!this.isAlive(one) || !this.isAlive(other)) return false;

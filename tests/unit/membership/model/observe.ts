@@ -120,7 +120,7 @@ function withPeers(
     const heard = { ...hosts };
     for (const key of silent) {
         const machine = machineAt(lab, wanted, key);
-        const servesPeers = lab.memberOn(machine) !== undefined && lab.areConnected(leader, machine);
+        const servesPeers = lab.memberOn(machine) !== undefined && lab.hears(leader, machine);
         heard[key] = { ...hosts[key]!, servesPeers };
     }
     return heard;
