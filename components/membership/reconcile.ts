@@ -51,7 +51,10 @@ export async function reconcile(
 
 class Run {
     private readonly began = performance.now();
-    private readonly attempts = new Map<string, number>();
+    /** How often each step was done. */
+    private readonly times = new Map<string, number>();
+    /** Since when etcd refuses a step, though it may not be the next one all the time. Whatever is done begins this anew. */
+    private readonly refused = new Map<string, Patience>();
     private taken = 0;
     /** The steps of the plan that are still to come. */
     private left: string[];
@@ -102,14 +105,15 @@ class Run {
 
     private async take(seen: Observation, step: Step): Promise<Observation> {
         const name = describe(step);
-        this.countAttempt(name);
+        this.assertLasting(name);
         this.follow(seen, step);
-        this.taken += 1;
-        const number = `${this.taken}/${this.taken + this.left.length}`;
         const risk = riskOf(seen, this.wanted, step);
         let outcome = await this.act(seen, step, name);
-        const patience = this.patience(patienceSeconds(this.wanted, step), () => `${name}: ${outcome.notYet ?? ""}`);
+        const patience =
+            this.refused.get(name) ??
+            this.patience(patienceSeconds(this.wanted, step), () => `${name}: ${outcome.notYet ?? ""}`);
         while (outcome.notYet !== undefined) {
+            this.refused.set(name, patience);
             if (patience.isOver)
                 throw new MembershipError(
                     `${name}: etcd still refuses it: ${outcome.notYet}${await this.log(hostsOf(step), seen)}`,
@@ -117,10 +121,17 @@ class Run {
             await patience.pause();
             const now = await this.observer.refresh(seen, { hosts: [] });
             const verdict = nextStep(now, this.wanted);
-            if (verdict.verdict !== "step" || describe(verdict.step) !== name) return now;
+            if (verdict.verdict !== "step" || describe(verdict.step) !== name) {
+                this.left.unshift(nameOf(step));
+                return now;
+            }
             seen = now;
             outcome = await this.act(seen, step, name);
         }
+        this.refused.clear();
+        this.times.set(name, (this.times.get(name) ?? 0) + 1);
+        this.taken += 1;
+        const number = `${this.taken}/${this.taken + this.left.length}`;
         this.accompany.tell(`${number} ${name}: ${step.because} (${this.elapsed()})${risk ? ` [${risk}]` : ""}`);
         if (outcome.note) this.accompany.tell(outcome.note);
         return this.observer.refresh(seen, { hosts: outcome.hosts });
@@ -212,10 +223,8 @@ class Run {
         return new Patience(seconds, () => this.accompany.tell(`waiting for up to ${seconds} s: ${what()}`));
     }
 
-    private countAttempt(name: string): void {
-        const attempts = (this.attempts.get(name) ?? 0) + 1;
-        this.attempts.set(name, attempts);
-        if (attempts > ATTEMPTS)
+    private assertLasting(name: string): void {
+        if ((this.times.get(name) ?? 0) >= ATTEMPTS)
             throw new MembershipError(
                 withNext(
                     `"${name}" was done ${ATTEMPTS} times and did not last; see what else manages these hosts`,

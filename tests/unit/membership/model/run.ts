@@ -131,7 +131,9 @@ class Stopped extends Error {}
 
 class Run {
     readonly steps: Step[] = [];
-    private readonly attempts = new Map<string, number>();
+    private readonly times = new Map<string, number>();
+    /** Until when etcd may refuse a step. */
+    private readonly refused = new Map<string, number>();
     private faultsSeen = 0;
 
     constructor(
@@ -183,22 +185,24 @@ class Run {
 
     private take(first: Observation, step: Step, isLastResort = false): Observation {
         const name = describe(step);
-        const attempts = (this.attempts.get(name) ?? 0) + 1;
-        this.attempts.set(name, attempts);
-        if (attempts > ATTEMPTS) throw new Stopped(`"${name}" was done ${ATTEMPTS} times and did not last`);
+        const times = this.times.get(name) ?? 0;
+        if (times >= ATTEMPTS) throw new Stopped(`"${name}" was done ${ATTEMPTS} times and did not last`);
         const patience =
             step.kind === "promote" ? this.wanted.timeouts.syncSeconds : this.wanted.timeouts.changeSeconds;
-        const deadline = this.lab.now + patience * 1000;
+        const deadline = this.refused.get(name) ?? this.lab.now + patience * 1000;
         let seen = first;
         for (let pause = 500; ; pause = Math.min(pause * 2, LONGEST_PAUSE)) {
             const hosts = this.act(seen, step, isLastResort);
             if (hosts) {
                 this.lab.tell(name);
+                this.refused.clear();
+                this.times.set(name, times + 1);
                 this.steps.push(step);
                 const after = this.refresh(seen, hosts);
                 this.onStep?.(seen, step, this.wanted);
                 return after;
             }
+            this.refused.set(name, deadline);
             if (this.lab.now > deadline) throw new Stopped(`${name}: etcd still refuses it`);
             this.lab.advance(pause);
             seen = this.refresh(seen, []);
