@@ -112,14 +112,12 @@ describe("two clusters on the same hosts, whose names begin like one another, as
                 (direction) => `meta length > 600 tcp ${direction} 2380 limit rate over 20 kbytes/second drop;`,
             ),
         );
-        const run = await project.up({
-            ...shortOn("abc", { timeouts: { syncSeconds: 3 } }),
-            ...longOn("a"),
-        });
+        const run = await project
+            .up({ ...shortOn("abc", { timeouts: { syncSeconds: 3 } }), ...longOn("a") })
+            .finally(() => host("c").output("nft delete table inet slow"));
         assert.match(problemsOf(run), /promote "constructor" to voter: etcd still refuses it: .*in sync with leader/);
         assert.match(problemsOf(run), /next: .*then pulumi up/);
         assert.deepEqual(await voters(host("a"), short), ["e", "e-1"]);
-        await host("c").output("nft delete table inet slow");
     });
 
     it("grow side by side, each by its own hosts", async () => {
