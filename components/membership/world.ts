@@ -207,7 +207,8 @@ function otherAddresses(world: World, host: WantedHost): readonly string[] {
     if (!seenHost(world, host).reach.ok) return [];
     const { serving } = seenHost(world, host);
     const urls = [...(memberOf(world, host)?.peerUrls ?? []), ...(serving ? [serving.peerUrl] : [])];
-    return urls.map((url) => hostOfUrl(url)).filter(isAddress);
+    const others = urls.filter((url) => url !== host.peerUrl);
+    return others.map((url) => hostOfUrl(url)).filter(isAddress);
 }
 
 /** Hosts that hold a member or shall hold one, and can be reached. */

@@ -16,6 +16,7 @@ export interface Revision {
 
 export interface Service {
     readonly generation: string;
+    readonly peerUrl: string;
     phase: "failing" | "joining" | "running";
     /** When the phase goes on: the next try, the end of joining. */
     dueAt: number;
@@ -78,7 +79,7 @@ export class Machine {
 
     /** As its etcd was started. */
     get servedPeerUrl(): string | undefined {
-        return this.service && peerUrl(this.address, portOf(this.service.generation));
+        return this.service?.peerUrl;
     }
 
     /** What is laid down on it for one of the program's revisions. */
@@ -250,6 +251,7 @@ export class Lab {
         if (generation === undefined) throw new ScriptFailed(`${machine.name}: no environment file`);
         const service: Service = {
             generation,
+            peerUrl: peerUrl(machine.address, portOf(generation)),
             phase: "running",
             dueAt: this.now,
             serveAt: this.now + 200,
