@@ -129,13 +129,13 @@ export class HostLock {
  * for its end: what that one sees is not about to change.
  */
 export function exclusiveScript(cluster: string, script: string): string {
-    return `exec 8>>${shellQuote(file(cluster, "script"))}\nflock 8\n${script}`;
+    return `exec 8>>${shellQuote(lockFile(cluster, "script"))}\nflock 8\n${script}`;
 }
 
 /** `exec 9>>` keeps the holder's name that is there; only who has the lock writes its own. */
 function lockScript({ cluster, holder, waitSeconds }: HostLockOptions): string {
-    return `file=${shellQuote(file(cluster, "membership"))}
-exec 9>>"$file" 8>>${shellQuote(file(cluster, "script"))} || exit 1
+    return `file=${shellQuote(lockFile(cluster, "membership"))}
+exec 9>>"$file" 8>>${shellQuote(lockFile(cluster, "script"))} || exit 1
 held() { printf 'held %s\\n' "$(head -n 1 -- "$file")"; }
 if ! flock -n 9; then
     held
@@ -154,7 +154,7 @@ while timeout ${SILENCE_SECONDS} sh -c 'read -r beat' 9>&-; do echo heard; done
 }
 
 /** The directory is root's alone; another user could make a file in /run/lock that root may not open. */
-function file(cluster: string, of: "membership" | "script"): string {
+function lockFile(cluster: string, of: "membership" | "script"): string {
     if (!/^[\w.-]+$/.test(cluster))
         throw new TypeError(`"${cluster}" is no name for a lock: letters, digits and ._- are`);
     return `/run/pulumi-etcd-${of}-${cluster}.lock`;

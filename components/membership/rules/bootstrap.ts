@@ -92,7 +92,7 @@ function moveLater({ name, peerUrl }: WantedHost): string {
     return `member "${name}" does not move to ${peerUrl} before that, since all others have moved, and no two that the list has elsewhere find each other: declare "${name}" where it was, and run pulumi up`;
 }
 
-/** The same, for a member that its peers find, or that finds them. */
+/** `renew`, as long as somebody stays whom the members that move can find. */
 function renewInPlace(world: World, host: WantedHost): Verdict | undefined {
     return mayMove(world, host) ? renew(world, host) : undefined;
 }

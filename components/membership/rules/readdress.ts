@@ -124,7 +124,7 @@ function update(
     return updatePeer(host, member, because, to);
 }
 
-/** Has the list say where the host is declared. */
+/** Has the list say where the host is declared, or that it is somewhere else. */
 export function updatePeer(host: WantedHost, member: Member, because: string, to = host.peerUrl): Verdict {
     const from = member.peerUrls.join(",");
     return step({ kind: "update-peer", host: host.key, memberId: member.id, from, to }, because);

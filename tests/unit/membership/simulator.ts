@@ -5,7 +5,7 @@ import { desiredOf } from "../../../components/membership/inputs";
 import { describe, nextStep, wholePlan } from "../../../components/membership/plan";
 import type { Step } from "../../../components/membership/types";
 import { Faults } from "./model/faults";
-import { Lab, Machine, portOf, Violation, voters } from "./model/lab";
+import { Lab, Machine, portOf, Violation, voters, type Health } from "./model/lab";
 import { observe } from "./model/observe";
 import { Random } from "./model/random";
 import { Died, inputsOf, up, type Program, type State } from "./model/run";
@@ -145,7 +145,7 @@ class LifeOf {
         return before;
     }
 
-    private revise(health: "fine" | "crashing" | "deaf"): void {
+    private revise(health: Health): void {
         const { maxLearners } = this.lab.revisions[0]!;
         const limit = this.random.chance(0.3) ? this.random.pick([undefined, 1, 2, 3]) : maxLearners;
         this.lab.revisions.push({ health, maxLearners: limit });
