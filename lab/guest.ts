@@ -1,3 +1,4 @@
+import { atHostsTime, CLOCK_OFFSET_FILE } from "./clock";
 import { execute, foreground } from "./command";
 import type { CommandOptions, CommandResult } from "./command";
 
@@ -100,18 +101,19 @@ export abstract class Guest {
     }
 
     /**
-     * Makes `date` and `openssl` see another time, ahead or (if negative) behind, over reboots, too; 0 takes it back. Linux
-     * has one clock for all hosts of a machine, so everything else, etcd and the journal included, sees the true one.
+     * Makes `date`, `openssl` and programs of `skewedRelease` see another time, ahead or (if negative) behind, all at once and over
+     * reboots, too; 0 takes it back. Linux has one clock for all hosts of a machine, so everything else, any other etcd and the
+     * journal included, sees the true one.
      */
     async setClockOffset(seconds: number): Promise<void> {
+        await this.writeFile(CLOCK_OFFSET_FILE, String(seconds));
         for (const program of ["/usr/bin/date", "/usr/bin/openssl"]) {
             const original = `${program}.true-time`;
-            await this.output(`test ! -e ${original} || mv ${original} ${program}`);
-            if (seconds === 0) continue;
-            await this.output(`mv ${program} ${original}`);
-            const offset = `FAKETIME=${seconds < 0 ? "" : "+"}${seconds}s FAKETIME_DONT_FAKE_MONOTONIC=1`;
+            if ((await this.run(`test -e ${original}`)).code === 0) continue;
             const library = (await this.output("dpkg --listfiles libfaketime | grep '/libfaketime[.]so[.]1$'")).trim();
-            await this.writeFile(program, `#!/bin/sh\nLD_PRELOAD=${library} ${offset} exec ${original} "$@"\n`, 0o755);
+            // Copied, so that the program is there at all times.
+            await this.output(`cp -p ${program} ${original}.partial && mv ${original}.partial ${original}`);
+            await this.writeFile(program, atHostsTime(original, library), 0o755);
         }
     }
 }

@@ -5,7 +5,8 @@ import { copyFile, mkdir, readFile, rm, symlink, writeFile } from "node:fs/promi
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 
-import { artefact, etcdBinaries } from "../toolchain";
+import { artefact, etcdBinaries, skewedClock, type EtcdBinaries } from "../toolchain";
+import { CLOCK_OFFSET_FILE } from "./clock";
 import { succeed } from "./command";
 
 export interface Release {
@@ -20,7 +21,15 @@ const ARCHITECTURE = process.arch === "arm64" ? "arm64" : "amd64";
 
 /** @param version `3.6`, or an exact one */
 export async function releaseArchive(version: string): Promise<Release> {
-    const built = await etcdBinaries(version);
+    return archiveOf(await etcdBinaries(version));
+}
+
+/** Of programs that see the time which `setClockOffset` sets. Built on first use: minutes. @param version as of `releaseArchive` */
+export async function skewedRelease(version: string): Promise<Release> {
+    return archiveOf(await etcdBinaries(version, skewedClock(CLOCK_OFFSET_FILE)));
+}
+
+async function archiveOf(built: EtcdBinaries): Promise<Release> {
     const base = `etcd-v${built.version}-linux-${ARCHITECTURE}`;
     const name = `${base}.tar.gz`;
     const directory = await artefact(`etcd-release-${built.etcd.sha256.slice(0, 12)}`, built.version, async (into) => {

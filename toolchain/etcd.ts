@@ -4,7 +4,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
 import { artefact } from "./cache";
-import { buildFromModules, recipeDigest } from "./goBuild";
+import { buildFromModules, recipeDigest, type Overlay } from "./goBuild";
 
 export interface Binary {
     readonly path: string;
@@ -41,16 +41,19 @@ export const etcdVersions: readonly string[] = readdirSync(recipes).sort((a, b) 
  * The binaries of an etcd version for this machine's architecture, built when first asked for. They are static.
  *
  * @param version `3.6` for its latest patch here, or exactly `3.6.16`
+ * @param overlay makes other programs of the same sources
  * @throws when the version is not one of {@link etcdVersions}, or the build fails
  */
-export async function etcdBinaries(version: string): Promise<EtcdBinaries> {
+export async function etcdBinaries(version: string, overlay?: Overlay): Promise<EtcdBinaries> {
     const exact = etcdVersions.findLast((known) => known === version || known.startsWith(`${version}.`));
     if (exact === undefined) {
         throw new Error(`etcd ${version} can't be built here: use one of ${etcdVersions.join(", ")}`);
     }
     const recipe = join(recipes, exact);
-    const directory = await artefact("etcd", `${exact}-${recipeDigest(recipe, programs)}`, async (into, progress) => {
-        await buildFromModules(`etcd ${exact}`, recipe, programs, into, progress);
+    const name = overlay ? `etcd-${overlay.name}` : "etcd";
+    const key = `${exact}-${recipeDigest(recipe, programs, overlay)}`;
+    const directory = await artefact(name, key, async (into, progress) => {
+        await buildFromModules(`${name} ${exact}`, recipe, programs, into, progress, overlay);
         await writeSums(into);
     });
     const digests = await readSums(directory);

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { copyFile, mkdir } from "node:fs/promises";
-import { join } from "node:path";
+import { copyFile, mkdir, writeFile } from "node:fs/promises";
+import { basename, join } from "node:path";
 
 import { cacheDirectory } from "./cache";
 import { runLogged } from "./command";
@@ -15,13 +15,21 @@ export interface GoProgram {
     readonly ldflags?: string;
 }
 
+/** Sources that take the place of others, or are added, while programs are built: of Go's own library, too. */
+export interface Overlay {
+    readonly name: string;
+    /** By the path of what they replace. */
+    readonly files: Readonly<Record<string, string>>;
+}
+
 /** The files that pin everything a build downloads, by checksum. */
 const moduleFiles = ["go.mod", "go.sum"] as const;
 
 /** Names what a build of these programs from that recipe gives: equal digests, equal programs. */
-export function recipeDigest(recipe: string, programs: readonly GoProgram[]): string {
+export function recipeDigest(recipe: string, programs: readonly GoProgram[], overlay?: Overlay): string {
     const hash = createHash("sha256").update(JSON.stringify(programs));
     for (const file of moduleFiles) hash.update(readFileSync(join(recipe, file)));
+    if (overlay) hash.update(JSON.stringify(overlay));
     return hash.digest("hex").slice(0, 12);
 }
 
@@ -36,15 +44,28 @@ export async function buildFromModules(
     programs: readonly GoProgram[],
     directory: string,
     progress: (text: string) => void,
+    overlay?: Overlay,
 ): Promise<void> {
     const module = join(directory, "module");
     await mkdir(module);
     for (const file of moduleFiles) await copyFile(join(recipe, file), join(module, file));
+    const replaced = overlay ? ["-overlay", await layOut(overlay, directory)] : [];
     for (const { output, package: path, ldflags } of programs) {
         progress(`building ${output} from Go modules, once`);
         const flags = ["-trimpath", "-mod=readonly", "-buildvcs=false", "-ldflags", `-s -w ${ldflags ?? ""}`.trim()];
-        await goBuild(title, module, [...flags, "-o", join(directory, output), path]);
+        await goBuild(title, module, [...flags, ...replaced, "-o", join(directory, output), path]);
     }
+}
+
+/** As `go build -overlay` takes it, into a directory; gives the file that lists what is replaced. */
+export async function layOut({ files }: Overlay, directory: string): Promise<string> {
+    const into = join(directory, "overlay");
+    await mkdir(into);
+    const placed = Object.entries(files).map(([path, content]) => ({ path, content, own: join(into, basename(path)) }));
+    for (const { own, content } of placed) await writeFile(own, content);
+    const list = join(into, "overlay.json");
+    await writeFile(list, JSON.stringify({ Replace: Object.fromEntries(placed.map(({ path, own }) => [path, own])) }));
+    return list;
 }
 
 /** Runs `go build` in a module's directory. */

@@ -1,0 +1,69 @@
+/**
+ * Go programs whose clock can be set for them alone. They read the kernel's clock without the C library, so nothing that is preloaded
+ * changes what they see: their own standard library has to.
+ */
+import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+
+import { findOnPath } from "./findOnPath";
+import type { Overlay } from "./goBuild";
+
+/** In time.Now, of Go 1.26: the wall clock's seconds, and the monotonic clock, which is left alone, as when a clock is set. */
+const READS = "\tsec, nsec, mono := runtimeNow()\n";
+
+/** Reads the file beside all else: time.Now is called where no system call may be made, as by timers. */
+const source = (offsetFile: string): string => `package time
+
+import "sync/atomic"
+
+var offsetSeconds atomic.Int64
+
+func init() {
+	readOffset()
+	go func() {
+		for {
+			Sleep(20 * Millisecond)
+			readOffset()
+		}
+	}()
+}
+
+func readOffset() {
+	offset := 0
+	if fd, err := open(${JSON.stringify(offsetFile)}); err == nil {
+		var text [32]byte
+		if n, err := read(fd, text[:]); err == nil && n > 0 {
+			offset, _ = atoi(text[:n])
+		}
+		closefd(fd)
+	}
+	offsetSeconds.Store(int64(offset))
+}
+`;
+
+/**
+ * What to lay over Go's own sources while a program is built.
+ *
+ * @param offsetFile on the machine where the program will run: how many seconds its clock is ahead or, negative, behind, and nothing
+ * else. It is read while the program runs; without it the clock is right
+ * @throws when Go is not installed, or reads the clock otherwise than we know
+ */
+export function skewedClock(offsetFile: string): Overlay {
+    const go = findOnPath("go");
+    if (go === undefined) throw new Error("Go is not on PATH: install it (https://go.dev/dl)");
+    const time = join(execFileSync(go, ["env", "GOROOT"], { encoding: "utf8" }).trim(), "src", "time");
+    const path = join(time, "time.go");
+    const now = readFileSync(path, "utf8");
+    if (now.split(READS).length !== 2)
+        throw new Error(
+            `${path} does not have "${READS.trim()}" once, as in Go 1.26: look how this Go reads the clock, and change ${__filename}`,
+        );
+    return {
+        name: "skewed-clock",
+        files: {
+            [path]: now.replace(READS, `${READS}\tsec += offsetSeconds.Load()\n`),
+            [join(time, "clock_offset.go")]: source(offsetFile),
+        },
+    };
+}
