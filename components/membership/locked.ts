@@ -80,7 +80,7 @@ async function take(work: LockedWork, held: readonly SshConnection[]): Promise<H
         cluster,
         holder: `${userInfo().username}@${hostname()}, process ${process.pid}, stack ${stack}`,
         waitSeconds,
-        onWait: (by) => console.log(`[${cluster}] waiting: ${by.message}`),
+        onWait: (why) => console.log(`[${cluster}] waiting: ${why.message}`),
     });
     return { ...lock, connections };
 }

@@ -38,6 +38,8 @@ export type RemoteErrorKind =
     | "upload-failed"
     /** Somebody else holds the cluster's lock. */
     | "lock-held"
+    /** What a run that was ended had begun on a host still goes on. */
+    | "step-unfinished"
     /** A host was out of reach while we held the cluster's lock there: it may be somebody else's by now. */
     | "lock-lost"
     /** etcd answered with an error, or not in time. `EtcdError.code` says which. */

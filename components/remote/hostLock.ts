@@ -11,7 +11,6 @@ const LOST_AFTER_MS = 7000;
 const BEAT_MS = 2000;
 /** For the answer of a host, besides the time to wait for another holder. */
 const ANSWER_SECONDS = 15;
-/** How long what a dead run began may still take, such as to stop etcd, before ours begins. */
 const LEFTOVER_SECONDS = 120;
 /** Exit code of the lock's script when somebody else holds it, or has left work behind that goes on. */
 const HELD = 75;
@@ -23,7 +22,9 @@ export interface HostLockOptions {
     /** How long to wait for another holder. */
     readonly waitSeconds: number;
     /** Is told once who has it, when there is somebody to wait for, or that the work of a run that has ended is. */
-    readonly onWait?: ((held: LockHeldError) => void) | undefined;
+    readonly onWait?: ((why: RemoteError) => void) | undefined;
+    /** How long what a dead run began may still take, such as to stop etcd, before ours begins; 120 by default. */
+    readonly leftoverSeconds?: number | undefined;
 }
 
 /** One cluster's lock on one host. */
@@ -37,11 +38,11 @@ export class HostLock {
     #isReleased = false;
     #lost: RemoteError | undefined;
 
-    /** @throws LockHeldError; RemoteError as `SshConnection.open` */
+    /** @throws LockHeldError; RemoteError step-unfinished, or as `SshConnection.open` */
     static async take(connection: SshConnection, options: HostLockOptions): Promise<HostLock> {
         const { host } = connection;
-        const { waitSeconds, onWait } = options;
-        let held: LockHeldError | undefined;
+        const { waitSeconds, leftoverSeconds = LEFTOVER_SECONDS, onWait } = options;
+        let why: RemoteError | undefined;
         let onLocked = (): void => {};
         let onLeftover = (): void => {};
         let onHeard = (): void => {};
@@ -51,18 +52,18 @@ export class HostLock {
             if (line === "locked") return onLocked();
             if (line === "heard") return onHeard();
             const isLeftover = line === "leftover";
-            held = isLeftover ? leftoverError(host) : heldError(host, options.cluster, line);
+            why = isLeftover ? leftoverError(host) : heldError(host, options.cluster, line);
             if (isLeftover) onLeftover();
-            if (isLeftover || waitSeconds > 0) onWait?.(held);
+            if (isLeftover || waitSeconds > 0) onWait?.(why);
         };
-        const channel = await connection.open(lockScript(options), eachLine(onLine));
+        const channel = await connection.open(lockScript(options, leftoverSeconds), eachLine(onLine));
         const ended = channel.exited.then(({ code, stderr }) => {
-            throw code === HELD && held !== undefined ? held : lockFailed(host, stderr, code);
+            throw code === HELD && why !== undefined ? why : lockFailed(host, stderr, code);
         });
         try {
             const late = (): RemoteError => lockFailed(host, "no answer", undefined);
             await within(waitSeconds + ANSWER_SECONDS, Promise.race([locked, leftover, ended]), late);
-            await within(LEFTOVER_SECONDS + ANSWER_SECONDS, Promise.race([locked, ended]), late);
+            await within(leftoverSeconds + ANSWER_SECONDS, Promise.race([locked, ended]), late);
         } catch (error) {
             channel.close();
             throw error;
@@ -133,7 +134,7 @@ export function exclusiveScript(cluster: string, script: string): string {
 }
 
 /** `exec 9>>` keeps the holder's name that is there; only who has the lock writes its own. */
-function lockScript({ cluster, holder, waitSeconds }: HostLockOptions): string {
+function lockScript({ cluster, holder, waitSeconds }: HostLockOptions, leftoverSeconds: number): string {
     return `file=${shellQuote(lockFile(cluster, "membership"))}
 exec 9>>"$file" 8>>${shellQuote(lockFile(cluster, "script"))} || exit 1
 held() { printf 'held %s\\n' "$(head -n 1 -- "$file")"; }
@@ -144,7 +145,7 @@ fi
 printf '%s %s\\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" ${shellQuote(holder.replace(/\s+/g, " "))} > "$file"
 if ! flock -n 8; then
     echo leftover
-    flock -w ${LEFTOVER_SECONDS} 8 || exit ${HELD}
+    flock -w ${Math.ceil(leftoverSeconds)} 8 || exit ${HELD}
 fi
 exec 8>&-
 echo locked
@@ -171,11 +172,10 @@ function heldError(host: string, cluster: string, line: string): LockHeldError {
     );
 }
 
-function leftoverError(host: string): LockHeldError {
-    return new LockHeldError(
+function leftoverError(host: string): RemoteError {
+    return new RemoteError(
+        "step-unfinished",
         host,
-        undefined,
-        undefined,
         "a step that a run began before it was ended still goes on; once it is done, run again",
     );
 }

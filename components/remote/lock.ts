@@ -1,4 +1,4 @@
-import { isRemoteError, type LockHeldError } from "./errors";
+import { isRemoteError, type RemoteError } from "./errors";
 import { HostLock, type HostLockOptions } from "./hostLock";
 import type { SshConnection } from "./ssh";
 
@@ -9,7 +9,9 @@ export interface LockOptions {
     /** How long to wait for another holder, on each host. 0: not at all. */
     readonly waitSeconds: number;
     /** Is told who has it, when there is somebody to wait for. */
-    readonly onWait?: ((held: LockHeldError) => void) | undefined;
+    readonly onWait?: ((why: RemoteError) => void) | undefined;
+    /** As of `HostLockOptions`. */
+    readonly leftoverSeconds?: number | undefined;
 }
 
 /** The lock of one cluster, on all hosts that were reachable. It is free within seconds after this process is gone, however it ends. */
@@ -22,7 +24,7 @@ export interface ClusterLock {
 
 /**
  * Takes a cluster's lock on each of the hosts.
- * @throws LockHeldError if somebody else has it at the end of the time; RemoteError if a host can't be asked
+ * @throws LockHeldError if somebody else has it at the end of the time; RemoteError if a host can't be asked, or is not done with what a run began
  */
 export async function acquireLock(connections: readonly SshConnection[], options: LockOptions): Promise<ClusterLock> {
     const hosts = [...new Set(connections)].sort((a, b) => compare(place(a), place(b)));

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 
-import { LockHeldError } from "../../components/remote/errors";
+import { LockHeldError, type RemoteError } from "../../components/remote/errors";
 import { exclusiveScript } from "../../components/remote/hostLock";
 import { acquireLock, type LockOptions } from "../../components/remote/lock";
 import type { SshTarget } from "../../components/remote/ssh";
-import { LAB_USERS, type Lab } from "../../lab";
+import { LAB_USERS, type Lab, type LabHost } from "../../lab";
 import { failure, openHosts, targetOf, withPool } from "./hosts";
 import { Program } from "./program";
 import { until } from "./until";
@@ -77,7 +77,7 @@ describe("A cluster's lock", () => {
             ...options,
             holder: "bob",
             waitSeconds: 30,
-            onWait: (held: LockHeldError) => heard.push(held.holder),
+            onWait: (why: RemoteError) => heard.push((why as LockHeldError).holder),
         };
         let second = Promise.resolve();
         await holding(targets(), options, async () => {
@@ -98,22 +98,43 @@ describe("A cluster's lock", () => {
         });
     }
 
-    it("is had only when the step that a run had begun before it ended is done, and that is told", async () => {
-        const [host] = lab.hosts;
-        assert.ok(host);
-        const target = targetOf(lab, host);
-        await withPool(async (pool) => {
-            const connection = await pool.connect(target);
-            const step = exclusiveScript("one", "echo > /run/step-begun; sleep 4; echo > /run/step-done");
-            connection.run(step).catch(() => {});
-            await until("the step has begun", 10, async () => (await host.run("ls /run/step-begun")).code === 0);
+    describe("when a step of a run that was ended still goes on", () => {
+        async function endedRun(step: string): Promise<{ readonly host: LabHost; readonly target: SshTarget }> {
+            const [host] = lab.hosts;
+            assert.ok(host);
+            const target = targetOf(lab, host);
+            await withPool(async (pool) => {
+                const connection = await pool.connect(target);
+                connection.run(exclusiveScript("one", `echo > /run/step-begun; ${step}`)).catch(() => {});
+                await until("the step has begun", 10, async () => (await host.run("ls /run/step-begun")).code === 0);
+            });
+            await host.output("rm /run/step-begun");
+            return { host, target };
+        }
+
+        it("is had when that is done, and who waits is told", async () => {
+            const { host, target } = await endedRun("sleep 4; echo > /run/step-done");
+            const heard: string[] = [];
+            const onWait = (why: RemoteError): void => void heard.push(why.message);
+            const seen = await holding([target], { ...options, onWait }, () => host.run("ls /run/step-done"));
+            assert.equal(seen.code, 0, "the step was still going on");
+            assert.equal(heard.length, 1);
+            assert.match(heard[0]!, /a step that a run began before it was ended still goes on/);
         });
-        const heard: string[] = [];
-        const onWait = (held: LockHeldError): void => void heard.push(held.message);
-        const seen = await holding([target], { ...options, onWait }, () => host.run("ls /run/step-done"));
-        assert.equal(seen.code, 0, "the step was still going on");
-        assert.equal(heard.length, 1);
-        assert.match(heard[0]!, /a step that a run began before it was ended still goes on/);
+
+        it("is waited for once, and given up with what to do", async () => {
+            const { host, target } = await endedRun("sleep 600 & echo $! > /run/step; wait");
+            const heard: string[] = [];
+            const onWait = (why: RemoteError): void => void heard.push(why.message);
+            const impatient = { ...options, waitSeconds: 30, leftoverSeconds: 1, onWait };
+            await assert.rejects(
+                holding([target], impatient, () => Promise.resolve(true)),
+                failure("step-unfinished", `root@${target.address}`, "once it is done, run again"),
+            );
+            assert.equal(heard.length, 1);
+            await host.output('kill "$(cat /run/step)"');
+            assert.ok(await holding([target], options, () => Promise.resolve(true)));
+        });
     });
 
     it("is free some seconds after its holder froze, who then knows that it is lost", async () => {
