@@ -29,6 +29,7 @@ export function foreignScript(
     paths: HostPaths,
     { peerPort, clientPort }: { readonly peerPort: number; readonly clientPort: number },
 ): string {
+    const note = shellQuote(takeoverNote(paths));
     return `
 device() { place=$1; while ! [ -d "$place" ]; do place=$(dirname "$place"); done; stat -c %d "$place"; }
 pid=$(ss -Hltnp "sport = :${peerPort}" 2>/dev/null | sed -n 's/.*("etcd",pid=\\([0-9]*\\).*/\\1/p' | head -n 1)
@@ -47,7 +48,9 @@ if [ -n "$pid" ] && ! grep -qs '/${paths.unit}\\.service' "/proc/$pid/cgroup"; t
     [ "$(device "$data")" = "$(device ${shellQuote(posix.dirname(paths.dataDir))})" ] && echo foreign.disk=same
     ss -Htn state established "sport = :${clientPort}" 2>/dev/null | awk '{ print "foreign.client=" $4 }' | sort -u
 elif ! systemctl is-active --quiet ${paths.unit}.service; then
-    sed 's/^/foreign.note:/' ${shellQuote(takeoverNote(paths))} 2>/dev/null
+    noted=$(sed -n 's/^data=//p' ${note} 2>/dev/null)
+    # Without data there is nothing left to take over.
+    if [ -d "$noted/member/wal" ] || [ -d ${shellQuote(paths.dataDir)}/member/wal ]; then sed 's/^/foreign.note:/' ${note} 2>/dev/null; fi
 fi
 true`;
 }

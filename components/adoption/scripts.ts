@@ -49,7 +49,8 @@ mv -f ${file}.new ${file}`;
 
 /**
  * Stops the unit that was set up by hand, for good, gives our unit its data, and starts that. When ours does not come up, the old one runs
- * again as it did. Each part can be repeated; the note is there until ours has started.
+ * again as it did, unless there is no data: it could found a cluster anew. Each part can be repeated; the note is there until ours has
+ * started.
  */
 export function replaceUnit(paths: HostPaths, { unit, dataDir }: ForeignSeen, seconds: number): string {
     const [theirs, drop, file] = [unit, dropIn(paths, unit), takeoverNote(paths)].map(shellQuote) as [
@@ -82,20 +83,33 @@ code=0
 timeout ${seconds} systemctl restart ${paths.unit}.service || code=$?
 if [ $code = 0 ]; then rm -f ${file}; exit 0; fi
 journalctl --unit ${paths.unit}.service --output cat --no-pager --lines 5 >&2
+[ -d ${data}/member/wal ] || { echo "there is no etcd data in ${paths.dataDir}, so that neither ${paths.unit}.service nor ${unit} is started" >&2; exit 1; }
 systemctl disable --quiet ${paths.unit}.service
 timeout 90 systemctl stop ${paths.unit}.service || systemctl kill --signal=KILL ${paths.unit}.service
 ${isMoved ? `mv -T ${data} ${old}` : ":"}
 chown -R "$owner" ${old}
-rm -f ${drop} ${[paths.unitFile, paths.current, paths.membershipEnv, paths.identity, paths.plainPeers].map(shellQuote).join(" ")}
+rm -f ${drop} ${[paths.unitFile, paths.current, paths.membershipEnv, paths.identity].map(shellQuote).join(" ")}
 systemctl daemon-reload
 systemctl enable --quiet ${theirs}
 if systemctl start ${theirs}; then
-    rm -f ${file}
+    rm -f ${file} ${shellQuote(paths.plainPeers)}
     echo "etcd did not start as ${paths.unit}.service; ${unit} runs again as before: see journalctl -u ${paths.unit}" >&2
 else
     echo "etcd did not start as ${paths.unit}.service, and ${unit} does not start either: see journalctl -u ${unit}, then systemctl start ${unit}" >&2
 fi
 exit 1`;
+}
+
+/** Of a member that is none any more. */
+export function stopForGood({ unit }: ForeignSeen): string {
+    const theirs = shellQuote(unit);
+    return `systemctl disable --quiet ${theirs} 2>/dev/null || true
+timeout 90 systemctl stop ${theirs} || { echo "${unit} does not stop within 90 s: end it, and run pulumi up again" >&2; exit 1; }`;
+}
+
+/** What was noted for a take-over that has come to nothing. */
+export function forget(paths: HostPaths): string {
+    return `rm -f ${[takeoverNote(paths), paths.plainPeers, paths.plainPeersEnding].map(shellQuote).join(" ")}`;
 }
 
 /** On a host that goes: what kept the old unit from starting. It stays disabled. What somebody else named after our unit is theirs. */

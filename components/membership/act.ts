@@ -86,21 +86,10 @@ class Actor {
             case "set-aside":
                 return this.outcome(
                     step.host,
-                    await this.on(
-                        step.host,
-                        "move data aside",
-                        `set -eu\n${scripts.stop(this.paths)}\n${scripts.setAside(this.paths)}`,
-                    ),
+                    await this.on(step.host, "move data aside", this.setAsideScript(step.host)),
                 );
             case "retire":
-                return this.outcome(
-                    step.host,
-                    await this.on(
-                        step.host,
-                        "retire",
-                        `set -eu\n${scripts.stop(this.paths)}\n${scripts.setAside(this.paths)}\n${scripts.removeFiles(this.paths, false)}`,
-                    ),
-                );
+                return this.outcome(step.host, await this.on(step.host, "retire", this.retireScript(step.host)));
             case "record":
                 await this.onEach(step.hosts, "write the member list", (key) =>
                     this.recordScript(key, step.initialCluster),
@@ -131,26 +120,52 @@ class Actor {
 
     /** What runs by hand is stopped only when all that ours needs is in place; a note leads a later run on from there. */
     private async takeOver(key: string, initialCluster: string): Promise<Outcome> {
-        const { foreign, status, initialClusterState } = this.seen.hosts[key]!;
+        const { foreign, initialClusterState } = this.seen.hosts[key]!;
         if (!foreign) throw new Error(`nothing that was set up by hand runs on "${key}"`);
         const seconds = this.wanted.timeouts.healthSeconds;
-        const isPrepared = !foreign.isRunning && initialClusterState === "existing";
-        const prepare = [
+        // From the note on it counts as begun, whether theirs runs or not: what only theirs can tell is kept before.
+        const keep = [
             adoption.copyLeaves(this.paths, foreign.leaves),
             ...(foreign.isPlain
                 ? [adoption.keepPlainPeers(this.paths, withoutTls(this.observer.host(key).peerUrl))]
                 : []),
-            scripts.writeMembership(
-                this.paths,
-                { initialCluster, initialClusterState: "existing" },
-                this.identity(this.seen.cluster?.clusterId, status?.memberId),
-            ),
-            scripts.activate(this.paths, this.generation(key)),
             adoption.note(this.paths, foreign),
         ];
-        const script = [...(isPrepared ? [] : prepare), adoption.replaceUnit(this.paths, foreign, seconds)];
+        const memberId = memberOf(this.world, this.observer.host(key))?.id;
+        const membership = scripts.writeMembership(
+            this.paths,
+            { initialCluster, initialClusterState: "existing" },
+            this.identity(this.seen.cluster?.clusterId, memberId),
+        );
+        const isTold = !foreign.isRunning && initialClusterState === "existing";
+        const script = [
+            ...(foreign.isRunning ? keep : []),
+            ...(isTold ? [] : [membership]),
+            scripts.activate(this.paths, this.generation(key)),
+            adoption.replaceUnit(this.paths, foreign, seconds),
+        ];
         await this.on(key, "take over", ["set -eu", ...script].join("\n"), 2 * seconds + 200);
         return { hosts: [key] };
+    }
+
+    /** Its take-over is over as well: a unit of somebody else's would start without its data one day. */
+    private setAsideScript(key: string): string {
+        const { foreign } = this.seen.hosts[key]!;
+        return [
+            "set -eu",
+            ...(foreign ? [adoption.stopForGood(foreign)] : []),
+            scripts.stop(this.paths),
+            scripts.setAside(this.paths),
+            ...(foreign ? [adoption.forget(this.paths)] : []),
+        ].join("\n");
+    }
+
+    /** What no note of ours is about is left where it is, and running. */
+    private retireScript(key: string): string {
+        const clear = this.seen.hosts[key]?.identity
+            ? this.setAsideScript(key)
+            : `set -eu\n${scripts.stop(this.paths)}`;
+        return `${clear}\n${scripts.removeFiles(this.paths, false)}`;
     }
 
     private start(key: string): string {

@@ -89,7 +89,8 @@ export async function clearLocked(
     work: LockedWork & { readonly hosts: ClearedHosts },
 ): Promise<void> {
     await locked(work, () => clearHosts(cleared, work.hosts)).catch((error: unknown) => {
-        throw isRemoteError(error, "lock-held") ? new ClearError(cleared.cluster, [error.message]) : error;
+        const isBusy = isRemoteError(error, "lock-held") || isRemoteError(error, "step-unfinished");
+        throw isBusy ? new ClearError(cleared.cluster, [error.message]) : error;
     });
 }
 

@@ -93,6 +93,7 @@ export function desiredOf(olds: Partial<MembershipState>, news: MembershipInputs
             wantedHost(host, named(host.name) > 1 ? `${host.name}@${host.address}:${host.peerPort}` : host.name),
         ),
         knownClusterId: olds.clusterId,
+        ...(news.inherited && !isUnknown(news.inherited) && { isTakingOver: true }),
         maxLearners: news.maxLearners,
         allowEvenSize: news.allowEvenSize,
         firewall: news.firewall,

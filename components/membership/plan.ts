@@ -6,16 +6,17 @@ import { activate, addLearner, awaitLearner, join, letIn, promote } from "./rule
 import { bootstrap, lostQuorum, renewSilent, restartStopped } from "./rules/bootstrap";
 import { damagedData, flip, formerData, illVoter, lostData, settle, startStopped } from "./rules/heal";
 import { readdress, readdressSilent, readmitLearner, relist, twoHomes } from "./rules/readdress";
-import { securePeers, secureSilent } from "./rules/secure";
+import { endSecuring, securePeers, secureSilent } from "./rules/secure";
 import { record, rollingRestart, shutOut } from "./rules/restart";
 import { removeDead, removeRetired, retire } from "./rules/shrink";
-import { evenSize, foreignMember, otherCluster, unreachableHost } from "./rules/stop";
+import { evenSize, foreignMember, otherCluster, stoppedByHand, unreachableHost } from "./rules/stop";
 import { versionSkew } from "./rules/version";
 
 /** First what must stop us, then what heals, then what grows, then what shrinks, then what restarts. */
 export const rules: readonly Rule[] = [
     evenSize,
     unreachableHost,
+    stoppedByHand,
     otherCluster,
     twoHomes,
     foreignMember,
@@ -36,6 +37,7 @@ export const rules: readonly Rule[] = [
     removeDead,
     illVoter,
     readmitLearner,
+    endSecuring,
     readdress,
     activate,
     addLearner,

@@ -33,6 +33,8 @@ export interface Desired {
     readonly retired: readonly WantedHost[];
     /** The id of the cluster that an earlier run built or took over. */
     readonly knownClusterId: Id | undefined;
+    /** There is a cluster that others built, which is taken over. @default false */
+    readonly isTakingOver?: boolean;
     readonly maxLearners: number;
     readonly allowEvenSize: boolean;
     readonly firewall: boolean;

@@ -56,13 +56,16 @@ export const activate: Rule = (world) => {
 /**
  * Invariant: who joins comes as a learner, with no data of another life, and all learners are listed before the first one starts. Those
  * that have started are promoted first: a list that changes under a member that reads it keeps it from starting, and an even number of
- * voters is not waited with. They answer clients before more are added, so that what is wrong with them is wrong with no more.
+ * voters is not waited with. They answer clients before more are added, so that what is wrong with them is wrong with no more. Who joins
+ * has TLS: members that have no certificate to call it with are taken over before.
  */
 export const addLearner: Rule = (world) => {
     const next = world.wanted.hosts.find((host) => !memberOf(world, host));
     if (!next || learners(world).length >= learnerLimit(world)) return undefined;
     if (declaredLearners(world).some(({ host }) => isUp(seenHost(world, host)))) return undefined;
     if (voters(world).some((voter) => !isHealthy(world, voter))) return undefined;
+    if (world.wanted.hosts.some((host) => memberOf(world, host) && seenHost(world, host).foreign?.isPlain))
+        return undefined;
     const seen = seenHost(world, next);
     if (seen.hasData || isUp(seen)) return leftBehind(world, next, seen);
     return step({ kind: "add-learner", host: next.key, peerUrl: next.peerUrl }, "it is declared and not a member yet");

@@ -26,7 +26,7 @@ export const bootstrap: Rule = (world) => {
         return step({ kind: "set-aside", host: rival.key }, "it was to found the cluster, and another host will");
     const host = born ?? wanted.hosts[0];
     if (!host) return undefined;
-    if (born && isUp(seenHost(world, host)))
+    if (born && isUp(seenHost(world, host)) && !isToldOtherwise(seenHost(world, host), host))
         return renew(world, host) ?? wait(`member "${host.name}" answers`, wanted.timeouts.healthSeconds, [host.key]);
     return step(
         { kind: "bootstrap", host: host.key },
@@ -35,6 +35,11 @@ export const bootstrap: Rule = (world) => {
             : "no host has data, and no earlier run built this cluster",
     );
 };
+
+/** It was to found the cluster under another name or at another address, and never does: etcd must find itself in what it is told. */
+function isToldOtherwise({ hasData, initialCluster }: HostSeen, { name, peerUrl }: WantedHost): boolean {
+    return !hasData && initialCluster !== `${name}=${peerUrl}`;
+}
 
 /**
  * Invariant: a stopped member with its own data is started as it is; its files decide nothing new. One whose host is declared no more
@@ -140,6 +145,9 @@ function nothingLeft(world: World): string {
     if (wanted.knownClusterId !== undefined) {
         return `cluster ${wanted.knownClusterId} was built by an earlier run, but no declared host has its data in ${wanted.dataDir}; nothing was changed: restore a backup, or run pulumi destroy to begin anew`;
     }
+    if (wanted.isTakingOver) {
+        return "no cluster is founded: one is to be taken over, and no declared host runs its etcd: start it as it was set up, and run pulumi up";
+    }
     const unseen = quoted(wanted.retired.filter((host) => !seenHost(world, host).reach.ok).map((host) => host.name));
     return `no cluster is founded: ${unseen || "a declared host"} may hold one that an earlier run began; make it reachable, or run pulumi destroy to begin anew`;
 }
@@ -158,9 +166,9 @@ function beingBorn(world: World, hosts: readonly WantedHost[]): WantedHost | und
     return begun.find((host) => seenHost(world, host).hasData) ?? begun[0];
 }
 
-/** State or any host says so, or a host can't be asked. */
+/** State, `adopt` or any host says so, or a host can't be asked. */
 function existedBefore(world: World, born: WantedHost | undefined): boolean {
-    if (world.wanted.knownClusterId) return true;
+    if (world.wanted.knownClusterId || (world.wanted.isTakingOver && !born)) return true;
     return knownHosts(world).some((host) => {
         const { hasData, identity, reach } = seenHost(world, host);
         return host !== born && (hasData || identity?.clusterId !== undefined || !reach.ok);

@@ -86,16 +86,17 @@ export const readmitLearner: Rule = (world) => {
 
 /**
  * Invariant: one member moves at a time, while all are well and nobody joins: the list first, then the restart that makes it true. In
- * between its peers have the connections that were there before.
+ * between its peers have the connections that were there before; a learner that somebody adds meanwhile has none, and waits for it.
  */
 export const readdress: Rule = (world) => {
-    if (learners(world).length > 0 || voters(world).some((voter) => !isHealthy(world, voter))) return undefined;
+    if (voters(world).some((voter) => !isHealthy(world, voter))) return undefined;
     const halfWay = world.wanted.hosts.find((host) => {
         const member = memberOf(world, host);
         const { serving } = seenHost(world, host);
         return member && isAtItsPlace(host, member) && serving !== undefined && serving.peerUrl !== host.peerUrl;
     });
     if (halfWay) return restartInTurn(world, halfWay);
+    if (learners(world).length > 0) return undefined;
     const waiting = moved(world);
     const free = waiting.filter(({ host }) => !members(world).some((member) => isAtItsPlace(host, member)));
     const next = free.find(({ member }) => !isLeader(world, member)) ?? free[0];

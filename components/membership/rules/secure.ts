@@ -21,10 +21,7 @@ import { updatePeer } from "./readdress";
  */
 export const securePeers: Rule = (world) => {
     const all = plain(world);
-    if (all.length === 0 || learners(world).length > 0) return undefined;
-    if (voters(world).some((voter) => !isHealthy(world, voter))) return undefined;
-    const halfWay = all.find(({ host, member }) => !isListedPlain(host, member));
-    if (halfWay) return handOverToRestart(world, halfWay.host, halfWay.member) ?? restart(halfWay);
+    if (all.length === 0 || !isCalm(world)) return undefined;
     if (!world.wanted.hosts.every((host) => isPrepared(world, host))) return undefined;
     const next = all.find(({ member }) => !isLeader(world, member)) ?? all[0]!;
     return (
@@ -37,14 +34,42 @@ export const securePeers: Rule = (world) => {
     );
 };
 
-/** Invariant: a member that its peers can't call, since they do it with TLS and it has none, is restarted with it before all else. */
+/**
+ * Invariant: a change that was begun is ended before another member moves or joins: two that can't be called where the list says don't find
+ * each other, and etcd takes nobody meanwhile.
+ */
+export const endSecuring: Rule = (world) => {
+    const halfWay = plain(world).find(({ member }) => !isCalledPlain(member));
+    if (!halfWay || !isCalm(world)) return undefined;
+    return handOverToRestart(world, halfWay.host, halfWay.member) ?? restart(halfWay);
+};
+
+/**
+ * Invariant: a member that its peers can't call, since they do it with TLS and it has none, is restarted with it before all else. No restart
+ * helps one whose log is damaged.
+ */
 export const secureSilent: Rule = (world) => {
     const silent = plain(world).find(({ host, member }) => {
         const seen = seenHost(world, host);
-        return isUp(seen) && !isListedPlain(host, member) && !isHealthy(world, member) && !isAlive(world, member);
+        return (
+            isUp(seen) &&
+            !seen.isDamaged &&
+            !isCalledPlain(member) &&
+            !isHealthy(world, member) &&
+            !isAlive(world, member)
+        );
     });
     return silent && restart(silent);
 };
+
+function isCalm(world: World): boolean {
+    return learners(world).length === 0 && voters(world).every((voter) => isHealthy(world, voter));
+}
+
+/** Wherever its host is declared by now. */
+function isCalledPlain({ peerUrls }: Member): boolean {
+    return peerUrls.some((url) => url.startsWith("http:"));
+}
 
 interface Plain {
     readonly host: WantedHost;

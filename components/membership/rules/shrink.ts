@@ -32,11 +32,12 @@ export const removeRetired: Rule = (world) => {
 export const retire: Rule = (world) => {
     const { clusterToken, retired } = world.wanted;
     const host = retired.find((candidate) => {
-        const { unit, hasData, identity, staged, reach } = seenHost(world, candidate);
+        const { unit, identity, staged, reach, foreign } = seenHost(world, candidate);
         if (!reach.ok || (identity && identity.clusterToken !== clusterToken)) return false;
         // A member that is known at another address of the same machine, or under another name, is no reason to clear it.
         if (memberOf(world, candidate) || residentOf(world, candidate)) return false;
-        return unit !== "absent" || hasData || identity !== undefined || staged !== undefined;
+        // Neither is data that no note of ours is about, nor a unit whose take-over has not begun.
+        return (unit !== "absent" && !foreign) || identity !== undefined || staged !== undefined;
     });
     return host && step({ kind: "retire", host: host.key }, "it is declared no more, and its member is gone");
 };

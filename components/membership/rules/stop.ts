@@ -25,6 +25,25 @@ export const unreachableHost: Rule = (world) => {
     return undefined;
 };
 
+/**
+ * Invariant: a member that is to be taken over and was stopped is not taken for one that has lost its data. Where its data is, and how it
+ * is to be run, only what runs it can tell.
+ */
+export const stoppedByHand: Rule = (world) => {
+    if (!world.wanted.isTakingOver) return undefined;
+    for (const host of world.wanted.hosts) {
+        const { identity, foreign, status, hasData } = seenHost(world, host);
+        const member = memberOf(world, host);
+        const isListed = member !== undefined && member.name !== "";
+        if (identity || foreign || status || !(hasData || isListed)) continue;
+        const lost = isListed ? `; if its data is lost for good: etcdctl member remove ${member.id}` : "";
+        return refuse(
+            `host "${host.name}" (${host.address}): its etcd is to be taken over and does not run; nothing was changed on it: start it as it was set up, and run pulumi up${lost}`,
+        );
+    }
+    return undefined;
+};
+
 /** Invariant: one run works on one cluster, the one that it knows. */
 export const otherCluster: Rule = (world) => {
     const { wanted, seen } = world;

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 
 import { grown, type Cluster } from "./model/cluster";
+import { Endpoint } from "./model/etcd";
+import { Died } from "./model/run";
 
 /** Where they are not yet. */
 const PORT = 2390;
@@ -43,6 +45,20 @@ describe("the plan for members that serve their peers elsewhere from now on", ()
             assert.equal(cluster.voters, list);
         });
     }
+
+    it("ends a move that was begun before it waits for a learner, who can't find the member until then", () => {
+        const cluster = grown("abc", "a");
+        cluster.move("a", PORT);
+        const dieOnceListed = (): void => {
+            if (cluster.lab.clusters[0]!.members[0]!.peerUrl.endsWith(`:${PORT}`)) throw new Died();
+        };
+        assert.equal(cluster.up("a", dieOnceListed).error, "died");
+        new Endpoint(cluster.lab, cluster.machine("a")).addLearner(cluster.machine("b").peerUrl);
+        const steps = cluster.mustUp("abc");
+        const [restart, join] = ["restart a", "join b"].map((step) => steps.indexOf(step));
+        assert.ok(restart! >= 0 && restart! < join!, steps.join("; "));
+        assert.equal(cluster.voters, "abc");
+    });
 
     it("leaves somebody where the list says while there is no quorum, and tells whom to declare there", () => {
         const cluster = broken("abc");

@@ -9,6 +9,7 @@ import { Lab, Machine, portOf, Violation, voters, type Health } from "./model/la
 import { observe } from "./model/observe";
 import { Random } from "./model/random";
 import { Died, inputsOf, up, type Program, type State } from "./model/run";
+import { foundByHand, judgeTakenOver } from "./model/takeOver";
 
 /** How a life went. */
 export interface Life {
@@ -31,6 +32,9 @@ export class BrokenPromise extends Error {
 
 /** Runs that may fail, after the last fault, before all is as declared: each failure must have brought it nearer. */
 const LAST_RUNS = 6;
+
+/** Of so many lives, one begins with a cluster that somebody set up by hand. */
+const BY_HAND = 16;
 
 /** @throws BrokenPromise */
 export function live(seed: number): Life {
@@ -57,6 +61,8 @@ class LifeOf {
     private names = 0;
     /** Who had to make room for another host of its name: what a run that died had begun there is in no state. */
     private displaced: readonly Machine[] = [];
+    /** What is to be declared when the take-over is done. */
+    private later: readonly Machine[] | undefined;
 
     constructor(private readonly seed: number) {
         this.random = new Random(seed);
@@ -68,6 +74,7 @@ class LifeOf {
         this.lab.revisions.push({ health: "fine", maxLearners: this.random.pick([undefined, 1, 2, 2, 3]) });
         this.program = { machines: this.list(), revision: 0, allowEvenSize: true };
         this.faults = new Faults(this.lab, this.random);
+        if (seed % BY_HAND === 0) this.beginByHand();
     }
 
     live(): Life {
@@ -82,6 +89,27 @@ class LifeOf {
         return { seed: this.seed, runs, steps, faults: lab.faults, deaths };
     }
 
+    private get isTakingOver(): boolean {
+        return this.lab.machines.some(({ data, hasNote }) => data?.isTheirs || hasNote);
+    }
+
+    /** Some members, each with a unit of its own, all declared in some order, to be taken over. */
+    private beginByHand(): void {
+        const { lab, random } = this;
+        const byName = new Map(random.shuffled(lab.machines).map((machine) => [machine.name, machine]));
+        const machines = [...byName.values()].slice(0, random.pick([1, 3, 3, 3, 5]));
+        lab.revisions[0] = { ...lab.revisions[0]!, isTakingOver: true };
+        lab.revisions.push({ health: "fine", maxLearners: undefined, isTheirs: true });
+        foundByHand(lab, machines, random.chance(0.5));
+        lab.advance(10_000);
+        this.program = {
+            ...this.program,
+            machines: random.shuffled(machines),
+            adoption: { isSet: true, inherited: undefined, owner: 1 },
+        };
+        if (random.chance(0.3)) this.faults.one();
+    }
+
     private list(): readonly Machine[] {
         const size = this.random.pick([1, 1, 2, 3, 3, 3, 4, 5]);
         const byName = new Map(this.random.shuffled(this.lab.machines).map((machine) => [machine.name, machine]));
@@ -90,9 +118,21 @@ class LifeOf {
 
     /** Another list, another generation, or both. */
     private edit(): void {
+        const { adoption, machines } = this.program;
+        // Before that, nothing tells a host that is to be taken over from one that is not.
+        const mayEnd = machines.some(({ isTakenOver }) => isTakenOver);
+        if (adoption && mayEnd && this.random.chance(0.2)) return this.setAdopt(!adoption.isSet);
+        if (adoption?.isSet === false && this.isTakingOver) return;
         const kind = this.random.below(4);
         if (kind < 3) this.relist();
         if (kind > 1) this.revise(this.random.pick(["fine", "fine", "crashing", "deaf"] as const));
+    }
+
+    /** Takes `adopt` away, or sets it again. Either way hosts are given a generation of its own. */
+    private setAdopt(isSet: boolean): void {
+        this.program.adoption!.isSet = isSet;
+        this.lab.tell(isSet ? "sets adopt" : "takes adopt away");
+        this.revise("fine");
     }
 
     private relist(): void {
@@ -102,8 +142,7 @@ class LifeOf {
             () => this.random.shuffled(before),
             () => this.swapOne(before),
             () => this.replaceAll(before),
-            () => this.renameOne(before),
-            () => this.moveOne(before),
+            ...(this.isTakingOver ? [] : [() => this.renameOne(before), () => this.moveOne(before)]),
         ])();
         // What a run that died had begun is in no state: whoever edits the list then keeps the hosts that it was to have.
         const kept = before.filter((host) => this.hasDied && !after.some(({ name }) => name === host.name));
@@ -148,7 +187,8 @@ class LifeOf {
     private revise(health: Health): void {
         const { maxLearners } = this.lab.revisions[0]!;
         const limit = this.random.chance(0.3) ? this.random.pick([undefined, 1, 2, 3]) : maxLearners;
-        this.lab.revisions.push({ health, maxLearners: limit });
+        const isTakingOver = this.program.adoption?.isSet === true;
+        this.lab.revisions.push({ health, maxLearners: limit, ...(isTakingOver && { isTakingOver }) });
         this.program = { ...this.program, revision: this.lab.revisions.length - 1 };
         this.lab.tell(`revision ${this.program.revision}: ${health}, ${limit ?? "one"} learners`);
     }
@@ -188,6 +228,20 @@ class LifeOf {
         this.lab.advance(10_000);
         if (this.lab.revisions[this.program.revision]?.health !== "fine") this.revise("fine");
         this.redeclare();
+        this.converge();
+        if (this.later) {
+            const machines = this.later;
+            this.program = { ...this.program, machines };
+            this.tellDeclared();
+            this.converge();
+        }
+        if (!this.program.adoption?.isSet) return;
+        this.setAdopt(false);
+        this.converge();
+    }
+
+    /** Runs until all is as declared, with an operator who does as told. */
+    private converge(): void {
         const errors: (string | undefined)[] = [];
         for (let run = 0; run < LAST_RUNS; run += 1) {
             this.lab.advance(10_000);
@@ -195,6 +249,7 @@ class LifeOf {
             if (errors.at(-1) === undefined) return this.judge();
             this.heed(errors.at(-1));
             this.moveBack(errors.at(-1));
+            this.heedTakeOver(errors.at(-1));
         }
         throw new Violation(`not as declared after ${LAST_RUNS} undisturbed runs: ${errors.join("; ")}`);
     }
@@ -210,6 +265,19 @@ class LifeOf {
         for (const machine of machines) if (needed.includes(machine)) byName.set(machine.name, machine);
         this.displaced = machines.filter((machine) => byName.get(machine.name) !== machine);
         this.program = { ...this.program, machines: [...byName.values()] };
+        this.tellDeclared();
+    }
+
+    /** The operator sets `adopt` again, or declares those alone that are to be taken over, until they are. */
+    private heedTakeOver(error: string | undefined): void {
+        const { adoption, machines } = this.program;
+        if (!adoption || error === undefined) return;
+        if (!adoption.isSet && /set adopt: true again|is taken by etcd/.test(error)) return this.setAdopt(true);
+        if (!/take it off the list|that are not declared|no declared host has a cluster/.test(error)) return;
+        const [cluster] = this.lab.clusters;
+        const theirs = cluster!.members.flatMap((member) => this.lab.machineOf(member) ?? []);
+        this.later ??= machines;
+        this.program = { ...this.program, machines: theirs };
         this.tellDeclared();
     }
 
@@ -242,6 +310,7 @@ class LifeOf {
             throw new Violation(`a second plan is not empty: ${plan.steps.map(describe).join("; ")} ${plan.refusal}`);
         const cluster = lab.clusters.find(({ id }) => id === this.state.clusterId);
         if (!cluster || !lab.leads(cluster)) throw new Violation("the cluster does not answer at the end");
+        if (program.adoption) judgeTakenOver(cluster, (member) => lab.machineOf(member));
         const listed = voters(cluster).map(({ peerUrl, name }) => `${name}=${peerUrl}`);
         const declared = program.machines.map(({ peerUrl, name }) => `${name}=${peerUrl}`);
         if (cluster.members.length !== listed.length || !isDeepStrictEqual(listed.sort(), declared.sort()))

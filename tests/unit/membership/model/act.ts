@@ -4,6 +4,7 @@ import { memberOf } from "../../../../components/membership/world";
 import { Endpoint, EtcdRefusal } from "./etcd";
 import { ScriptFailed, type Lab, type Machine } from "./lab";
 import { allHosts, machineAt } from "./observe";
+import { disable, forget, forgetNote, setAside, stopOurs, stopTheirs, takeOver } from "./takeOver";
 
 export type Effect = () => void;
 
@@ -13,6 +14,9 @@ export interface Effects {
     readonly hosts: readonly string[];
     /** A script that ends only when etcd says that it is ready. */
     readonly awaits?: string;
+    /** What the same script does then, and what it does when etcd does not say so. */
+    readonly ready?: readonly Effect[];
+    readonly failed?: readonly Effect[];
 }
 
 /** The run's side of a step: what it saw decides whom it asks. */
@@ -83,12 +87,13 @@ export class Actor {
                 };
             }
             case "set-aside":
-                return this.onHosts([step.host], (key) => this.clear(key));
+                return this.onHosts([step.host], (key) => this.setAside(key));
             case "retire":
                 return this.onHosts([step.host], (key) => [
-                    ...this.clear(key),
+                    ...this.retire(key),
                     () => (this.reach(key).hasUnit = false),
                     () => Object.assign(this.reach(key), { staged: undefined, current: undefined, peers: undefined }),
+                    ...(machineAt(this.lab, this.wanted, key).isTakenOver ? [() => forget(this.reach(key))] : []),
                 ]);
             case "record":
                 return this.onHosts(step.hosts, (key) => [
@@ -100,8 +105,18 @@ export class Actor {
                     () => this.enable(key),
                 ]);
             case "take-over":
-            case "secure-peers":
-                throw new Error("no host of this model has an etcd that was set up by hand");
+                return this.takeOver(step.host, step.initialCluster);
+            case "secure-peers": {
+                const reach = (): Machine => this.reach(step.host);
+                return {
+                    ...this.onHosts([step.host], () => [
+                        () => void (reach().plainPeers &&= "ending"),
+                        () => this.lab.start(reach()),
+                    ]),
+                    awaits: step.host,
+                    ready: [() => void (reach().plainPeers = undefined)],
+                };
+            }
             case "restart":
                 return {
                     ...this.onHosts([step.host], (key) => [
@@ -111,6 +126,23 @@ export class Actor {
                     awaits: step.host,
                 };
         }
+    }
+
+    private takeOver(key: string, initialCluster: string): Effects {
+        const { foreign, initialClusterState } = this.seen.hosts[key]!;
+        if (!foreign) throw new Error(`nothing that was set up by hand runs on "${key}"`);
+        const file = { initialCluster, state: "existing" as const };
+        const identity = this.identity(this.seen.cluster?.clusterId, this.memberId(key));
+        const script = takeOver({
+            lab: this.lab,
+            reach: () => this.reach(key),
+            foreign,
+            lay: [
+                ...(!foreign.isRunning && initialClusterState === "existing" ? [] : this.tell(key, file, identity)),
+                ...this.activate(key, this.generation(key)),
+            ],
+        });
+        return { ...script, hosts: [key], awaits: key };
     }
 
     private onHosts(keys: readonly string[], effects: (key: string) => readonly Effect[]): Effects {
@@ -170,11 +202,26 @@ export class Actor {
         return [() => this.enable(key), () => this.lab.start(this.reach(key))];
     }
 
-    private clear(key: string): readonly Effect[] {
+    private setAside(key: string): readonly Effect[] {
+        const { foreign } = this.seen.hosts[key]!;
+        if (!foreign) return this.clear(key);
+        return [
+            () => disable(this.reach(key)),
+            () => stopTheirs(this.reach(key)),
+            ...this.clear(key),
+            () => forgetNote(this.reach(key)),
+        ];
+    }
+
+    private retire(key: string): readonly Effect[] {
+        return this.seen.hosts[key]!.identity ? this.setAside(key) : this.clear(key, false);
+    }
+
+    private clear(key: string, isDataOurs = true): readonly Effect[] {
         return [
             () => (this.reach(key).isEnabled = false),
-            () => Object.assign(this.reach(key), { service: undefined, isFrozen: false }),
-            () => Object.assign(this.reach(key), { data: undefined }),
+            () => stopOurs(this.reach(key)),
+            ...(isDataOurs ? [() => setAside(this.reach(key))] : []),
             () => (this.reach(key).identity = undefined),
             () => Object.assign(this.reach(key), { told: undefined, mayStartEmpty: false }),
         ];

@@ -2,6 +2,7 @@
 import { Endpoint, EtcdRefusal } from "./etcd";
 import { quorum, Violation, voters, type ClusterModel, type Lab, type Machine } from "./lab";
 import type { Random } from "./random";
+import { startTheirs } from "./takeOver";
 
 export class Faults {
     constructor(
@@ -26,6 +27,7 @@ export class Faults {
             this.loseUnit,
             this.disable,
             this.raiseAlarm,
+            ...(this.lab.revisions.some(({ isTheirs }) => isTheirs) ? [this.startTheirs] : []),
         ];
         const machine = this.random.pick(this.lab.machines);
         this.happen(this.random.pick(kinds).call(this, machine), machine);
@@ -38,6 +40,7 @@ export class Faults {
 
     mendAll(): void {
         for (const machine of this.lab.machines) this.mend(machine);
+        for (const machine of this.lab.machines) if (!machine.theirs?.hasDropIn) this.startTheirs(machine);
         for (const cluster of this.lab.clusters) cluster.alarms = [];
     }
 
@@ -111,7 +114,7 @@ export class Faults {
      */
     private damageLog(machine: Machine): string | undefined {
         const isLearner = this.lab.memberOn(machine)?.member.isLearner === true;
-        if (!machine.data || isLearner || !this.isSpared(machine)) return undefined;
+        if (!machine.data || isLearner || machine.hasNote || !this.isSpared(machine)) return undefined;
         machine.data.isDamaged = true;
         if (machine.service) this.lab.start(machine);
         return "has its log damaged";
@@ -126,7 +129,7 @@ export class Faults {
 
     private removeByHand(machine: Machine): string | undefined {
         const home = this.lab.memberOn(machine);
-        if (!home || voters(home.cluster).length < 3 || !this.isSpared(machine)) return undefined;
+        if (!home || voters(home.cluster).length < 3 || machine.hasNote || !this.isSpared(machine)) return undefined;
         return this.byHand(home.cluster, "is removed by hand", (endpoint) => endpoint.remove(home.member.id));
     }
 
@@ -155,8 +158,17 @@ export class Faults {
 
     private loseUnit(machine: Machine): string | undefined {
         if (!machine.hasUnit) return undefined;
-        Object.assign(machine, { hasUnit: false, isEnabled: false, service: undefined });
+        Object.assign(machine, { hasUnit: false, isEnabled: false });
+        if (!machine.service?.isTheirs) machine.service = undefined;
         return "loses its unit";
+    }
+
+    /** Somebody who knows of no take-over. */
+    private startTheirs(machine: Machine): string | undefined {
+        const { theirs, service, data } = machine;
+        if (!theirs || service || !data?.isTheirs || data.isElsewhere !== theirs.isElsewhere) return undefined;
+        startTheirs(this.lab, machine);
+        return machine.service ? "has the unit started that was set up by hand" : undefined;
     }
 
     private disable(machine: Machine): string | undefined {
@@ -175,6 +187,7 @@ export class Faults {
     /** Its data can go: the other voters' is a quorum, of what is listed now and of what a run may be about to list. */
     private isSpared(machine: Machine): boolean {
         const home = this.lab.memberOn(machine);
+        if (machine.data?.isTheirs || machine.theirs?.isEnabled) return false;
         if (!home) return machine.data === undefined;
         if (home.member.isLearner) return true;
         const all = voters(home.cluster);

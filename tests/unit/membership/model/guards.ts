@@ -3,10 +3,11 @@ import { describe } from "../../../../components/membership/plan";
 import type { Desired, Observation, Step } from "../../../../components/membership/types";
 import { Violation, quorum, voters, type ClusterModel, type Lab } from "./lab";
 import { machineAt } from "./observe";
+import { judgeRemovalOf } from "./takeOver";
 
 /** Judges a step just before it is taken, by what the run saw. */
 export function judgeStep(lab: Lab, wanted: Desired, seen: Observation, step: Step): void {
-    if (step.kind === "remove") judgeRemoval(lab, seen, step);
+    if (step.kind === "remove") judgeRemoval(lab, wanted, seen, step);
     if (step.kind === "restart") judgeRestart(lab, wanted, step.host);
     if (step.kind === "set-aside" || step.kind === "retire") {
         const machine = machineAt(lab, wanted, step.host);
@@ -15,10 +16,11 @@ export function judgeStep(lab: Lab, wanted: Desired, seen: Observation, step: St
     }
 }
 
-function judgeRemoval(lab: Lab, seen: Observation, step: Extract<Step, { kind: "remove" }>): void {
+function judgeRemoval(lab: Lab, wanted: Desired, seen: Observation, step: Extract<Step, { kind: "remove" }>): void {
     for (const cluster of lab.clusters) {
         const member = cluster.members.find(({ id }) => id === step.memberId);
         if (!member || member.isLearner) continue;
+        judgeRemovalOf(lab.machineOf(member), wanted);
         if (step.snapshotOn === undefined) throw new Violation(`voter ${member.id} is removed without a snapshot`);
         const isSeen = Object.values(seen.hosts).some(
             ({ status }) => status?.memberId === member.id && status.isHealthy,
@@ -41,7 +43,7 @@ function judgeRestart(lab: Lab, wanted: Desired, key: string): void {
     if (broken) throw new Violation(`${target.name} is restarted while ${broken.id} is broken by its generation`);
 }
 
-const stopsOne: ReadonlySet<Step["kind"]> = new Set(["restart", "start", "bootstrap"]);
+const stopsOne: ReadonlySet<Step["kind"]> = new Set(["restart", "start", "bootstrap", "take-over", "secure-peers"]);
 
 /**
  * The clusters that answered clients, among them a host that the run can reach, and lose their quorum by an effect. Two voters can't spare

@@ -1,6 +1,7 @@
 /** Hosts and their etcd, as a plain model with a clock of its own: files, systemd, raft and the network, as far as membership goes. */
 import type { Id, Identity } from "../../../../components/membership/types";
 import type { Random } from "./random";
+import { startTheirs, type Theirs } from "./takeOver";
 
 /**
  * How a generation's etcd behaves: as it should, never starting, or taking part without answering clients: a member makes its name known
@@ -12,11 +13,19 @@ export interface Revision {
     readonly health: Health;
     /** Undefined before etcd 3.6, which takes one learner. */
     readonly maxLearners: number | undefined;
+    /** It trusts those of old as well, and leaves the certificates of members as they are. */
+    readonly isTakingOver?: boolean;
+    /** No generation of ours, but what was set up by hand. */
+    readonly isTheirs?: boolean;
 }
 
 export interface Service {
     readonly generation: string;
     readonly peerUrl: string;
+    /** A unit of somebody else's runs it. */
+    readonly isTheirs?: boolean;
+    /** It has no certificate to call peers with. */
+    readonly isPlain?: boolean;
     phase: "failing" | "joining" | "running";
     /** When the phase goes on: the next try, the end of joining. */
     dueAt: number;
@@ -61,7 +70,18 @@ export class Machine {
     told: { initialCluster: string; state: "new" | "existing" } | undefined;
     identity: Identity | undefined;
     peers: readonly string[] | undefined;
-    data: { clusterId: Id; memberId: Id; index: number; isDamaged?: boolean } | undefined;
+    data:
+        | { clusterId: Id; memberId: Id; index: number; isDamaged?: boolean; isTheirs?: boolean; isElsewhere?: boolean }
+        | undefined;
+    theirs: Theirs | undefined;
+    /** A take-over of it has begun, and not ended. */
+    hasNote = false;
+    /** Where our unit serves peers without TLS, whatever its generation says; "ending" while that is about to be over. */
+    plainPeers: string | undefined;
+    /** Whose state gave it its files. */
+    owner: number | undefined;
+    /** Its files were given to it to take over what is there. */
+    isTakenOver = false;
     service: Service | undefined;
 
     constructor(
@@ -114,6 +134,8 @@ export class Lab {
     now = 0;
     readonly clusters: ClusterModel[] = [];
     readonly revisions: Revision[] = [];
+    /** A cluster is being taken over: hosts are asked for units of somebody else's as well. */
+    isTakingOver = false;
     /** How often something happened that no run did. */
     faults = 0;
     private readonly told: { readonly at: number; readonly line: string }[] = [];
@@ -163,6 +185,21 @@ export class Lab {
         };
     }
 
+    /** Without members yet. */
+    newCluster(id: Id): ClusterModel {
+        const cluster: ClusterModel = {
+            id,
+            members: [],
+            removed: new Set(),
+            leaderId: undefined,
+            electionAt: this.now + 100,
+            committed: 1000,
+            alarms: [],
+        };
+        this.clusters.push(cluster);
+        return cluster;
+    }
+
     /** Serves its peers. */
     isAlive(machine: Machine): boolean {
         const { service } = machine;
@@ -179,14 +216,20 @@ export class Lab {
 
     /** As its own metrics tell: it has called the other where the list says, and was answered. */
     hears(one: Machine, other: Machine): boolean {
-        return this.areConnected(one, other) && (one === other || this.isAtItsPlace(other));
+        return this.areConnected(one, other) && (one === other || this.finds(one, other));
     }
 
     /** One that the list has elsewhere calls its peers, and messages go both ways over the connections that it makes. */
     areConnected(one: Machine, other: Machine): boolean {
         if (!this.isAlive(one) || !this.isAlive(other)) return false;
         if (one === other) return true;
-        return letsIn(one, other) && letsIn(other, one) && (this.isAtItsPlace(one) || this.isAtItsPlace(other));
+        return letsIn(one, other) && letsIn(other, one) && (this.finds(other, one) || this.finds(one, other));
+    }
+
+    /** It calls the other where the list says, and has a certificate if it takes one. */
+    private finds(one: Machine, other: Machine): boolean {
+        if (!this.isAtItsPlace(other)) return false;
+        return !one.service!.isPlain || other.servedPeerUrl!.startsWith("http:");
     }
 
     /** It serves its peers where the list says. */
@@ -228,6 +271,7 @@ export class Lab {
     /** `systemctl restart --no-block` */
     start(machine: Machine): void {
         if (!machine.hasUnit) throw new ScriptFailed(`${machine.name}: unit not found`);
+        if (machine.service?.isTheirs) throw new Violation(`${machine.name} has our unit started beside theirs`);
         machine.service = undefined;
         machine.hasLeft = false;
         if (!machine.told || !machine.isPowered) return;
@@ -237,6 +281,7 @@ export class Lab {
     boot(machine: Machine): void {
         machine.isPowered = true;
         if (machine.isEnabled && machine.hasUnit) this.start(machine);
+        if (machine.theirs?.isEnabled) startTheirs(this, machine);
     }
 
     advance(milliseconds: number): void {
@@ -251,7 +296,7 @@ export class Lab {
         if (generation === undefined) throw new ScriptFailed(`${machine.name}: no environment file`);
         const service: Service = {
             generation,
-            peerUrl: peerUrl(machine.address, portOf(generation)),
+            peerUrl: servedBy(machine, generation),
             phase: "running",
             dueAt: this.now,
             serveAt: this.now + 200,
@@ -259,10 +304,12 @@ export class Lab {
             isReady: false,
         };
         machine.service = service;
-        if (machine.data) machine.mayStartEmpty = false;
+        const data = machine.data?.isElsewhere ? undefined : machine.data;
+        if (data) machine.mayStartEmpty = false;
         else if (!machine.mayStartEmpty) return this.fail(service);
-        if (this.revisionOf(generation).health === "crashing" || machine.data?.isDamaged) return this.fail(service);
-        if (machine.data) return;
+        if (this.revisionOf(generation).health === "crashing" || data?.isDamaged || data?.isTheirs)
+            return this.fail(service);
+        if (data) return;
         service.phase = "joining";
         service.dueAt = this.now + 100;
     }
@@ -283,9 +330,9 @@ export class Lab {
 
     /** Measured with 3.6.16: it ends with code 0 when it is removed, and with 1 when it is started again, which systemd does for ever. */
     private leave(machine: Machine, service: Service): void {
-        if (!service.isReady && this.random.chance(0.8)) return this.fail(service);
+        if (!service.isTheirs && !service.isReady && this.random.chance(0.8)) return this.fail(service);
         machine.service = undefined;
-        machine.hasLeft = true;
+        machine.hasLeft = !service.isTheirs;
     }
 
     private isRemoved({ data }: Machine): boolean {
@@ -298,6 +345,8 @@ export class Lab {
     private join(machine: Machine, service: Service): void {
         const { told } = machine;
         if (!told) return this.fail(service);
+        if (machine.data)
+            throw new Violation(`${machine.name} starts empty beside the data of ${machine.data.memberId}`);
         if (told.state === "new") return this.found(machine, service);
         const urls = told.initialCluster.split(",").map((entry) => entry.split("=")[1]);
         const cluster = this.clusters.find(({ members }) =>
@@ -325,19 +374,13 @@ export class Lab {
 
     private found(machine: Machine, service: Service): void {
         const [elder] = this.clusters;
-        const { name, servedPeerUrl } = machine;
+        const { name, servedPeerUrl, told } = machine;
+        // It must find itself, as it is called and where it serves, in what it is told.
+        if (told?.initialCluster !== `${nameOf(service.generation)}=${servedPeerUrl}`) return this.fail(service);
         if (elder) throw new Violation(`${machine.name} founds a cluster, and ${elder.id} existed before`);
         const member = { ...this.newMember({ name, peerUrl: servedPeerUrl! }, false), wasStarted: true };
-        const cluster: ClusterModel = {
-            id: `cluster-${this.clusters.length + 1}`,
-            members: [member],
-            removed: new Set(),
-            leaderId: undefined,
-            electionAt: this.now + 100,
-            committed: 1000,
-            alarms: [],
-        };
-        this.clusters.push(cluster);
+        const cluster = this.newCluster(`cluster-${this.clusters.length + 1}`);
+        cluster.members.push(member);
         machine.data = { clusterId: cluster.id, memberId: member.id, index: cluster.committed };
         service.phase = "running";
         service.serveAt = this.now + 100;
@@ -421,6 +464,16 @@ export function portOf(generation: string): number {
     return Number(/-p(\d+)$/.exec(generation)![1]);
 }
 
+function nameOf(generation: string): string {
+    return generation.slice(0, generation.lastIndexOf("-r"));
+}
+
+/** A file of membership's overrides the generation, which says https from the beginning. */
+function servedBy({ address, plainPeers }: Machine, generation: string): string {
+    return plainPeers && plainPeers !== "ending" ? plainPeers : peerUrl(address, portOf(generation));
+}
+
+/** A host that is given no firewall of ours yet lets everybody in. */
 function letsIn(host: Machine, peer: Machine): boolean {
-    return host.peers?.includes(peer.address) === true;
+    return host.peers === undefined ? host.theirs !== undefined : host.peers.includes(peer.address);
 }

@@ -9,8 +9,10 @@ import type {
     WantedHost,
 } from "../../../../components/membership/types";
 import { unreachable } from "../../../../components/membership/seen";
-import { isUp } from "../../../../components/membership/world";
-import type { Lab, Machine } from "./lab";
+import { httpsUrl } from "../../../../components/host/settings";
+import { isListed, isUp } from "../../../../components/membership/world";
+import { portOf, type Lab, type Machine } from "./lab";
+import { foreignOn } from "./takeOver";
 
 export function observe(lab: Lab, wanted: Desired): Observation {
     return refresh(
@@ -54,12 +56,14 @@ function machinesByKey(lab: Lab, wanted: Desired): ReadonlyMap<string, Machine> 
 
 function look(machine: Machine, key: string, lab: Lab): HostSeen {
     if (!machine.isPowered || !machine.isReachable) return unreachable(key, "no route to host");
-    const { service, told } = machine;
+    const { told } = machine;
+    const service = machine.service?.isTheirs ? undefined : machine.service;
+    const foreign = lab.isTakingOver ? foreignOn(machine) : undefined;
     const running = service && service.phase !== "failing" ? service.generation : undefined;
     return {
         name: machine.name,
         reach: { ok: true },
-        unit: unitState(machine),
+        unit: foreign ? (foreign.isRunning ? "active" : "inactive") : unitState(machine),
         isEnabled: machine.isEnabled,
         staged: machine.staged,
         current: machine.current,
@@ -68,7 +72,7 @@ function look(machine: Machine, key: string, lab: Lab): HostSeen {
         machine: machine.address,
         maxLearners: running === undefined ? undefined : lab.revisionOf(running).maxLearners,
         hasLeft: machine.hasLeft,
-        hasData: machine.data !== undefined,
+        hasData: foreign !== undefined || (machine.data !== undefined && !machine.data.isElsewhere),
         mayStartEmpty: machine.mayStartEmpty,
         isDamaged: machine.data?.isDamaged === true && service?.phase === "failing",
         identity: machine.identity,
@@ -77,16 +81,19 @@ function look(machine: Machine, key: string, lab: Lab): HostSeen {
         peersLetIn: [...(machine.peers ?? [])].sort(),
         status: undefined,
         servesPeers: false,
+        ...(foreign && { foreign }),
+        ...(machine.plainPeers && { hasPlainPeers: true }),
     };
 }
 
-function serving({ name, clientUrl, servedPeerUrl }: Machine): HostSeen["serving"] {
-    return servedPeerUrl === undefined ? undefined : { name, peerUrl: servedPeerUrl, clientUrl };
+/** As its generation says, which says https of a peer port in any case. */
+function serving({ name, clientUrl, address, service }: Machine): HostSeen["serving"] {
+    return service && { name, peerUrl: httpsUrl(address, portOf(service.generation)), clientUrl };
 }
 
 function unitState({ hasUnit, service }: Machine): HostSeen["unit"] {
     if (!hasUnit) return "absent";
-    if (!service) return "inactive";
+    if (!service || service.isTheirs) return "inactive";
     return service.isReady ? "active" : "activating";
 }
 
@@ -113,7 +120,7 @@ function withPeers(
     const mayTakePart = (key: string): boolean => {
         const machine = machineAt(lab, wanted, key);
         const member = lab.memberOn(machine)?.member;
-        return isUp(hosts[key]!) || (member !== undefined && member.peerUrl !== machine.peerUrl);
+        return isUp(hosts[key]!) || (member !== undefined && !isListed(machine.peerUrl, [member.peerUrl]));
     };
     const silent = Object.keys(hosts).filter((key) => mayTakePart(key) && !hosts[key]!.status?.isHealthy);
     if (silent.length === 0) return hosts;

@@ -12,6 +12,7 @@ import { EtcdRefusal } from "./etcd";
 import { judgeStep, QuorumWatch } from "./guards";
 import { ScriptFailed, Violation, type Lab, type Machine } from "./lab";
 import { machineAt, observe, refresh } from "./observe";
+import { adopt, type Adoption } from "./preflight";
 
 /** What a program declares. */
 export interface Program {
@@ -19,6 +20,8 @@ export interface Program {
     /** Which of the lab's revisions every host is given. */
     readonly revision: number;
     readonly allowEvenSize: boolean;
+    /** Of a cluster that is taken over, or was. */
+    readonly adoption?: Adoption;
 }
 
 export type State = Partial<MembershipState>;
@@ -65,9 +68,12 @@ export function up(
     meanwhile: Meanwhile = () => {},
     onStep?: OnStep,
 ): Outcome {
+    const { adoption } = program;
+    const problem = adoption && adopt(lab, program.machines, inputsOf(lab, program), adoption);
+    if (problem) return { state, error: problem, steps: [] };
     const news = inputsOf(lab, program);
     const wanted = desiredOf(state, news);
-    const unstaged = stage(program);
+    const unstaged = stage(lab, program);
     if (unstaged) return { state, error: `${unstaged.name} can't be staged`, steps: [] };
     const run = new Run(lab, wanted, state.clusterId, meanwhile, onStep);
     try {
@@ -86,7 +92,7 @@ export function up(
     }
 }
 
-export function inputsOf(lab: Lab, { machines, revision, allowEvenSize }: Program): MembershipInputs {
+export function inputsOf(lab: Lab, { machines, revision, allowEvenSize, adoption }: Program): MembershipInputs {
     return {
         schemaVersion: 1,
         cluster: "tools",
@@ -111,17 +117,21 @@ export function inputsOf(lab: Lab, { machines, revision, allowEvenSize }: Progra
         timeouts: { healthSeconds: 12, syncSeconds: 15, changeSeconds: 12, lockSeconds: 60, commandSeconds: 60 },
         credentials: { ca: "", cert: "", key: "" },
         stack: "lab",
+        ...(adoption?.inherited && { inherited: adoption.inherited }),
     };
 }
 
 /** Lays generations down, as the hosts' own resources do before membership begins. */
-function stage({ machines, revision }: Program): Machine | undefined {
+function stage(lab: Lab, { machines, revision, adoption }: Program): Machine | undefined {
+    const isTakenOver = lab.revisions[revision]?.isTakingOver === true;
     for (const machine of machines) {
         const generation = machine.generation(revision);
-        if (machine.staged === generation) continue;
+        if (machine.staged === generation && machine.owner === adoption?.owner) continue;
         if (!machine.isPowered || !machine.isReachable) return machine;
         machine.staged = generation;
-        machine.peers ??= [];
+        machine.owner = adoption?.owner;
+        machine.isTakenOver = isTakenOver;
+        machine.peers ??= isTakenOver ? machines.map(({ address }) => address) : [];
     }
     return undefined;
 }
@@ -215,14 +225,24 @@ class Run {
     private act(seen: Observation, step: Step, isLastResort: boolean): readonly string[] | undefined {
         this.guarded(() => judgeStep(this.lab, this.wanted, seen, step));
         try {
-            const { effects, hosts, awaits } = new Actor(this.lab, this.wanted, seen).take(step);
-            for (const effect of effects) {
-                this.meanwhile();
-                const watch = new QuorumWatch(this.lab, step, isLastResort);
-                effect();
-                this.guarded(() => watch.check());
-            }
-            if (awaits !== undefined) this.untilReady(awaits);
+            const {
+                effects,
+                hosts,
+                awaits,
+                ready = [],
+                failed = [],
+            } = new Actor(this.lab, this.wanted, seen).take(step);
+            const all = (some: typeof effects): void => {
+                for (const effect of some) {
+                    this.meanwhile();
+                    const watch = new QuorumWatch(this.lab, step, isLastResort);
+                    effect();
+                    this.guarded(() => watch.check());
+                }
+            };
+            all(effects);
+            if (awaits !== undefined) this.untilReady(awaits, () => all(failed));
+            all(ready);
             this.meanwhile();
             return hosts;
         } catch (error) {
@@ -247,11 +267,14 @@ class Run {
         }
     }
 
-    private untilReady(key: string): void {
+    private untilReady(key: string, otherwise: () => void): void {
         const machine = machineAt(this.lab, this.wanted, key);
         const deadline = this.lab.now + this.wanted.timeouts.healthSeconds * 1000;
         while (!machine.service?.isReady) {
-            if (this.lab.now > deadline) throw new ScriptFailed(`${key}: etcd is not ready`);
+            if (this.lab.now > deadline) {
+                otherwise();
+                throw new ScriptFailed(`${key}: etcd is not ready`);
+            }
             this.meanwhile();
             this.lab.advance(500);
         }
