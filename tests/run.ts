@@ -6,6 +6,7 @@
 import { spawn } from "node:child_process";
 import { readdirSync } from "node:fs";
 import { basename, join } from "node:path";
+import { createInterface } from "node:readline";
 
 const checkout = join(__dirname, "..");
 const bin = (name: string): string => join(checkout, "node_modules", ".bin", name);
@@ -24,7 +25,9 @@ interface Suite {
 }
 
 /** For CI to end in time, these are run only when their suite is asked for by name (docs/faults.md says what is lost by that). */
-const LONG = ["death.test.ts", "joining.test.ts", "network.test.ts"];
+const LONG = ["clock.test.ts", "death.test.ts", "joining.test.ts", "network.test.ts"];
+/** Takes as long as the rest of its suite, much of which waits: the two go side by side. */
+const LONGEST = "death.test.ts";
 
 const suites: readonly Suite[] = [
     { name: "types", run: () => single(bin("tsc"), ["--noEmit"]) },
@@ -32,10 +35,13 @@ const suites: readonly Suite[] = [
     { name: "format", run: () => single(bin("prettier"), ["--check", "--log-level", "warn", "."]) },
     ...["unit", "toolchain", "plugins", "lab", "remote", "integration", "faults"].map((name) => ({
         name,
-        run: (isChosen: boolean) =>
-            mocha(
-                testFiles(join(checkout, "tests", name)).filter((file) => isChosen || !LONG.includes(basename(file))),
-            ),
+        run: (isChosen: boolean) => {
+            const files = testFiles(join(checkout, "tests", name));
+            const chosen = files.filter((file) => isChosen || !LONG.includes(basename(file)));
+            const longest = chosen.filter((file) => basename(file) === LONGEST);
+            const others = chosen.filter((file) => !longest.includes(file));
+            return longest.length > 0 ? sideBySide([longest, others]) : mocha(others);
+        },
     })),
 ];
 
@@ -74,18 +80,37 @@ async function single(program: string, args: readonly string[]): Promise<Tally> 
         : { passed: 0, failed: 1, failures: [basename(program)] };
 }
 
-async function mocha(files: readonly string[]): Promise<Tally> {
-    const { code, text } = await run(process.execPath, [
-        join(checkout, "node_modules", "mocha", "bin", "mocha.js"),
-        "--require",
-        join(checkout, "toolchain", "register.js"),
-        "--forbid-only",
-        "--forbid-pending",
-        "--exit",
-        "--timeout",
-        "1200000",
-        ...files,
-    ]);
+/** Each group of files in a process of its own, all at once. What they print has a line's group before it. */
+async function sideBySide(groups: readonly (readonly string[])[]): Promise<Tally> {
+    const tallies = await Promise.all(
+        groups.map((files) => mocha(files, files.length === 1 ? basename(files[0]!, ".test.ts") : "others")),
+    );
+    return {
+        passed: tallies.reduce((sum, { passed }) => sum + passed, 0),
+        failed: tallies.reduce((sum, { failed }) => sum + failed, 0),
+        failures: tallies.flatMap(({ failures }) => failures),
+    };
+}
+
+/** @param label before each line that is printed; without one, all is printed as it comes */
+async function mocha(files: readonly string[], label?: string): Promise<Tally> {
+    const began = performance.now();
+    const { code, text } = await run(
+        process.execPath,
+        [
+            join(checkout, "node_modules", "mocha", "bin", "mocha.js"),
+            "--require",
+            join(checkout, "toolchain", "register.js"),
+            "--forbid-only",
+            "--forbid-pending",
+            "--exit",
+            "--timeout",
+            "1200000",
+            ...files,
+        ],
+        label,
+    );
+    if (label !== undefined) console.log(`${label}: ${Math.round((performance.now() - began) / 1000)} s`);
     const counted = (word: string): number => Number(new RegExp(`^\\s+(\\d+) ${word}`, "m").exec(text)?.[1] ?? 0);
     const [passed, failed] = [counted("passing"), counted("failing")];
     const isBroken = code !== 0 && failed === 0;
@@ -124,15 +149,17 @@ function testFiles(directory: string): readonly string[] {
         .map((file) => join(directory, file));
 }
 
-function run(program: string, args: readonly string[]): Promise<{ code: number; text: string }> {
+function run(program: string, args: readonly string[], label?: string): Promise<{ code: number; text: string }> {
     return new Promise((resolve, reject) => {
         const child = spawn(program, args, { cwd: checkout, stdio: ["ignore", "pipe", "pipe"] });
         let text = "";
         for (const stream of [child.stdout, child.stderr]) {
             stream.setEncoding("utf8").on("data", (piece: string) => {
                 text += piece;
-                process.stdout.write(piece);
+                if (label === undefined) process.stdout.write(piece);
             });
+            if (label !== undefined)
+                createInterface({ input: stream }).on("line", (line) => console.log(`${label} | ${line}`));
         }
         child.on("error", reject);
         child.on("close", (code) => resolve({ code: code ?? 255, text }));

@@ -1,6 +1,6 @@
 /** A cluster whose workload goes on while its declaration changes: what the tests of changes and their figures share. */
 import type { EtcdClusterArgs, EtcdHostArgs } from "../../components";
-import { etcdctl, eventually, voters, type Bed } from "../integration/fixture";
+import { eventually, statusOf, voters, type Bed } from "../integration/fixture";
 import { Project, type ClusterOutputs, type Run } from "../integration/project";
 import { addressTowards, startWorkload, workloadClient, type Workload, type WorkloadReport } from "./workload/workload";
 
@@ -101,13 +101,8 @@ export class ClusterInUse {
         let found: string | undefined;
         await eventually("a member leads", 60, async () => {
             for (const name of this.hosts) {
-                const text = await etcdctl(
-                    this.bed.lab.host(name),
-                    this.cluster,
-                    "endpoint status --write-out json",
-                ).catch(() => "[]");
-                for (const { Status } of JSON.parse(text) as readonly StatusLine[])
-                    if (Status.leader === Status.header.member_id) found = name;
+                const status = await statusOf(this.bed.lab.host(name), this.cluster).catch(() => undefined);
+                if (status && status.leader === status.header.member_id) found = name;
             }
             if (found === undefined) throw new Error(`none of ${this.hosts.join(", ")} says that it leads`);
         });
@@ -175,8 +170,4 @@ export class ClusterInUse {
             workload.abandon();
         }
     }
-}
-
-interface StatusLine {
-    readonly Status: { readonly leader: number; readonly header: { readonly member_id: number } };
 }

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 
 import type { EtcdClusterArgs } from "../../components";
 import type { LabHost } from "../../lab";
-import { etcdctl, openBed, startTimes, voters, type Bed } from "../integration/fixture";
+import { etcdctl, leaderOf, openBed, startTimes, statusOf, voters, type Bed } from "../integration/fixture";
 import { Project, type Clusters, type Run } from "../integration/project";
 import { watchInUse } from "../integration/untouched";
 import {
@@ -17,6 +17,9 @@ import {
 
 /** Long enough for a member that publishes itself late (7 s), short enough for a matrix of faults. */
 const HEALTH_SECONDS = 10;
+
+/** A fault is to be met by clients, who need not keep the machine busy: what a fault costs them is told to some hundredths of a second. */
+const LEISURE = 4;
 
 /** Acknowledged writes before a fault, and after it to tell that all is well again. */
 const ENOUGH = 50;
@@ -115,7 +118,10 @@ export class FaultBed {
     async work(fault: string, minimumWrites?: number, deadlineMs?: number): Promise<void> {
         this.workload?.abandon();
         const outputs = (await this.project.outputs())[this.cluster]!;
-        this.workload = await startWorkload(outputs, deadlineMs === undefined ? {} : { deadlineMs });
+        this.workload = await startWorkload(outputs, {
+            leisure: LEISURE,
+            ...(deadlineMs !== undefined && { deadlineMs }),
+        });
         await this.workload.progress(ENOUGH);
         await this.workload.phase(fault, minimumWrites);
     }
@@ -172,7 +178,7 @@ export class FaultBed {
     /** These are the voters by every one's own word, and all have the same data. */
     async isWhole(names: readonly string[]): Promise<void> {
         const hashes = new Set<string>();
-        const revision = (await this.status(names[0]!)).header.revision;
+        const revision = (await statusOf(this.host(names[0]!), this.cluster)).header.revision;
         for (const name of names) {
             assert.deepEqual(await voters(this.host(name), this.cluster), [...names].sort(), `the list of "${name}"`);
             hashes.add(await this.hash(name, revision));
@@ -193,12 +199,8 @@ export class FaultBed {
         return etcdctl(this.host(name), this.cluster, command);
     }
 
-    async leader(names: readonly string[]): Promise<string> {
-        for (const name of names) {
-            const { leader, header } = await this.status(name);
-            if (leader === header.member_id) return name;
-        }
-        throw new Error(`none of ${names.join()} leads`);
+    leader(names: readonly string[]): Promise<string> {
+        return leaderOf(this.bed.lab, names, this.cluster);
     }
 
     /** The id in hexadecimal of the member at a host's address; undefined if there is none. */
@@ -217,16 +219,6 @@ export class FaultBed {
         const [{ HashKV }] = JSON.parse(text) as [{ HashKV: { hash: number; compact_revision?: number } }];
         return `${HashKV.hash} (compacted at ${HashKV.compact_revision ?? 0})`;
     }
-
-    private async status(name: string): Promise<Status> {
-        const text = await this.etcdctl(name, "endpoint status --write-out json");
-        return (JSON.parse(text) as [{ Status: Status }])[0].Status;
-    }
-}
-
-interface Status {
-    readonly leader: number;
-    readonly header: { readonly member_id: number; readonly revision: number };
 }
 
 /** What a test that failed has left is no place to begin for the others. @param prepare what the suite's tests begin with */

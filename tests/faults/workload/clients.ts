@@ -18,11 +18,11 @@ interface Loop {
 }
 
 /** Writes through one endpoint, and works on the register through it. */
-export function startClient(recorder: Recorder, endpoint: Endpoint): Loop {
+export function startClient(recorder: Recorder, endpoint: Endpoint, leisure: number): Loop {
     const began = performance.now();
-    const writing = repeat(PAUSE_MS, PAUSE_AFTER_ERROR_MS, () => write(recorder, endpoint.name, endpoint));
+    const writing = repeat(PAUSE_MS * leisure, PAUSE_AFTER_ERROR_MS, () => write(recorder, endpoint.name, endpoint));
     const registering = repeat(
-        PAUSE_MS,
+        PAUSE_MS * leisure,
         PAUSE_AFTER_ERROR_MS,
         registerTurn(recorder, endpoint, `${endpoint.name}@${Math.round(began)}`),
     );
@@ -30,9 +30,9 @@ export function startClient(recorder: Recorder, endpoint: Endpoint): Loop {
 }
 
 /** Does what an application's client does, which knows all endpoints. */
-export function startRoamingClient(recorder: Recorder, endpoints: () => readonly Endpoint[]): Loop {
+export function startRoamingClient(recorder: Recorder, endpoints: () => readonly Endpoint[], leisure: number): Loop {
     let current: Endpoint | undefined;
-    return repeat(SHORT_PAUSE_MS, SHORT_PAUSE_AFTER_ERROR_MS, async () => {
+    return repeat(SHORT_PAUSE_MS * leisure, SHORT_PAUSE_AFTER_ERROR_MS, async () => {
         const all = endpoints();
         if (!current || !all.includes(current)) current = all[0]!;
         const isDone = await write(recorder, ROAMING, current);

@@ -25,7 +25,7 @@ class Program {
     constructor(private readonly setting: Setting) {
         this.recorder = new Recorder(setting.prefix);
         void this.use(setting.endpoints);
-        this.roaming = startRoamingClient(this.recorder, () => this.endpoints());
+        this.roaming = startRoamingClient(this.recorder, () => this.endpoints(), setting.leisure);
         this.watch = new Watch(this.recorder, () => this.endpoints());
     }
 
@@ -54,7 +54,7 @@ class Program {
         for (const url of urls) {
             if (this.running.has(url)) continue;
             const endpoint = new Endpoint(url, this.setting.credentials, this.setting.deadlineMs);
-            const { stop } = startClient(this.recorder, endpoint);
+            const { stop } = startClient(this.recorder, endpoint, this.setting.leisure);
             this.running.set(url, { endpoint, beganMs: performance.now(), stop });
         }
         const gone = [...this.running].filter(([url]) => !urls.includes(url));

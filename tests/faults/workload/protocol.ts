@@ -8,6 +8,8 @@ export interface Setting {
     readonly credentials?: EtcdCredentials | undefined;
     readonly prefix: string;
     readonly deadlineMs: number;
+    /** How many times longer than they may clients rest between two operations. */
+    readonly leisure: number;
     /** How long the end may take: the last read, and members that lag. */
     readonly settleSeconds: number;
 }

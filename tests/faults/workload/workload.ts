@@ -30,6 +30,8 @@ export interface WorkloadOptions {
     readonly endpoints?: readonly string[];
     /** Of each call, in milliseconds. @default 500 */
     readonly deadlineMs?: number;
+    /** How many times longer than they may clients rest between two operations: what load is spared, runs go faster. @default 1 */
+    readonly leisure?: number;
     /** The name of the first phase. @default "before" */
     readonly phase?: string;
     /** How long the clients may take to get their first writes acknowledged, in seconds. @default 60 */
@@ -114,6 +116,7 @@ export class Workload {
                 credentials,
                 prefix: `w/${run}-`,
                 deadlineMs: options.deadlineMs ?? 500,
+                leisure: options.leisure ?? 1,
                 settleSeconds: options.settleSeconds ?? 20,
             },
         });
