@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import type { EtcdClusterArgs } from "../../components";
 import type { LabHost } from "../../lab";
 import { diagnoseFailures } from "./diagnose";
-import { etcdctl, openBed, voters, type Bed } from "./fixture";
+import { etcdctl, leaderOf, openBed, voters, type Bed } from "./fixture";
 import { Project } from "./project";
 
 const cluster = "gone";
@@ -162,18 +162,8 @@ describe("taking hosts off the list", () => {
 
     diagnoseFailures(() => bed?.lab);
 
-    async function leader(): Promise<string> {
-        const status = await etcdctl(bed.lab.host("a"), cluster, "endpoint status --cluster --write-out json");
-        const members = JSON.parse(status) as {
-            Endpoint: string;
-            Status: { leader: number; header: { member_id: number } };
-        }[];
-        const leading = members.find(({ Status }) => Status.leader === Status.header.member_id);
-        return all.find((name) => leading?.Endpoint.includes(bed.lab.host(name).address)) ?? "";
-    }
-
     it("works for the leader's: the lead is moved first", async () => {
-        const led = await leader();
+        const led = await leaderOf(bed.lab, all, cluster);
         const [stays = ""] = all.filter((name) => name !== led);
         const run = await project.mustUp(declared([stays]));
         assert.match(run.text, new RegExp(`move the lead from "${led}" to "${stays}"`));

@@ -67,6 +67,14 @@ for (const [called, open] of Object.entries(subjects)) {
             assert.equal(subject.remove("a", "c"), "member-not-found");
         });
 
+        it("let nobody found a cluster who does not find itself in what it is told", async () => {
+            subject.start("a", "b", "new", 2);
+            await until(subject, "a gives up", () => subject.isOut("a"));
+            assert.equal(subject.hasData("a"), false);
+            subject.start("a", "a", "new", 2);
+            await until(subject, "a answers", () => subject.isNamed("a", "a"));
+        });
+
         it("let nobody join who was told another number of members", async () => {
             await grown(subject, "a", [2]);
             assert.equal(subject.add("a", "b"), "ok");

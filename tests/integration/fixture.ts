@@ -61,6 +61,27 @@ export function etcdctlCommand(host: LabHost, cluster: string, port = 2379): str
     );
 }
 
+/** What a member says of itself. As numbers, ids lose their last digits: these are to be compared with each other only. */
+export interface Status {
+    readonly version: string;
+    readonly leader: number;
+    readonly header: { readonly member_id: number; readonly revision: number };
+}
+
+export async function statusOf(host: LabHost, cluster: string, port?: number): Promise<Status> {
+    const text = await etcdctl(host, cluster, "endpoint status --write-out json", port);
+    return (JSON.parse(text) as readonly [{ readonly Status: Status }])[0].Status;
+}
+
+/** Who says that it leads. @throws when nobody does, or one that is asked does not answer */
+export async function leaderOf(lab: Lab, names: readonly string[], cluster: string): Promise<string> {
+    for (const name of names) {
+        const { leader, header } = await statusOf(lab.host(name), cluster);
+        if (leader === header.member_id) return name;
+    }
+    throw new Error(`none of ${names.join(", ")} says that it leads`);
+}
+
 interface MemberList {
     readonly members: readonly {
         readonly ID: string;

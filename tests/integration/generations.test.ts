@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import type { EtcdClusterArgs } from "../../components";
 import { assertNothingLost, endAfterEach } from "./clients";
 import { diagnoseFailures } from "./diagnose";
-import { etcdctl, eventually, openBed, startTimes, voters, type Bed } from "./fixture";
+import { etcdctl, eventually, leaderOf, openBed, startTimes, voters, type Bed } from "./fixture";
 import { told } from "./moments";
 import { Project } from "./project";
 import { refusals } from "../faults/workload/measures";
@@ -43,15 +43,6 @@ describe("a cluster of three whose configuration changes", () => {
         return forThisTest(startWorkload((await project.outputs())[cluster]!, { phase: "change" }));
     }
 
-    async function leader(): Promise<string> {
-        for (const name of all) {
-            const status = await etcdctl(bed.lab.host(name), cluster, "endpoint status --write-out json");
-            const [{ Status }] = JSON.parse(status) as [{ Status: { leader: number; header: { member_id: number } } }];
-            if (Status.leader === Status.header.member_id) return name;
-        }
-        throw new Error("no member leads");
-    }
-
     /** From stop to "ready", in seconds since 1970, since a moment. */
     async function pauses(name: string, sinceSeconds: number): Promise<readonly (readonly [number, number])[]> {
         const journal = await bed.lab
@@ -67,7 +58,11 @@ describe("a cluster of three whose configuration changes", () => {
 
     it("restarts its members one at a time, the leader last and moved first, and loses no acknowledged write", async () => {
         const changes = { tuning: { snapshotCount: 5000 }, logLevel: "warn" } as const;
-        const [led, before, began] = [await leader(), await startTimes(bed.lab, all, cluster), Date.now() / 1000];
+        const [led, before, began] = [
+            await leaderOf(bed.lab, all, cluster),
+            await startTimes(bed.lab, all, cluster),
+            Date.now() / 1000,
+        ];
         const workload = await startClients();
         const run = await project.mustUp(program(changes));
         declared = { ...declared, ...changes };

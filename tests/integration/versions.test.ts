@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import type { EtcdClusterArgs } from "../../components";
 import { releaseArchive } from "../../lab/release";
 import { diagnoseFailures } from "./diagnose";
-import { etcdctl, eventually, openBed, startTimes, voters, type Bed } from "./fixture";
+import { etcdctl, eventually, openBed, startTimes, statusOf, voters, type Bed } from "./fixture";
 import { Project } from "./project";
 
 /** Clusters side by side on the same hosts, each with ports of its own. */
@@ -73,10 +73,7 @@ describe("clusters of every supported version, side by side on the same hosts", 
     const ask = (name: Name, host: string, command: string) => etcdctl(bed.lab.host(host), name, command, ports[name]);
 
     async function versionOf(name: Name, host: string): Promise<string> {
-        const status = JSON.parse(await ask(name, host, "endpoint status --write-out json")) as [
-            { Status: { version: string } },
-        ];
-        return status[0].Status.version;
+        return (await statusOf(bed.lab.host(host), name, ports[name])).version;
     }
 
     it("are bootstrapped with one member each", async () => {
