@@ -2,41 +2,30 @@
 import * as adoption from "../adoption/scripts";
 import { hostPaths, type HostPaths } from "../host/paths";
 import { withoutTls } from "../host/settings";
-import { isEtcdError, type EtcdErrorCode } from "../remote/errors";
 import { exclusiveScript } from "../remote/hostLock";
 import type { Observer } from "./observe";
+import { refusalOf, type Outcome } from "./outcome";
 import * as scripts from "./scripts";
 import type { Desired, Identity, Observation, Step } from "./types";
 import { memberOf } from "./world";
 
-/** What became of a step: done, or refused by etcd for now. What it changed is looked at again. */
-export interface Outcome {
-    readonly hosts: readonly string[];
-    /** etcd's words, when it asks to come back later. */
-    readonly notYet?: string;
-    /** What the operator should know besides. */
-    readonly note?: string;
-}
-
-/** Answers of etcd that time heals: the 5 s rule, a learner that lags, an election. */
-const passing: ReadonlySet<EtcdErrorCode> = new Set([
-    "unhealthy-cluster",
-    "not-enough-started",
-    "not-in-sync",
-    "no-leader",
-    "too-many-learners",
-]);
-
 export async function act(observer: Observer, wanted: Desired, seen: Observation, step: Step): Promise<Outcome> {
+    const actor = new Actor(observer, wanted, seen);
     try {
-        return await new Actor(observer, wanted, seen).take(step);
+        return await actor.take(step);
     } catch (error) {
-        if (isEtcdError(error) && passing.has(error.code)) return { hosts: [], notYet: error.message };
-        throw error;
+        const outcome = refusalOf(error, Object.keys(seen.hosts));
+        if (!outcome) throw error;
+        return { ...outcome, ...(actor.note && { note: actor.note }) };
     }
 }
 
+/** Enough for a host that answers. */
+const DROP_SECONDS = 10;
+
 class Actor {
+    /** What was done before etcd was asked, and is to be known whatever it answers. */
+    note: string | undefined;
     private readonly paths: HostPaths;
 
     constructor(
@@ -213,7 +202,6 @@ class Actor {
 
     /** A snapshot that was taken and checked comes before the removal of whoever votes. */
     private async remove(memberId: string, snapshotOn: string | undefined): Promise<Outcome> {
-        let note: string | undefined;
         if (snapshotOn !== undefined) {
             const host = this.observer.host(snapshotOn);
             const file = await this.on(
@@ -222,14 +210,28 @@ class Actor {
                 scripts.snapshot(this.paths, this.wanted.releaseDir, this.observer.endpoint(snapshotOn)),
                 600,
             );
-            note = `snapshot kept on "${host.name}" in ${file.trim()}`;
+            this.note = `snapshot kept on "${host.name}" in ${file.trim()}`;
         }
         const gone = Object.keys(this.seen.hosts).filter(
             (key) => memberOf(this.world, this.observer.host(key))?.id === memberId,
         );
+        await this.dropConnections(memberId);
         await (await this.anyVoter(memberId)).memberRemove(memberId);
         const reachable = gone.filter((key) => this.seen.hosts[key]?.reach.ok);
-        return { hosts: reachable, ...(note && { note }) };
+        return { hosts: reachable, ...(this.note && { note: this.note }) };
+    }
+
+    /** The leader's with a member that does not answer. It only spares clients a wait: a leader's host that can't be reached may do without. */
+    private async dropConnections(memberId: string): Promise<void> {
+        const { members = [], leaderId } = this.seen.cluster ?? {};
+        const statuses = Object.entries(this.seen.hosts).map(([key, { status }]) => [key, status?.memberId] as const);
+        const leader = statuses.find(([, id]) => id !== undefined && id === leaderId)?.[0];
+        const silent = statuses.some(([, id]) => id === memberId)
+            ? undefined
+            : members.find(({ id }) => id === memberId);
+        if (leader === undefined || !silent) return;
+        const script = scripts.dropConnections(this.observer.host(leader).peerPort, silent.peerUrls);
+        await this.on(leader, "drop connections", script, DROP_SECONDS).catch(() => undefined);
     }
 
     private recordScript(key: string, initialCluster: string): string {

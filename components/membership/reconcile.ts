@@ -1,12 +1,13 @@
 /** Observe → plan → act one step → observe again, until the plan is empty. */
 import { hostPaths } from "../host/paths";
-import { act, type Outcome } from "./act";
+import { act } from "./act";
 import { nameOf, strike } from "./deviations";
 import { isRemoteError } from "../remote/errors";
 import { describeTarget } from "../remote/target";
 import { afterRepair, MembershipError, messageOf, withNext } from "./errors";
 import type { Observer } from "./observe";
 import { LINES_READ, tellingLines } from "./logLines";
+import type { Outcome } from "./outcome";
 import { Patience } from "./patience";
 import { describe, nextStep, wholePlan, type Plan } from "./plan";
 import { lastLogLines } from "./scripts";
@@ -116,12 +117,14 @@ class Run {
             this.refused.set(name, patience);
             if (patience.isOver)
                 throw new MembershipError(
-                    `${name}: etcd still refuses it: ${outcome.notYet}${await this.log(hostsOf(step), seen)}`,
+                    `${name}: ${outcome.mayBeDone ? "" : "etcd still refuses it: "}${outcome.notYet}${await this.log(hostsOf(step), seen)}`,
                 );
             await patience.pause();
-            const now = await this.observer.refresh(seen, { hosts: [] });
+            const now = await this.observer.refresh(seen, { hosts: outcome.mayBeDone ? outcome.hosts : [] });
+            if (outcome.mayBeDone && !now.cluster) continue;
             const verdict = nextStep(now, this.wanted);
             if (verdict.verdict !== "step" || describe(verdict.step) !== name) {
+                if (outcome.mayBeDone && this.isDone(now, step)) break;
                 this.left.unshift(nameOf(step));
                 return now;
             }
@@ -135,6 +138,11 @@ class Run {
         this.accompany.tell(`${number} ${name}: ${step.because} (${this.elapsed()})${risk ? ` [${risk}]` : ""}`);
         if (outcome.note) this.accompany.tell(outcome.note);
         return this.observer.refresh(seen, { hosts: outcome.hosts });
+    }
+
+    /** Nothing that is left to do is this step. */
+    private isDone(seen: Observation, step: Step): boolean {
+        return !wholePlan(seen, this.wanted).steps.map(nameOf).includes(nameOf(step));
     }
 
     /** A step that was foreseen is crossed off, in whatever order; one that was not is told, and the plan is made anew. */

@@ -1,4 +1,5 @@
 /** What is said to a host's shell. Pure: texts only. Each script can be run again, and each leaves whole files behind. */
+import { hostOfUrl, isAddress } from "../address";
 import { removeDropIns } from "../adoption/scripts";
 import type { HostPaths } from "../host/paths";
 import { ETCD_USER, HEADER } from "../host/settings";
@@ -209,6 +210,23 @@ fi
 mv "$file.part" "$file"
 ls -1 ${directory}/*.db | sort -r | tail -n +${SNAPSHOTS_KEPT + 1} | xargs -r rm -f
 echo "$file"`;
+}
+
+/**
+ * Ends the connections between a member of this host and one that does not answer any more. A leader that removes it would else wait for what
+ * it is writing there, for up to 5 s, and send nothing to anybody meanwhile: an election follows (etcd rafthttp: peer.stop waits for its
+ * writers under the transport's lock). Where iproute2 or the kernel can't do it, it is left.
+ *
+ * @param peerPort of this host's member
+ */
+export function dropConnections(peerPort: number, silent: readonly string[]): string {
+    const urls = silent.map((url) => new URL(url)).filter(({ href }) => isAddress(hostOfUrl(href)));
+    const lines = urls.map(({ hostname, port, protocol }) => {
+        const theirs = port || (protocol === "http:" ? "80" : "443");
+        const filter = `'( sport = :${peerPort} or dport = :${theirs} )'`;
+        return `ss --tcp --kill dst ${shellQuote(hostname)} and ${filter} >/dev/null 2>&1 || true`;
+    });
+    return lines.join("\n");
 }
 
 /** The last lines of a member's journal; what is older says nothing about what goes on now. */

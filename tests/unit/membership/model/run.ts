@@ -53,8 +53,8 @@ const passing: ReadonlySet<string> = new Set([
     "too-many-learners",
 ]);
 
-/** Answers that mean that etcd was not in a state to answer. */
-const unanswered: ReadonlySet<string> = new Set(["timeout", "unavailable"]);
+/** An answer that means that etcd was not in a state to answer, besides none. */
+const UNAVAILABLE = "unavailable";
 
 const ATTEMPTS = 3;
 
@@ -203,7 +203,7 @@ class Run {
         let seen = first;
         for (let pause = 500; ; pause = Math.min(pause * 2, LONGEST_PAUSE)) {
             const hosts = this.act(seen, step, isLastResort);
-            if (hosts) {
+            if (typeof hosts === "object") {
                 this.lab.tell(name);
                 this.refused.clear();
                 this.times.set(name, times + 1);
@@ -215,14 +215,15 @@ class Run {
             this.refused.set(name, deadline);
             if (this.lab.now > deadline) throw new Stopped(`${name}: etcd still refuses it`);
             this.lab.advance(pause);
-            seen = this.refresh(seen, []);
+            seen = this.refresh(seen, hosts === "unanswered" ? Object.keys(seen.hosts) : []);
+            if (hosts === "unanswered" && !seen.cluster) continue;
             const verdict = nextStep(seen, this.wanted);
             if (verdict.verdict !== "step" || describe(verdict.step) !== name) return seen;
         }
     }
 
-    /** @returns the hosts to look at again; undefined when etcd asks to come back later */
-    private act(seen: Observation, step: Step, isLastResort: boolean): readonly string[] | undefined {
+    /** @returns the hosts to look at again, or that etcd asks to come back later, or gives no answer */
+    private act(seen: Observation, step: Step, isLastResort: boolean): readonly string[] | "refused" | "unanswered" {
         this.guarded(() => judgeStep(this.lab, this.wanted, seen, step));
         try {
             const {
@@ -248,8 +249,9 @@ class Run {
         } catch (error) {
             if (error instanceof Violation && this.lab.faults > this.faultsSeen) throw new Stopped(error.message);
             if (!(error instanceof EtcdRefusal)) throw error;
-            if (passing.has(error.code)) return undefined;
-            if (!unanswered.has(error.code))
+            if (passing.has(error.code)) return "refused";
+            if (error.code === "timeout") return "unanswered";
+            if (error.code !== UNAVAILABLE)
                 this.guarded(() => {
                     throw new Violation(`etcd refuses for good: ${describe(step)}: ${error.message}`);
                 });
