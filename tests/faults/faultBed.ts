@@ -195,6 +195,12 @@ export class FaultBed {
         return startTimes(this.bed.lab, names, this.cluster);
     }
 
+    /** This voter leads from now on. */
+    async haveLead(name: string): Promise<void> {
+        const leader = await this.leader(await voters(this.host(name), this.cluster));
+        if (leader !== name) await this.etcdctl(leader, `move-leader ${await this.memberId(name, name)}`);
+    }
+
     etcdctl(name: string, command: string): Promise<string> {
         return etcdctl(this.host(name), this.cluster, command);
     }

@@ -1,10 +1,13 @@
 import assert from "node:assert/strict";
+import { readdirSync } from "node:fs";
 
 import type { EtcdClusterArgs } from "../../components";
 import { releaseArchive } from "../../lab/release";
 import { diagnoseFailures } from "../integration/diagnose";
+import { etcdctlCommand } from "../integration/fixture";
 import { hasPrinted } from "../integration/moments";
 import { FaultBed, renewAfterFailures } from "./faultBed";
+import { rootOf } from "./signs";
 
 describe("fault: members that are gone, and runs that meet", () => {
     const cluster = "quorum";
@@ -23,6 +26,18 @@ describe("fault: members that are gone, and runs that meet", () => {
         () => site,
         () => site.mustUp(all),
     );
+
+    /** When a member's host last said so, in seconds. */
+    async function lastTime(name: string, message: string): Promise<number> {
+        const grep = `journalctl -u etcd-${cluster} -o short-unix --no-pager | grep -F '"msg":"${message}"' | tail -1`;
+        const [seconds = ""] = (await site.host(name).output(grep)).split(" ");
+        assert.match(seconds, /^\d+\.\d+$/, `"${message}" on ${name}`);
+        return Number(seconds);
+    }
+
+    function snapshotsOn(name: string): string {
+        return readdirSync(`${rootOf(site.host(name), site.bed.lab)}/var/lib/etcd/${cluster}.snapshots`).join();
+    }
 
     it("two runs of one stack at once: the engine lets one work and tells the other to wait", async () => {
         const [one, two] = [site.project.startUp(site.declared(all)), site.project.startUp(site.declared(all))];
@@ -59,6 +74,39 @@ describe("fault: members that are gone, and runs that meet", () => {
         await site.work("a dead host comes back");
         await site.converges(["a", "b", "d"]);
         assert.equal(await site.memberId("a", "c"), undefined);
+    });
+
+    it("a dead host is replaced while the leader still writes to it: nobody waits for that", async () => {
+        await site.haveLead("a");
+        await site.work("a dead host is replaced, and was written to");
+        await site.host("d").kill();
+        const running = site.project.startUp(site.declared(["a", "b", "c"]));
+        assert.ok(await hasPrinted(running, /quorum-c-stage creating/), running.printed());
+        // More than the leader's connections take: from now on a write to the dead host waits, for 5 s at most.
+        const put = `${etcdctlCommand(site.host("a"), cluster)} put full`;
+        await site.host("a").output(`for i in 1 2 3 4 5 6; do head -c 1000000 /dev/zero | tr '\\0' x | ${put}; done`);
+        const run = await running.finished;
+        assert.equal(run.code, 0, run.text);
+        const seconds = (await lastTime("a", "stopped remote peer")) - (await lastTime("a", "stopping remote peer"));
+        assert.ok(seconds < 1, `the leader waited ${seconds} s for its connection`);
+        await site.converges(["a", "b", "c"]);
+    });
+
+    it("a member hangs while another one is removed, and etcd does not answer: the run looks what became of it, and goes on", async () => {
+        await site.host("d").start();
+        await site.haveLead("a");
+        await site.work("a member hangs during a removal");
+        await site.host("c").kill();
+        const before = snapshotsOn("a");
+        const running = site.project.startUp(site.declared(["a", "b", "d"]));
+        assert.ok(await hasPrinted(running, /\[quorum\] 1\//), running.printed());
+        while (snapshotsOn("a") === before) await new Promise((resolve) => setTimeout(resolve, 5));
+        await site.host("b").output("kill -STOP $(pidof etcd)");
+        assert.ok(await hasPrinted(running, /waiting for up to 30 s: .*no answer in time/), running.printed());
+        await site.host("b").output("kill -CONT $(pidof etcd)");
+        const run = await running.finished;
+        assert.equal(run.code, 0, run.text);
+        await site.converges(["a", "b", "d"]);
     });
 
     it("two hosts of three are dead: nothing is changed, and the run ends in bounded time", async () => {
