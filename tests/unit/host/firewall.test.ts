@@ -8,6 +8,7 @@ import fc from "fast-check";
 
 import { parsePeers, renderFirewall, renderNoFirewall, renderPeers } from "../../../components/host/firewall";
 import { hostPaths } from "../../../components/host/paths";
+import { requirePrograms } from "../../../lab/prerequisites";
 import { settingsOf } from "./settings";
 
 const address = fc.oneof(
@@ -44,7 +45,8 @@ describe("the peers' file", () => {
 describe("the firewall table, as nft reads it", () => {
     let directory: string;
 
-    before(() => {
+    before(async () => {
+        await requirePrograms(["nft", "unshare"]);
         directory = mkdtempSync(path.join(tmpdir(), "pulumi-etcd-firewall-"));
     });
     after(() => rmSync(directory, { recursive: true, force: true }));
