@@ -1,8 +1,6 @@
 import assert from "node:assert/strict";
 import { readdirSync } from "node:fs";
 
-import type { EtcdClusterArgs } from "../../components";
-import { releaseArchive } from "../../lab/release";
 import { diagnoseFailures } from "../integration/diagnose";
 import { etcdctlCommand } from "../integration/fixture";
 import { hasPrinted } from "../integration/moments";
@@ -147,48 +145,5 @@ describe("fault: members that are gone, and runs that meet", () => {
                 .output(`rm -rf /var/lib/etcd/${cluster}; mv /var/lib/etcd/kept /var/lib/etcd/${cluster}`);
         }
         await site.converges(["a", "b", "d"]);
-    });
-});
-
-describe("fault: an upgrade dies half-way", () => {
-    const cluster = "upgrade";
-    let site: FaultBed;
-    let newer: Partial<EtcdClusterArgs>;
-
-    before(async () => {
-        site = await FaultBed.open(cluster, "10.107.6", 3, {}, "3.5");
-        const { version, path, sha256 } = await releaseArchive("3.6");
-        newer = { version, install: { source: "file", path, sha256 } };
-        await site.mustUp(3);
-    });
-
-    after(() => site?.close());
-
-    diagnoseFailures(() => site?.bed.lab);
-    renewAfterFailures(
-        () => site,
-        () => site.mustUp(3),
-    );
-
-    async function dieAfterTheFirst(): Promise<void> {
-        const running = site.project.startUp(site.declared(3, newer));
-        assert.ok(await hasPrinted(running, /restart "[abc]" with generation/), running.printed());
-        running.kill();
-        await running.finished;
-        await site.project.cancel();
-    }
-
-    it("goes back to the minor version that most members still run, when that is declared again", async () => {
-        await site.work("an upgrade dies half-way, and is taken back");
-        await dieAfterTheFirst();
-        await site.converges(3);
-    });
-
-    it("goes on to the new one", async () => {
-        await site.work("an upgrade dies half-way");
-        await dieAfterTheFirst();
-        await site.converges(3, newer);
-        for (const name of ["a", "b", "c"])
-            assert.match(await site.etcdctl(name, "endpoint status --write-out json"), /"version":"3\.6\./);
     });
 });

@@ -9,7 +9,7 @@ import { etcdVersions } from "../../toolchain/etcd";
 describe("etcd's binaries", () => {
     for (const version of etcdVersions) {
         it(`are those of ${version}, with the checksums that are told`, async () => {
-            const binaries = await etcdBinaries(version.split(".").slice(0, 2).join("."));
+            const binaries = await etcdBinaries(version);
             assert.equal(binaries.version, version);
             const told = (path: string, ...args: string[]): string => execFileSync(path, args, { encoding: "utf8" });
             assert.match(told(binaries.etcd.path, "--version"), new RegExp(`^etcd Version: ${version}$`, "m"));
@@ -21,10 +21,17 @@ describe("etcd's binaries", () => {
         });
     }
 
+    it("are those of the latest patch when a minor version is asked for", async () => {
+        assert.equal(
+            (await etcdBinaries("3.6")).version,
+            etcdVersions.findLast((version) => version.startsWith("3.6.")),
+        );
+    });
+
     it("are refused for a version that can't be built, naming those that can", async () => {
         await assert.rejects(
             etcdBinaries("3.4"),
-            /etcd 3\.4 can't be built here: use one of 3\.5\.\d+, 3\.6\.\d+, 3\.7\.\d+/,
+            /etcd 3\.4 can't be built here: use one of 3\.5\.\d+, 3\.6\.\d+, .*3\.7\.\d+/,
         );
     });
 });

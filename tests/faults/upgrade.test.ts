@@ -1,0 +1,60 @@
+import assert from "node:assert/strict";
+
+import type { EtcdClusterArgs } from "../../components";
+import { releaseArchive } from "../../lab/release";
+import { diagnoseFailures } from "../integration/diagnose";
+import { hasPrinted } from "../integration/moments";
+import { FaultBed, renewAfterFailures } from "./faultBed";
+
+const all = ["a", "b", "c"];
+
+const upgrades = [
+    { kind: "minor version", cluster: "upgrade", network: "10.107.6", from: "3.5", to: "3.6" },
+    { kind: "patch", cluster: "patch", network: "10.107.8", from: "3.6.8", to: "3.6" },
+];
+
+for (const { kind, cluster, network, from, to } of upgrades) {
+    describe(`fault: an upgrade by a ${kind} dies half-way`, () => {
+        let site: FaultBed;
+        let newer: Partial<EtcdClusterArgs> & { readonly version: string };
+
+        before(async () => {
+            site = await FaultBed.open(cluster, network, 3, {}, from);
+            const { version, path, sha256 } = await releaseArchive(to);
+            newer = { version, install: { source: "file", path, sha256 } };
+            await site.mustUp(all);
+        });
+
+        after(() => site?.close());
+
+        diagnoseFailures(() => site?.bed.lab);
+        renewAfterFailures(
+            () => site,
+            () => site.mustUp(all),
+        );
+
+        async function dieAfterTheFirst(): Promise<void> {
+            const running = site.project.startUp(site.declared(all, newer));
+            assert.ok(await hasPrinted(running, /restart "[abc]" with generation/), running.printed());
+            running.kill();
+            await running.finished;
+            await site.project.cancel();
+        }
+
+        it(`goes back to the ${kind} that most members still run, when that is declared again`, async () => {
+            await site.work(`an upgrade by a ${kind} dies half-way, and is taken back`);
+            await dieAfterTheFirst();
+            await site.converges(all);
+        });
+
+        it("goes on to the new one", async () => {
+            await site.work(`an upgrade by a ${kind} dies half-way`);
+            await dieAfterTheFirst();
+            await site.converges(all, newer);
+            for (const name of all) {
+                const status = await site.etcdctl(name, "endpoint status --write-out json");
+                assert.ok(status.includes(`"version":"${newer.version}"`), status);
+            }
+        });
+    });
+}
