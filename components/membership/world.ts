@@ -46,8 +46,18 @@ export function learners(world: World): readonly Member[] {
     return members(world).filter((member) => member.isLearner);
 }
 
+/** What `memberOf` found: nearly every rule asks it about every host, and a world does not change. */
+const found = new WeakMap<World, Map<WantedHost, Member | undefined>>();
+
 /** The member that a host is: the one whose data it holds, wherever the list says that it is; else by its exact peer URL. */
 export function memberOf(world: World, host: WantedHost): Member | undefined {
+    let known = found.get(world);
+    if (!known) found.set(world, (known = new Map()));
+    if (!known.has(host)) known.set(host, findMember(world, host));
+    return known.get(host);
+}
+
+function findMember(world: World, host: WantedHost): Member | undefined {
     const resident = residentOf(world, host);
     if (resident) return resident;
     const listed = members(world).find((member) => isAtItsPlace(host, member));

@@ -107,10 +107,10 @@ function leftBehind(world: World, host: WantedHost, seen: HostSeen): ReturnType<
  * starts when the one before has data, which it makes right after it has found its peers.
  */
 export const join: Rule = (world) => {
-    const list = initialCluster(world);
     for (const { host, member } of declaredLearners(world)) {
         const seen = seenHost(world, host);
         if (isUp(seen) && !isSilent(seen)) continue;
+        const list = initialCluster(world);
         const isToldOtherwise = !seen.hasData && seen.initialCluster !== list;
         if (!isUp(seen) || isToldOtherwise) {
             return step(

@@ -7,6 +7,7 @@ import { refuse, seenHost } from "../world";
 export const versionSkew: Rule = (world) => {
     const { wanted } = world;
     const running = wanted.hosts.flatMap((host) => seenHost(world, host).status?.version ?? []);
+    if (running.every((version) => version === wanted.version)) return undefined;
     const reason = whyNotFrom(running, wanted.version);
     return reason === undefined ? undefined : refuse(`version ${wanted.version} is declared, but ${reason}`);
 };
