@@ -285,7 +285,7 @@ class Run {
     private wait(first: Observation, wait: Extract<Verdict, { verdict: "wait" }>): Observation {
         const deadline = this.lab.now + wait.deadlineSeconds * 1000;
         let seen = first;
-        for (let pause = 40; ; pause = Math.min(pause * 2, LONGEST_PAUSE)) {
+        for (let pause = 40; ; pause = Math.min(pause * 4, LONGEST_PAUSE)) {
             this.lab.advance(pause);
             seen = this.refresh(seen, wait.hosts);
             const verdict = nextStep(seen, this.wanted);
