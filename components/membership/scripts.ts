@@ -214,7 +214,7 @@ echo "$file"`;
 
 /**
  * Ends the connections between a member of this host and one that does not answer any more. A leader that removes it would else wait for what
- * it is writing there, for up to 5 s, and send nothing to anybody meanwhile: an election follows (etcd rafthttp: peer.stop waits for its
+ * it is writing there, for up to 5 s a connection, and send nothing to anybody meanwhile: an election follows (etcd rafthttp: peer.stop waits for its
  * writers under the transport's lock). Where iproute2 or the kernel can't do it, it is left.
  *
  * @param peerPort of this host's member

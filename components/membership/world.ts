@@ -95,7 +95,8 @@ export function isBetweenAddresses(world: World, host: WantedHost): boolean {
     const { serving, stagedPeerUrl } = seenHost(world, host);
     if (!serving) return false;
     const declared = world.wanted.hosts.includes(host) ? host.peerUrl : stagedPeerUrl;
-    return declared !== undefined && hostOfUrl(serving.peerUrl) !== hostOfUrl(declared);
+    if (declared === undefined || declared === serving.peerUrl) return false;
+    return hostOfUrl(serving.peerUrl) !== hostOfUrl(declared);
 }
 
 /** A peer URL is among others, be it with TLS or without. */
