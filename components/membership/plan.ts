@@ -5,15 +5,7 @@ import { members, nameOf, refuse } from "./world";
 import { activate, addLearner, awaitLearner, join, letIn, promote } from "./rules/admit";
 import { bootstrap, lostQuorum, renewSilent, restartStopped } from "./rules/bootstrap";
 import { damagedData, flip, formerData, illVoter, lostData, settle, startStopped } from "./rules/heal";
-import {
-    leadFromItsPlace,
-    noteItsPlace,
-    readdress,
-    readdressSilent,
-    readmitLearner,
-    relist,
-    twoHomes,
-} from "./rules/readdress";
+import { readdress, readdressSilent, readmitLearner, relist, twoHomes } from "./rules/readdress";
 import { endSecuring, securePeers, secureSilent } from "./rules/secure";
 import { record, rollingRestart, shutOut } from "./rules/restart";
 import { removeDead, removeRetired, retire } from "./rules/shrink";
@@ -36,8 +28,6 @@ export const rules: readonly Rule[] = [
     lostQuorum,
     flip,
     formerData,
-    noteItsPlace,
-    leadFromItsPlace,
     secureSilent,
     relist,
     readdressSilent,
