@@ -25,10 +25,10 @@ interface Suite {
 }
 
 /** For CI to end in time, these are run only when their suite is asked for by name (docs/faults.md says what is lost by that). */
-const LONG = ["clock.test.ts", "death.test.ts", "joining.test.ts", "network.test.ts"];
+const LONG = ["certificates", "clock", "death", "joining", "network", "upgrade"].map((name) => `${name}.test.ts`);
 /** Takes as long as all other faults together, and so begins first. */
 const LONGEST = "death.test.ts";
-/** Files of tests on hosts wait for much of their time: so many go side by side. */
+/** All faults wait for much of their time: so many files go side by side. */
 const STREAMS = 2;
 
 const suites: readonly Suite[] = [
@@ -40,9 +40,7 @@ const suites: readonly Suite[] = [
         run: (isChosen: boolean) => {
             const files = testFiles(join(checkout, "tests", name));
             const chosen = files.filter((file) => isChosen || !LONG.includes(basename(file)));
-            // What few faults cost is told more exactly when nothing else goes on.
-            const goSideBySide = name === "integration" || (name === "faults" && isChosen);
-            return goSideBySide ? sideBySide(chosen) : mocha(chosen);
+            return name === "faults" && isChosen ? sideBySide(chosen) : mocha(chosen);
         },
     })),
 ];
