@@ -11,13 +11,12 @@ import { memberOf } from "./world";
 
 export async function act(observer: Observer, wanted: Desired, seen: Observation, step: Step): Promise<Outcome> {
     const actor = new Actor(observer, wanted, seen);
-    try {
-        return await actor.take(step);
-    } catch (error) {
-        const outcome = refusalOf(error, Object.keys(seen.hosts));
-        if (!outcome) throw error;
-        return { ...outcome, ...(actor.note && { note: actor.note }) };
-    }
+    const outcome = await actor.take(step).catch((error: unknown) => {
+        const refusal = refusalOf(error, Object.keys(seen.hosts));
+        if (!refusal) throw error;
+        return refusal;
+    });
+    return { ...outcome, ...(actor.note && { note: actor.note }) };
 }
 
 /** Enough for a host that answers. */
@@ -218,19 +217,16 @@ class Actor {
         await this.dropConnections(memberId);
         await (await this.anyVoter(memberId)).memberRemove(memberId);
         const reachable = gone.filter((key) => this.seen.hosts[key]?.reach.ok);
-        return { hosts: reachable, ...(this.note && { note: this.note }) };
+        return { hosts: reachable };
     }
 
     /** The leader's with a member that does not answer. It only spares clients a wait: a leader's host that can't be reached may do without. */
     private async dropConnections(memberId: string): Promise<void> {
         const { members = [], leaderId } = this.seen.cluster ?? {};
-        const statuses = Object.entries(this.seen.hosts).map(([key, { status }]) => [key, status?.memberId] as const);
-        const leader = statuses.find(([, id]) => id !== undefined && id === leaderId)?.[0];
-        const silent = statuses.some(([, id]) => id === memberId)
-            ? undefined
-            : members.find(({ id }) => id === memberId);
-        if (leader === undefined || !silent) return;
-        const script = scripts.dropConnections(this.observer.host(leader).peerPort, silent.peerUrls);
+        const leader = this.answering(leaderId);
+        const member = members.find(({ id }) => id === memberId);
+        if (leader === undefined || !member || this.answering(memberId) !== undefined) return;
+        const script = scripts.dropConnections(this.observer.host(leader).peerPort, member.peerUrls);
         await this.on(leader, "drop connections", script, DROP_SECONDS).catch(() => undefined);
     }
 
@@ -273,12 +269,14 @@ class Actor {
         await Promise.all(keys.map((key) => this.on(key, what, script(key))));
     }
 
+    /** The host whose etcd answers as this member. */
+    private answering(memberId: string | undefined): string | undefined {
+        return Object.entries(this.seen.hosts).find(([, { status }]) => status && status.memberId === memberId)?.[0];
+    }
+
     /** The leader's own API: promotions and transfers are refused or forwarded, with trouble, elsewhere. */
     private async leader(): ReturnType<Observer["client"]> {
-        const leaderId = this.seen.cluster?.leaderId;
-        const key = Object.entries(this.seen.hosts).find(
-            ([, host]) => host.status && host.status.memberId === leaderId,
-        )?.[0];
+        const key = this.answering(this.seen.cluster?.leaderId);
         return key === undefined ? this.anyVoter() : this.observer.client(key);
     }
 

@@ -13,7 +13,7 @@ export interface Outcome {
 }
 
 /** Answers of etcd that time heals: the 5 s rule, a learner that lags, an election. */
-const passing: ReadonlySet<EtcdErrorCode> = new Set([
+export const passing: ReadonlySet<EtcdErrorCode> = new Set([
     "unhealthy-cluster",
     "not-enough-started",
     "not-in-sync",

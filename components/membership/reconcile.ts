@@ -120,7 +120,7 @@ class Run {
                     `${name}: ${outcome.mayBeDone ? "" : "etcd still refuses it: "}${outcome.notYet}${await this.log(hostsOf(step), seen)}`,
                 );
             await patience.pause();
-            const now = await this.observer.refresh(seen, { hosts: outcome.mayBeDone ? outcome.hosts : [] });
+            const now = await this.observer.refresh(seen, { hosts: outcome.hosts });
             if (outcome.mayBeDone && !now.cluster) continue;
             const verdict = nextStep(now, this.wanted);
             if (verdict.verdict !== "step" || describe(verdict.step) !== name) {

@@ -213,15 +213,16 @@ echo "$file"`;
 }
 
 /**
- * Ends the connections between a member of this host and one that does not answer any more. A leader that removes it would else wait for what
- * it is writing there, for up to 5 s a connection, and send nothing to anybody meanwhile: an election follows (etcd rafthttp: peer.stop waits for its
- * writers under the transport's lock). Where iproute2 or the kernel can't do it, it is left.
+ * Ends the connections between a member of this host and one that does not answer any more. A leader that removes it would else wait for
+ * what it is writing there, for up to 5 s a connection, and send nothing to anybody meanwhile: an election follows (etcd rafthttp:
+ * peer.stop waits for its writers under the transport's lock). Where iproute2 or the kernel can't do it, it is left.
  *
  * @param peerPort of this host's member
  */
 export function dropConnections(peerPort: number, silent: readonly string[]): string {
-    const urls = silent.map((url) => new URL(url)).filter(({ href }) => isAddress(hostOfUrl(href)));
-    const lines = urls.map(({ hostname, port, protocol }) => {
+    const urls = silent.filter((url) => isAddress(hostOfUrl(url)));
+    const lines = urls.map((url) => {
+        const { hostname, port, protocol } = new URL(url);
         const theirs = port || (protocol === "http:" ? "80" : "443");
         const filter = `'( sport = :${peerPort} or dport = :${theirs} )'`;
         return `ss --tcp --kill dst ${shellQuote(hostname)} and ${filter} >/dev/null 2>&1 || true`;

@@ -5,6 +5,7 @@ import {
     type MembershipInputs,
     type MembershipState,
 } from "../../../../components/membership/inputs";
+import { passing } from "../../../../components/membership/outcome";
 import { describe, nextStep } from "../../../../components/membership/plan";
 import type { Desired, Observation, Step, Verdict } from "../../../../components/membership/types";
 import { Actor } from "./act";
@@ -43,15 +44,6 @@ export interface Outcome {
 
 /** Called with each step that was taken, and what was seen before it. */
 export type OnStep = (seen: Observation, step: Step, wanted: Desired) => void;
-
-/** etcd's answers that time heals. */
-const passing: ReadonlySet<string> = new Set([
-    "unhealthy-cluster",
-    "not-enough-started",
-    "not-in-sync",
-    "no-leader",
-    "too-many-learners",
-]);
 
 /** An answer that means that etcd was not in a state to answer, besides none. */
 const UNAVAILABLE = "unavailable";
