@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
 
-import { diagnoseFailures } from "../integration/diagnose";
 import { eventually } from "../integration/fixture";
-import { FaultBed, renewAfterFailures } from "./faultBed";
+import { FaultBed, lookAfter } from "./faultBed";
 
 describe("fault: certificates and clocks that are wrong", () => {
     const cluster = "certs";
@@ -15,10 +14,7 @@ describe("fault: certificates and clocks that are wrong", () => {
         await site.mustUp(3);
     });
 
-    after(() => site?.close());
-
-    diagnoseFailures(() => site?.bed.lab);
-    renewAfterFailures(
+    lookAfter(
         () => site,
         () => site.mustUp(3),
     );

@@ -1,10 +1,9 @@
 import assert from "node:assert/strict";
 
 import { skewedRelease } from "../../lab/release";
-import { diagnoseFailures } from "../integration/diagnose";
 import { eventually, statusOf } from "../integration/fixture";
 import { hasPrinted, step } from "../integration/moments";
-import { FaultBed, renewAfterFailures } from "./faultBed";
+import { FaultBed, lookAfter } from "./faultBed";
 
 const HOUR = 3600;
 const YEAR = 365 * 24 * HOUR;
@@ -24,10 +23,7 @@ describe("fault: clocks of hosts whose etcd runs", () => {
         await site.mustUp(founders);
     });
 
-    after(() => site?.close());
-
-    diagnoseFailures(() => site?.bed.lab);
-    renewAfterFailures(
+    lookAfter(
         () => site,
         () => site.mustUp((all = founders)),
     );

@@ -2,9 +2,8 @@ import assert from "node:assert/strict";
 
 import { Etcd3 } from "etcd3";
 
-import { diagnoseFailures } from "../integration/diagnose";
 import { etcdctlCommand, eventually, voters } from "../integration/fixture";
-import { FaultBed, renewAfterFailures } from "./faultBed";
+import { FaultBed, lookAfter } from "./faultBed";
 import { rootOf } from "./signs";
 import { flipBit, type Where } from "./writeAheadLog";
 
@@ -59,10 +58,7 @@ describe("fault: what can happen to a member's disk and database", () => {
         }
     }
 
-    after(() => site?.close());
-
-    diagnoseFailures(() => site?.bed.lab);
-    renewAfterFailures(() => site, prepare);
+    lookAfter(() => site, prepare);
 
     it("a full data directory stops its member alone; the run says whose and why, and room is all it takes", async () => {
         const c = site.host("c");

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 
 import type { EtcdClusterArgs } from "../../components";
 import type { LabHost } from "../../lab";
+import { diagnoseFailures } from "../integration/diagnose";
 import { etcdctl, leaderOf, openBed, startTimes, statusOf, voters, type Bed } from "../integration/fixture";
 import { Project, type Clusters, type Run } from "../integration/project";
 import { watchInUse } from "../integration/untouched";
@@ -227,8 +228,14 @@ export class FaultBed {
     }
 }
 
-/** What a test that failed has left is no place to begin for the others. @param prepare what the suite's tests begin with */
-export function renewAfterFailures(site: () => FaultBed | undefined, prepare: () => Promise<unknown>): void {
+/**
+ * Tells why a test failed, and takes all down in the end. What a test that failed has left is no place to begin for the others.
+ *
+ * @param prepare what the suite's tests begin with
+ */
+export function lookAfter(site: () => FaultBed | undefined, prepare: () => Promise<unknown>): void {
+    after(() => site()?.close());
+    diagnoseFailures(() => site()?.bed.lab);
     afterEach(async function () {
         const bed = site();
         if (this.currentTest?.state !== "failed" || !bed) return;

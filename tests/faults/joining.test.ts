@@ -1,9 +1,8 @@
 import assert from "node:assert/strict";
 
-import { diagnoseFailures } from "../integration/diagnose";
 import { voters } from "../integration/fixture";
 import { hasPrinted } from "../integration/moments";
-import { FaultBed, renewAfterFailures } from "./faultBed";
+import { FaultBed, lookAfter } from "./faultBed";
 import { Gate } from "./gate";
 import { Signs } from "./signs";
 
@@ -37,14 +36,12 @@ describe("fault: what can happen to who joins and who leaves", () => {
 
     afterEach(() => gate.pass());
 
-    after(async () => {
+    after(() => {
         signs?.close();
         gate?.close();
-        await site?.close();
     });
 
-    diagnoseFailures(() => site?.bed.lab);
-    renewAfterFailures(() => site, prepare);
+    lookAfter(() => site, prepare);
 
     it("a learner whose etcd never starts is waited for in bounds and removed; the error has its host and last words", async () => {
         const c = site.host("c");

@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
 
-import { diagnoseFailures } from "../integration/diagnose";
 import { hasPrinted, step } from "../integration/moments";
-import { FaultBed, renewAfterFailures } from "./faultBed";
+import { FaultBed, lookAfter } from "./faultBed";
 
 /** A leader that dies without a word: the guide's gate. */
 const ELECTION_MS = 3000;
@@ -17,10 +16,7 @@ describe("fault: hosts that are silent, and networks that are bad", () => {
         await site.mustUp(3);
     });
 
-    after(() => site?.close());
-
-    diagnoseFailures(() => site?.bed.lab);
-    renewAfterFailures(
+    lookAfter(
         () => site,
         () => site.mustUp(3),
     );

@@ -1,10 +1,9 @@
 import assert from "node:assert/strict";
 import { readdirSync } from "node:fs";
 
-import { diagnoseFailures } from "../integration/diagnose";
 import { etcdctlCommand } from "../integration/fixture";
 import { hasPrinted } from "../integration/moments";
-import { FaultBed, renewAfterFailures } from "./faultBed";
+import { FaultBed, lookAfter } from "./faultBed";
 import { rootOf } from "./signs";
 
 describe("fault: members that are gone, and runs that meet", () => {
@@ -17,10 +16,7 @@ describe("fault: members that are gone, and runs that meet", () => {
         await site.mustUp(all);
     });
 
-    after(() => site?.close());
-
-    diagnoseFailures(() => site?.bed.lab);
-    renewAfterFailures(
+    lookAfter(
         () => site,
         () => site.mustUp(all),
     );
@@ -100,7 +96,10 @@ describe("fault: members that are gone, and runs that meet", () => {
         const before = snapshotsOn("a");
         const running = site.project.startUp(site.declared(["a", "b", "d"]));
         assert.ok(await hasPrinted(running, /\[quorum\] 1\//), running.printed());
-        while (snapshotsOn("a") === before) await new Promise((resolve) => setTimeout(resolve, 5));
+        while (snapshotsOn("a") === before) {
+            assert.equal(running.process.exitCode, null, running.printed());
+            await new Promise((resolve) => setTimeout(resolve, 5));
+        }
         await site.host("b").output("kill -STOP $(pidof etcd)");
         assert.ok(await hasPrinted(running, /waiting for up to 30 s: .*no answer in time/), running.printed());
         await site.host("b").output("kill -CONT $(pidof etcd)");

@@ -2,9 +2,8 @@ import assert from "node:assert/strict";
 
 import type { EtcdClusterArgs } from "../../components";
 import { releaseArchive } from "../../lab/release";
-import { diagnoseFailures } from "../integration/diagnose";
 import { hasPrinted } from "../integration/moments";
-import { FaultBed, renewAfterFailures } from "./faultBed";
+import { FaultBed, lookAfter } from "./faultBed";
 
 const all = ["a", "b", "c"];
 
@@ -25,10 +24,7 @@ for (const { kind, cluster, network, from, to } of upgrades) {
             await site.mustUp(all);
         });
 
-        after(() => site?.close());
-
-        diagnoseFailures(() => site?.bed.lab);
-        renewAfterFailures(
+        lookAfter(
             () => site,
             () => site.mustUp(all),
         );
