@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { diagnoseFailures } from "../integration/diagnose";
 import { lastStep, step } from "../integration/moments";
 import type { Running } from "../integration/project";
-import { DeathCourse, type Death } from "./deathCourse";
+import { DeathCourse, type Death, type Moment } from "./deathCourse";
 import { FaultBed } from "./faultBed";
 import { Gate } from "./gate";
 import { Signs } from "./signs";
@@ -12,12 +12,6 @@ import { Signs } from "./signs";
 const LATE_MS = 120;
 /** After this long without a change an effect is complete. */
 const SETTLED_MS = 250;
-
-interface Died {
-    readonly death: Death;
-    /** The last one that was told. */
-    readonly step: string;
-}
 
 /**
  * The process dies at every boundary of every step.
@@ -28,9 +22,11 @@ interface Died {
  * from outside. A gate on the way to the hosts makes answers late, so that a change of a file or of etcd's own list is seen long before
  * the run hears of it; then the gate keeps all answers, the effect comes to its end, and the run is killed. Where one step has several
  * effects in turn, as a removal with its snapshot before, each is such a moment. Before the first step is the moment when the lock is taken.
+ *
+ * Whoever types the same again after a death may die again: each run goes on from where the one before was killed, and is killed in turn,
+ * until one comes to its end.
  */
 describe("fault: the process dies at every boundary of every step", function () {
-    // Some twenty deaths each, and three runs for each of them.
     this.timeout(3_600_000);
     const cluster = "death";
     let site: FaultBed;
@@ -55,44 +51,54 @@ describe("fault: the process dies at every boundary of every step", function () 
 
     diagnoseFailures(() => site?.bed.lab);
 
-    /** Dies once in each change, in turn, till each has run to its end: one change is what leads back to where the other begins. */
+    /** Makes each change in turn, again and again, till each was died in everywhere: one is what leads back to where the other begins. */
     async function dieEverywhere(
-        changes: readonly { readonly to: readonly string[]; readonly course: DeathCourse }[],
+        changes: readonly { readonly name: string; readonly to: readonly string[] }[],
         around: { readonly before?: () => Promise<void>; readonly after?: () => Promise<void> } = {},
     ): Promise<void> {
-        while (changes.some(({ course }) => !course.hasEnded)) {
-            for (const { to, course } of changes) {
+        const courses = new Map<string, DeathCourse>();
+        const isComplete = (name: string): boolean => courses.get(name)?.isComplete === true;
+        while (!changes.every(({ name }) => isComplete(name))) {
+            for (const { name, to } of changes) {
                 await around.before?.();
-                if (course.hasEnded) {
-                    await site.mustUp(to);
-                    continue;
-                }
-                course.planned ||= await planned(to);
-                const { death, step } = await die(to, course.number, course.effect);
-                console.log(`      ${course.change}, ${course.number}/${course.planned}: died ${death}, ${step}`);
-                await finish(to, death);
+                const course = courses.get(name) ?? (await courseOf(name, to));
+                courses.set(name, course);
+                if (course.isComplete) await site.mustUp(to);
+                else await dieAllTheWay(to, course);
+                await site.isDone(to);
                 await assertNothingLost(to);
                 await around.after?.();
-                course.died(death);
             }
         }
-        for (const course of new Set(changes.map(({ course }) => course))) course.assertEnumerated();
+        for (const { change, deaths, steps } of courses.values())
+            console.log(
+                `      ${change}: ${deaths} deaths; after the effect of each of ${steps} steps, and when each was told`,
+            );
     }
 
-    async function planned(to: readonly string[]): Promise<number> {
-        const { text } = await site.project.preview(site.declared(to));
-        const count = new RegExp(`\\[${cluster}\\] plan 1/(\\d+): `).exec(text)?.[1];
-        assert.ok(count !== undefined, text);
-        return Number(count);
+    /** What a user does after a killed run: gives the stack's lock back, and types the same again. */
+    async function dieAllTheWay(to: readonly string[], course: DeathCourse): Promise<void> {
+        course.begin();
+        for (;;) {
+            const { death, line } = await die(to, course);
+            console.log(`      ${course.change}: died ${death}, ${line}`);
+            if (death === "at its end") return;
+            await site.project.cancel();
+            await write();
+        }
     }
 
-    /** Kills a run: at the lock (step 0), after an effect of a step that it has not heard of, or else where that step is told. */
-    async function die(to: readonly string[], number: number, effect: number): Promise<Died> {
+    /** @returns how the run ended, and where */
+    async function die(to: readonly string[], course: DeathCourse): Promise<{ death: Death; line: string }> {
         const locksBefore = signs.locks();
         const running = site.project.startUp(site.declared(to));
+        const moment = course.next();
         try {
-            const death = await deathOf(running, number, effect, locksBefore);
-            return { death, step: lastStep(running, cluster) };
+            const death = moment ? await deathOf(running, moment, locksBefore) : await atItsEnd(running);
+            const line = lastStep(running, cluster);
+            const [, number, count] = /^(\d+)\/(\d+) /.exec(line) ?? [];
+            if (moment) course.died(moment, death, count === undefined ? undefined : Number(count) - Number(number));
+            return { death, line: `${moment?.step ?? "?"}/${course.steps}, ${line}` };
         } finally {
             running.kill();
             await running.finished;
@@ -100,7 +106,16 @@ describe("fault: the process dies at every boundary of every step", function () 
         }
     }
 
-    async function deathOf(running: Running, number: number, effect: number, locksBefore: string): Promise<Death> {
+    /** The preview says how many steps there are. */
+    async function courseOf(change: string, to: readonly string[]): Promise<DeathCourse> {
+        const { text } = await site.project.preview(site.declared(to));
+        const count = new RegExp(`\\[${cluster}\\] plan 1/(\\d+): `).exec(text)?.[1];
+        assert.ok(count !== undefined, text);
+        return new DeathCourse(change, Number(count));
+    }
+
+    /** Kills a run: at the lock (step 0), after an effect of a step that it has not heard of, or else where that step is told. */
+    async function deathOf(running: Running, { number, effect }: Moment, locksBefore: string): Promise<Death> {
         const hasBegun = await until(running, () => signs.locks() !== locksBefore);
         if (!hasBegun) return atItsEnd(running);
         gate.delay();
@@ -127,21 +142,13 @@ describe("fault: the process dies at every boundary of every step", function () 
         return "at its end";
     }
 
-    /** What a user does after a killed run: gives the stack's lock back, and types the same again. */
-    async function finish(to: readonly string[], death: Death): Promise<void> {
-        if (death !== "at its end") await site.project.cancel();
-        await write();
-        await site.mustUp(to);
-        await site.isDone(to);
-    }
-
     /** Clients of the member that stays, all the time. */
     async function work(what: string): Promise<void> {
         await site.work(`the process dies while ${what}`);
         await site.use(["a"]);
     }
 
-    /** Before the run that mends all: by the member itself, if it takes any. */
+    /** Before the run that goes on: by the member itself, if it takes any. */
     async function write(): Promise<void> {
         const key = `died-${written.length}`;
         const answer = await site.etcdctl("a", `--command-timeout=2s put ${key} ${key}`).catch(() => undefined);
@@ -183,7 +190,7 @@ describe("fault: the process dies at every boundary of every step", function () 
     describe("from nothing to one", () => {
         it("converges each time", async () => {
             signs = new Signs(site.bed.lab, cluster, undefined);
-            await dieEverywhere([{ to: ["a"], course: new DeathCourse("0→1") }], { after: startOver });
+            await dieEverywhere([{ name: "0→1", to: ["a"] }], { after: startOver });
         });
     });
 
@@ -204,8 +211,8 @@ describe("fault: the process dies at every boundary of every step", function () 
             await work("growing and shrinking");
             await dieEverywhere(
                 [
-                    { to: ["a", "b", "c"], course: new DeathCourse("1→3") },
-                    { to: ["a"], course: new DeathCourse("3→1") },
+                    { name: "1→3", to: ["a", "b", "c"] },
+                    { name: "3→1", to: ["a"] },
                 ],
                 { before: () => site.haveLead("a") },
             );
@@ -215,11 +222,10 @@ describe("fault: the process dies at every boundary of every step", function () 
         it("converges each time when a host is replaced by another", async () => {
             await site.mustUp(["a", "b", "c"]);
             await work("replacing");
-            const course = new DeathCourse("replace");
             await dieEverywhere(
                 [
-                    { to: ["a", "b", "d"], course },
-                    { to: ["a", "b", "c"], course },
+                    { name: "replace", to: ["a", "b", "d"] },
+                    { name: "replace", to: ["a", "b", "c"] },
                 ],
                 { before: () => site.haveLead("a") },
             );
@@ -229,7 +235,7 @@ describe("fault: the process dies at every boundary of every step", function () 
         it("converges each time when a host was rebuilt under its name", async () => {
             await site.mustUp(["a", "b", "c"]);
             await work("rebuilding");
-            await dieEverywhere([{ to: ["a", "b", "c"], course: new DeathCourse("rebuild") }], {
+            await dieEverywhere([{ name: "rebuild", to: ["a", "b", "c"] }], {
                 before: async () => {
                     await site.haveLead("a");
                     await site.host("b").rebuild();

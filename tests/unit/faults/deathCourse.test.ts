@@ -1,49 +1,94 @@
 import assert from "node:assert/strict";
 
-import { DeathCourse, type Death } from "../../faults/deathCourse";
+import { DeathCourse, type Moment } from "../../faults/deathCourse";
 
-/** Steps that have so many effects each; `isLate` where their effects are only noticed when they are told. */
-function follow(course: DeathCourse, effects: readonly number[], isLate = (): boolean => false): readonly string[] {
-    const moments: string[] = [];
-    while (!course.hasEnded) {
-        const { number, effect } = course;
-        course.died(deathAt(effects, number, effect, isLate()));
-        moments.push(`${number}.${effect}`);
+/** A change whose steps have so many effects each; `isLate` where an effect is only noticed when its step is told. */
+class Change {
+    /** Steps that were done. What was done of the next one is done again by each run. */
+    private done = 0;
+
+    constructor(
+        readonly course: DeathCourse,
+        private readonly effects: readonly number[],
+        private readonly isLate = (): boolean => false,
+    ) {}
+
+    /** @returns where the runs died: at which step, and after which effect if nobody heard of it */
+    make(): readonly string[] {
+        this.done = 0;
+        this.course.begin();
+        const moments: string[] = [];
+        for (let moment = this.course.next(); moment; moment = this.course.next()) {
+            const where = this.die(moment);
+            moments.push(where);
+            if (where === "end") break;
+        }
+        return moments;
     }
-    return moments;
-}
 
-function deathAt(effects: readonly number[], number: number, effect: number, isLate: boolean): Death {
-    if (number === 0) return "when it had the lock";
-    const count = effects[number - 1];
-    if (count === undefined) return "at its end";
-    return effect <= count && !isLate ? "unheard" : "when it was told";
+    private die(moment: Moment): string {
+        const { course, effects } = this;
+        if (moment.step === 0) {
+            course.died(moment, "when it had the lock", undefined);
+            return "lock";
+        }
+        const step = this.done + moment.number;
+        assert.equal(moment.step ?? step, step);
+        const count = effects[step - 1];
+        if (count === undefined) {
+            course.died(moment, "at its end", undefined);
+            return "end";
+        }
+        if (moment.effect <= count && !this.isLate()) {
+            this.done = moment.effect < count ? step - 1 : step;
+            course.died(moment, "unheard", moment.number === 1 ? undefined : effects.length - step + 1);
+            return `${step}.${moment.effect}`;
+        }
+        this.done = step;
+        course.died(moment, "when it was told", effects.length - step);
+        return `${step}`;
+    }
 }
 
 describe("the moments that a run is killed at", () => {
-    it("are the lock, the first effects of each step, and when each was told", () => {
-        const course = new DeathCourse("two steps", 2);
-        assert.deepEqual(follow(course, [3, 1]), ["0.1", "1.1", "1.2", "1.Infinity", "2.1", "2.2", "3.1"]);
-        course.assertEnumerated();
+    it("are after the first effects of each step, and when each was told, in as few goes as can be", () => {
+        const change = new Change(new DeathCourse("steps of one effect", 4), [1, 1, 1, 1]);
+        assert.deepEqual(change.make(), ["lock", "1.1", "2", "3.1", "4"]);
+        assert.ok(!change.course.isComplete);
+        assert.deepEqual(change.make(), ["1", "2.1", "3", "4.1", "end"]);
+        assert.ok(change.course.isComplete);
+        assert.equal(change.course.deaths, 9);
+        assert.deepEqual(change.make(), []);
+    });
+
+    it("are after two effects of a step that has more, each of which is had again by the next run", () => {
+        const change = new Change(new DeathCourse("steps of several effects", 3), [3, 2, 1]);
+        assert.deepEqual(change.make(), ["lock", "1.1", "1", "2.1", "2", "3.1", "end"]);
+        assert.deepEqual(change.make(), ["1.2", "1", "2.2", "3"]);
+        assert.ok(change.course.isComplete);
     });
 
     it("are tried again when they were seen too late", () => {
-        const course = new DeathCourse("one step", 1);
         let looks = 0;
-        follow(course, [1], () => (looks += 1) === 2);
-        course.assertEnumerated();
+        const change = new Change(new DeathCourse("one step", 1), [1], () => (looks += 1) === 1);
+        assert.deepEqual(change.make(), ["lock", "1"]);
+        assert.deepEqual(change.make(), ["1.1", "end"]);
+        assert.ok(change.course.isComplete);
     });
 
-    it("are fewer than the plan's to no avail: fewer steps, or one whose effect was never noticed, fail", () => {
-        const short = new DeathCourse("short", 3);
-        follow(short, [1, 1]);
-        assert.throws(() => short.assertEnumerated(), /steps that were told, and those of the plan/);
-        const late = new DeathCourse("late", 1);
-        follow(late, [1], () => true);
-        assert.throws(() => late.assertEnumerated(), /steps whose effect was always heard of/);
+    it("are given up when an effect is never noticed", () => {
+        const late = new Change(new DeathCourse("late", 1), [1], () => true);
+        assert.throws(() => {
+            for (;;) late.make();
+        }, /late: made 8 times, and not died at 1 unheard/);
     });
 
-    it("are no more than the plan's", () => {
-        assert.throws(() => follow(new DeathCourse("long", 1), [1, 1, 1]), /more steps than the plan's 1/);
+    it("are given up when runs die at a step and none of them gets any further", () => {
+        const course = new DeathCourse("stuck", 1);
+        course.begin();
+        course.died(course.next()!, "when it had the lock", undefined);
+        assert.throws(() => {
+            for (;;) course.died(course.next()!, "when it was told", 1);
+        }, /stuck: \d+ deaths, and not died at 1 unheard/);
     });
 });
