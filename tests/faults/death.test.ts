@@ -67,6 +67,7 @@ describe("fault: the process dies at every boundary of every step", function () 
                 else await dieAllTheWay(to, course);
                 await site.isDone(to);
                 await assertNothingLost(to);
+                await assertNothingLeft(to);
                 await around.after?.();
             }
         }
@@ -164,6 +165,12 @@ describe("fault: the process dies at every boundary of every step", function () 
                 `writes that "${name}" lacks`,
             );
         }
+    }
+
+    /** On hosts that are declared no more. */
+    async function assertNothingLeft(names: readonly string[]): Promise<void> {
+        for (const host of site.bed.lab.hosts.filter(({ name }) => !names.includes(name)))
+            assert.equal(await host.output("ls -d /etc/etcd; pgrep -a etcd; true"), "", `left on ${host.name}`);
     }
 
     function isTold(running: Running, number: number): boolean {
