@@ -1,7 +1,7 @@
 /**
  * `npm test`: types, lint, formatting, then every suite, from the fastest to the one that needs hosts. Arguments choose suites by name:
- * `npm test -- unit lab`, or single files of tests by their path. Ends with `N passed, N failed`. Without any, the longest files
- * of `faults` are left out.
+ * `npm test -- unit lab`, or single files of tests by their path. Ends with `N passed, N failed`. Without any, some files of
+ * `integration` and `faults` are left out.
  */
 import { spawn } from "node:child_process";
 import { readdirSync } from "node:fs";
@@ -24,8 +24,14 @@ interface Suite {
     readonly run: (isChosen: boolean) => Promise<Tally>;
 }
 
-/** For CI to end in time, these are run only when their suite is asked for by name (docs/faults.md says what is lost by that). */
-const LONG = ["certificates", "clock", "death", "joining", "network", "upgrade"].map((name) => `${name}.test.ts`);
+/** For CI to end in time also on a slow machine, these are run only when their suite is asked for by name (docs/faults.md says why these). */
+const ON_REQUEST: Readonly<Record<string, readonly string[]>> = {
+    integration: [
+        ...["adoption", "handMade", "install", "interrupt", "operator", "otherState", "plainHttp", "preflight"],
+        ...["readdress", "security", "sideBySide", "sources", "stacks", "versions"],
+    ],
+    faults: ["certificates", "changes", "clock", "death", "disk", "joining", "network", "upgrade"],
+};
 /** Takes as long as all other faults together, and so begins first. */
 const LONGEST = "death.test.ts";
 /** All faults wait for much of their time: so many files go side by side. */
@@ -39,7 +45,7 @@ const suites: readonly Suite[] = [
         name,
         run: (isChosen: boolean) => {
             const files = testFiles(join(checkout, "tests", name));
-            const chosen = files.filter((file) => isChosen || !LONG.includes(basename(file)));
+            const chosen = files.filter((file) => isChosen || !ON_REQUEST[name]?.includes(basename(file, ".test.ts")));
             return name === "faults" && isChosen ? sideBySide(chosen) : mocha(chosen);
         },
     })),
