@@ -5,7 +5,15 @@ import { members, nameOf, refuse } from "./world";
 import { activate, addLearner, awaitLearner, join, letIn, promote } from "./rules/admit";
 import { bootstrap, lostQuorum, renewSilent, restartStopped } from "./rules/bootstrap";
 import { damagedData, flip, formerData, illVoter, lostData, settle, startStopped } from "./rules/heal";
-import { readdress, readdressSilent, readmitLearner, relist, twoHomes } from "./rules/readdress";
+import {
+    leadFromItsPlace,
+    noteItsPlace,
+    readdress,
+    readdressSilent,
+    readmitLearner,
+    relist,
+    twoHomes,
+} from "./rules/readdress";
 import { endSecuring, securePeers, secureSilent } from "./rules/secure";
 import { record, rollingRestart, shutOut } from "./rules/restart";
 import { removeDead, removeRetired, retire } from "./rules/shrink";
@@ -28,6 +36,8 @@ export const rules: readonly Rule[] = [
     lostQuorum,
     flip,
     formerData,
+    noteItsPlace,
+    leadFromItsPlace,
     secureSilent,
     relist,
     readdressSilent,

@@ -61,12 +61,18 @@ function answering({ hosts }: Observation, cluster: ClusterSeen, member: Member,
 }
 
 function started(seen: Observation, wanted: Desired, host: WantedHost): Observation {
+    const { current, staged, stagedPeerUrl } = seen.hosts[host.key]!;
+    const isFormer = !wanted.hosts.includes(host) && current === staged;
     const up = withHost(seen, host.key, {
         unit: "active",
         hasData: true,
         servesPeers: true,
-        running: seen.hosts[host.key]?.current,
-        serving: { name: host.name, peerUrl: host.peerUrl, clientUrl: host.clientUrl },
+        running: current,
+        serving: {
+            name: host.name,
+            peerUrl: (isFormer && stagedPeerUrl) || host.peerUrl,
+            clientUrl: host.clientUrl,
+        },
     });
     const member = memberOf({ seen: up, wanted }, host);
     if (!up.cluster || !member) return up;

@@ -267,6 +267,8 @@ current=$(readlink ${shellQuote(paths.current)})
 echo "current=\${current##*/}"
 staged=; read -r staged 2>/dev/null <${shellQuote(paths.staged)}
 echo "staged=$staged"
+[ -n "$staged" ] && sed -n 's/^ETCD_LISTEN_PEER_URLS=/stagedPeerUrl=/p' ${shellQuote(paths.generations)}/"$staged"/etcd.env 2>/dev/null
+sed -n 's/^ETCD_LISTEN_PEER_URLS=/currentPeerUrl=/p' ${shellQuote(paths.current)}/etcd.env 2>/dev/null
 running=; read -r running 2>/dev/null <${shellQuote(`${paths.runtime}/generation`)}
 echo "running=$running"
 [ -n "$running" ] && sed -n 's/^ETCD_MAX_LEARNERS=/maxLearners=/p; s/^ETCD_\\(NAME\\|LISTEN_[A-Z]*_URLS\\)=/serving:&/p' ${shellQuote(paths.generations)}/"$running"/etcd.env 2>/dev/null

@@ -33,6 +33,8 @@ export function parseLook(name: string, text: string): Look {
         current: fields.get("current") || undefined,
         running: fields.get("running") || undefined,
         serving: serving(assignments(files.serving)),
+        stagedPeerUrl: fields.get("stagedPeerUrl") || undefined,
+        currentPeerUrl: fields.get("currentPeerUrl") || undefined,
         machine: fields.get("machine")?.trim() || undefined,
         maxLearners: Number(fields.get("maxLearners")) || undefined,
         hasLeft: hasLeft(fields),

@@ -61,6 +61,10 @@ export interface HostSeen {
     readonly running: string | undefined;
     /** As what and where its running generation serves; undefined where nothing of ours runs. */
     readonly serving: Serving | undefined;
+    /** Where the generation that was laid down last will serve peers. Its certificates are for that address, and in place. */
+    readonly stagedPeerUrl?: string | undefined;
+    /** Where the next start will serve peers. */
+    readonly currentPeerUrl?: string | undefined;
     /** What tells the machine from every other, whatever address it is reached at. */
     readonly machine: string | undefined;
     /** How many learners at once the running generation takes; undefined where the version has no such setting, or nothing of ours runs. */

@@ -87,6 +87,18 @@ export function isAtItsPlace(host: WantedHost, member: Member): boolean {
     return isListed(host.peerUrl, member.peerUrls);
 }
 
+/**
+ * It serves at another address than the one that it was given files for, and so a certificate: it has the connections that it had, and
+ * makes no new one, nor does anybody to it. A member that is to serve at another port makes them.
+ */
+export function isBetweenAddresses(world: World, host: WantedHost): boolean {
+    const { serving, stagedPeerUrl } = seenHost(world, host);
+    if (!serving) return false;
+    const declared = world.wanted.hosts.includes(host) ? host.peerUrl : stagedPeerUrl;
+    if (declared === undefined || declared === serving.peerUrl) return false;
+    return hostOfUrl(serving.peerUrl) !== hostOfUrl(declared);
+}
+
 /** A peer URL is among others, be it with TLS or without. */
 export function isListed(peerUrl: string, urls: readonly string[]): boolean {
     return urls.includes(peerUrl) || urls.includes(withoutTls(peerUrl));
@@ -174,14 +186,23 @@ export function isLeader(world: World, member: Member): boolean {
     return world.seen.cluster?.leaderId === member.id;
 }
 
-interface Voter {
+export interface Voter {
     readonly host: WantedHost;
     readonly member: Member;
 }
 
 /** The voter to lead next: the first declared one that is healthy and keeps up. */
 export function nextLeader(world: World, except: Member): Voter | undefined {
-    return keepingUp(world, world.wanted.hosts, except);
+    return reachableLeader(world, world.wanted.hosts, except) ?? keepingUp(world, world.wanted.hosts, except);
+}
+
+/** The same among certain hosts, and one that members who start anew can reach. */
+export function reachableLeader(world: World, hosts: readonly WantedHost[], except: Member): Voter | undefined {
+    return keepingUp(
+        world,
+        hosts.filter((host) => !isBetweenAddresses(world, host)),
+        except,
+    );
 }
 
 /** The host that keeps the snapshot taken before a voter goes: one that stays, or else one that goes later. */

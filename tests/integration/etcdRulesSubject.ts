@@ -97,7 +97,7 @@ export class ModelOfEtcd implements Subject {
     }
 
     hears(via: string, name: string): boolean {
-        return this.lab.hears(this.machine(via), this.machine(name));
+        return this.lab.network.hears(this.machine(via), this.machine(name));
     }
 
     add(via: string, name: string): Answer {

@@ -1,7 +1,9 @@
 /** While no member with a quorum answers. */
+import { hostOfUrl } from "../../address";
 import type { HostSeen, Rule, Verdict, WantedHost, World } from "../types";
 import {
     isBeingBorn,
+    isBetweenAddresses,
     isListed,
     isSilent,
     isStale,
@@ -13,7 +15,7 @@ import {
     step,
     wait,
 } from "../world";
-import { takeOver } from "./restart";
+import { restart, takeOver } from "./restart";
 
 /** Invariant: `new` is said once in a cluster's life, on one host, and never over something that existed. */
 export const bootstrap: Rule = (world) => {
@@ -79,15 +81,20 @@ export const lostQuorum: Rule = (world) => {
     const hosts = [...withData(world, wanted.hosts), ...former];
     if (hosts.length === 0) return refuse(nothingLeft(world));
     const silent = silentHosts(world);
-    const [next] = silent.flatMap((host) => renewInPlace(world, host) ?? []);
-    const waiting = silent.find((host) => isStale(world, host) && !mayMove(world, host));
+    const lonely = lonelyHosts(world);
+    const [next] = [
+        ...silent.flatMap((host) => renewInPlace(world, host) ?? []),
+        ...lonely.filter((host) => mayMove(world, host)).map((host) => moveLonely(world, host)),
+    ];
+    // Who answers has the address still where it was.
+    const waiting = [...lonely, ...silent.filter((host) => isStale(world, host))].find((host) => !mayMove(world, host));
     const verdict = wait(
         `a quorum answers (data on ${quoted(hosts.map((host) => host.name))})`,
         wanted.timeouts.healthSeconds,
         hosts.map((host) => host.key),
         next?.verdict === "step" ? next.step : undefined,
     );
-    return { ...verdict, remedy: waiting === undefined ? RECOVERY : moveLater(waiting) };
+    return { ...verdict, remedy: waiting ? moveLater(waiting) : (moveBack(world) ?? RECOVERY) };
 };
 
 const RECOVERY =
@@ -97,6 +104,19 @@ function moveLater({ name, peerUrl }: WantedHost): string {
     return `member "${name}" does not move to ${peerUrl} before that, since all others have moved, and no two that the list has elsewhere find each other: declare "${name}" where it was, and run pulumi up`;
 }
 
+/** Of members that are elsewhere than the list has them, none finds another. Those that are declared where it has them are on their way. */
+function moveBack(world: World): string | undefined {
+    const lost = withData(world, world.wanted.hosts).filter(
+        (host) => isElsewhere(world, host) && !seenHost(world, host).status?.isHealthy,
+    );
+    if (lost.length < 2 || lost.some((host) => !isAway(world, host))) return undefined;
+    const places = lost.flatMap((host) => {
+        const url = notedUrl(world, host);
+        return url === undefined ? [] : [`"${host.name}" at ${url}`];
+    });
+    return `${quoted(lost.map(({ name }) => name))} are not where the list has them, and don't find each other: declare one of them where it was (${places.join(", or ")}), and run pulumi up`;
+}
+
 /** `renew`, as long as somebody stays whom the members that move can find. */
 function renewInPlace(world: World, host: WantedHost): Verdict | undefined {
     return mayMove(world, host) ? renew(world, host) : undefined;
@@ -104,16 +124,48 @@ function renewInPlace(world: World, host: WantedHost): Verdict | undefined {
 
 /** The list can't be changed meanwhile: somebody has to stay where it says. */
 function mayMove(world: World, host: WantedHost): boolean {
+    if (!isAway(world, host) || placeOf(world, host) === host.peerUrl) return true;
     const others = withData(world, knownHosts(world)).filter((other) => other !== host);
-    const isSomebodyThere = others.some((other) => !isAway(world, other) || isStale(world, other));
-    return !isAway(world, host) || others.length === 0 || isSomebodyThere;
+    return others.length === 0 || others.some((other) => isWhereItWas(world, other));
+}
+
+/** It serves where the list said when it was last written down, or would do so if it was started; for those who start anew as well. */
+function isWhereItWas(world: World, host: WantedHost): boolean {
+    const place = placeOf(world, host);
+    if (place === undefined || !notedUrls(world, host)) return !isAway(world, host) || isStale(world, host);
+    const { stagedPeerUrl } = seenHost(world, host);
+    const certified = world.wanted.hosts.includes(host) ? host.peerUrl : (stagedPeerUrl ?? host.peerUrl);
+    return !isElsewhere(world, host) && hostOfUrl(place) === hostOfUrl(certified);
+}
+
+/** It serves elsewhere than the list said when it was last written down, or would do so if it was started. */
+function isElsewhere(world: World, host: WantedHost): boolean {
+    const place = placeOf(world, host);
+    const urls = notedUrls(world, host);
+    return place !== undefined && urls !== undefined && !isListed(place, urls);
+}
+
+/** Where it serves its peers, or would do so if it was started. */
+function placeOf(world: World, host: WantedHost): string | undefined {
+    const { serving, currentPeerUrl } = seenHost(world, host);
+    return serving?.peerUrl ?? currentPeerUrl;
 }
 
 /** It is declared somewhere else than the list said when it was last written down. */
 function isAway(world: World, host: WantedHost): boolean {
-    const { initialCluster } = seenHost(world, host);
-    const urls = initialCluster?.split(",").map((entry) => entry.slice(entry.indexOf("=") + 1));
+    const urls = notedUrls(world, host);
     return urls !== undefined && !isListed(host.peerUrl, urls);
+}
+
+function notedUrls(world: World, host: WantedHost): readonly string[] | undefined {
+    const { initialCluster } = seenHost(world, host);
+    return initialCluster?.split(",").map((entry) => entry.slice(entry.indexOf("=") + 1));
+}
+
+function notedUrl(world: World, host: WantedHost): string | undefined {
+    const { initialCluster, serving } = seenHost(world, host);
+    const entries = initialCluster?.split(",").map((entry) => entry.split("=")) ?? [];
+    return entries.find(([name]) => name === host.name || name === serving?.name)?.[1];
 }
 
 /** Starts a member as it is; one without its unit is given the staged generation first. */
@@ -158,6 +210,23 @@ function withData(world: World, hosts: readonly WantedHost[]): readonly WantedHo
 
 function silentHosts(world: World): readonly WantedHost[] {
     return withData(world, world.wanted.hosts).filter((host) => isSilent(seenHost(world, host)));
+}
+
+/** They answer, nobody leads them, and they are between two addresses, or are to be where the list has them. */
+function lonelyHosts(world: World): readonly WantedHost[] {
+    return withData(world, world.wanted.hosts).filter((host) => {
+        const { status } = seenHost(world, host);
+        const isToMove = isBetweenAddresses(world, host) || (isElsewhere(world, host) && !isAway(world, host));
+        return status && !status.isHealthy && isToMove;
+    });
+}
+
+function moveLonely(world: World, host: WantedHost): Verdict {
+    return restart(
+        world,
+        host,
+        "it is between two addresses, and makes no new connection before it is at the second one",
+    );
 }
 
 /** The host where an earlier run began: one that got as far as data before one that did not. */

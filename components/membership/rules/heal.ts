@@ -1,11 +1,13 @@
 /** What is ill is looked after before anything else changes. */
-import type { Member, Rule, WantedHost, World } from "../types";
+import type { HostSeen, Member, Rule, WantedHost, World } from "../types";
 import {
     hostOf,
     initialCluster,
     isAlive,
+    isBetweenAddresses,
     isDead,
     isHealthy,
+    isSilent,
     isUp,
     memberOf,
     quorum,
@@ -17,6 +19,7 @@ import {
     wait,
 } from "../world";
 import { start } from "./bootstrap";
+import { leaderMove } from "./readdress";
 import { remove } from "./remove";
 import { restart } from "./restart";
 
@@ -102,7 +105,13 @@ export const illVoter: Rule = (world) => {
     if (!next) return undefined;
     const { healthSeconds } = world.wanted.timeouts;
     const treated = unwell.find(({ host }) => !runsOther(world, host));
-    if (treated) return wait(`member "${treated.host.name}" is healthy`, healthSeconds, [treated.host.key]);
+    if (treated)
+        return wait(
+            `member "${treated.host.name}" is healthy`,
+            healthSeconds,
+            [treated.host.key],
+            isUnheard(seenHost(world, treated.host)) ? leaderMove(world) : undefined,
+        );
     const treatment = restart(world, next.host, "it is not healthy, and another generation is staged");
     if (treatment.verdict !== "step" || !isNeeded(world, next)) return treatment;
     return wait(`member "${next.host.name}" is healthy`, healthSeconds, [next.host.key], treatment.step);
@@ -123,6 +132,11 @@ export const settle: Rule = (world) => {
     );
 };
 
+/** It runs, and what ails it may be that it can't reach the leader. */
+function isUnheard(host: HostSeen): boolean {
+    return isSilent(host) && host.running !== undefined;
+}
+
 interface Voter {
     readonly host: WantedHost;
     readonly member: Member;
@@ -135,8 +149,14 @@ function declaredVoters(world: World): readonly Voter[] {
     });
 }
 
-/** The quorum may rest on it: a new voter, say, whose client port opens late. */
+/**
+ * The quorum may rest on it: a new voter, say, whose client port opens late; or one that holds the connections of a member which can make
+ * no others.
+ */
 function isNeeded(world: World, { member }: Voter): boolean {
-    const others = voters(world).filter((other) => other.id !== member.id && isAlive(world, other));
+    const others = voters(world).filter((other) => {
+        const host = hostOf(world, other);
+        return other.id !== member.id && isAlive(world, other) && !(host && isBetweenAddresses(world, host));
+    });
     return !isDead(world, member) && others.length < quorum(voters(world).length);
 }

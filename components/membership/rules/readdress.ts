@@ -1,8 +1,12 @@
 /** What the list says of a host that is the same machine with the same data, at another address or port. */
 import { hostOfUrl } from "../../address";
-import type { Member, Rule, Verdict, WantedHost, World } from "../types";
+import { withoutTls } from "../../host/settings";
+import type { Member, Rule, Step, Verdict, WantedHost, World } from "../types";
 import {
+    hostOf,
+    initialCluster,
     isAtItsPlace,
+    isBetweenAddresses,
     isHealthy,
     isLeader,
     isListed,
@@ -10,15 +14,19 @@ import {
     learners,
     memberOf,
     members,
+    reachableLeader,
     refuse,
     residentOf,
+    runsOther,
     seenHost,
     step,
     voters,
     wait,
+    type Voter,
 } from "../world";
+import { handOver, handOverTo } from "./handOver";
 import { remove } from "./remove";
-import { restartInTurn } from "./restart";
+import { restart, restartInTurn } from "./restart";
 
 /** Invariant: a member's data is in one place. Two that start from the same data vote twice. */
 export const twoHomes: Rule = (world) => {
@@ -49,9 +57,82 @@ export const relist: Rule = (world) => {
         const { status, serving } = seenHost(world, host);
         if (!member || member.isLearner || !status || !serving || isListed(serving.peerUrl, member.peerUrls)) continue;
         if (isAtItsPlace(host, member) && world.wanted.hosts.includes(host)) continue;
+        // Nobody could call it there by its certificate.
+        if (isBetweenAddresses(world, host)) continue;
         return update(world, host, member, serving.peerUrl, "it answers there, and nobody who joins could find it");
     }
     return undefined;
+};
+
+/**
+ * Invariant: nobody leads who makes no new connection: a member that comes back, or joins, would never hear of it. What it has to do with
+ * its peers goes on meanwhile.
+ */
+export const leadFromItsPlace: Rule = (world) => {
+    const leader = leaderBetween(world);
+    if (!leader || !isHealthy(world, leader.member)) return undefined;
+    const { host, member } = leader;
+    const { hosts, retired } = world.wanted;
+    const successor = reachableLeader(world, hosts, member) ?? reachableLeader(world, retired, member);
+    const because = `"${host.name}" leads and is between two addresses, where nobody who starts anew reaches it`;
+    return successor && handOverTo(world, member, successor, because);
+};
+
+/**
+ * A member that is declared no more, and whose move was begun before, is no obstacle to those who start anew, whom it could not reach: it
+ * leaves before them. The only one ends its move: its host has all that it takes since it was declared.
+ */
+function endFormerMove(world: World): Verdict | undefined {
+    const isToStart = (host: WantedHost): boolean =>
+        memberOf(world, host)?.isLearner !== false || runsOther(world, host);
+    if (!world.wanted.hosts.some(isToStart)) return undefined;
+    for (const host of world.wanted.retired) {
+        const member = memberOf(world, host);
+        if (member?.isLearner !== false || !isBetweenAddresses(world, host)) continue;
+        const because = "it is declared no more, and between two addresses, where nobody who starts anew reaches it";
+        if (voters(world).length > 1) return handOver(world, member, because) ?? remove(world, member, because);
+        const { staged, stagedPeerUrl } = seenHost(world, host);
+        if (staged === undefined || stagedPeerUrl === undefined) return undefined;
+        if (!isListed(stagedPeerUrl, member.peerUrls)) return update(world, host, member, stagedPeerUrl, because);
+        return step({ kind: "restart", host: host.key, generation: staged }, because);
+    }
+    return undefined;
+}
+
+/** The next step of a leader's own move, for when nobody is well who could take the lead from it. */
+export function leaderMove(world: World): Step | undefined {
+    const leader = leaderBetween(world);
+    if (!leader || !world.wanted.hosts.includes(leader.host)) return undefined;
+    const { host, member } = leader;
+    const because = "it leads and is between two addresses, where nobody who starts anew reaches it";
+    const verdict = isAtItsPlace(host, member)
+        ? restart(world, host, because)
+        : update(world, host, member, host.peerUrl, because);
+    return verdict.verdict === "step" ? verdict.step : undefined;
+}
+
+/** A leader that nobody who starts anew reaches. */
+function leaderBetween(world: World): Voter | undefined {
+    const member = members(world).find((one) => isLeader(world, one));
+    const host = member && hostOf(world, member);
+    return host && isBetweenAddresses(world, host) ? { host, member } : undefined;
+}
+
+/** Invariant: a member's own file has it where the list has it: while nobody answers, nothing else tells. */
+export const noteItsPlace: Rule = (world) => {
+    const host = knownHosts(world).find((candidate) => {
+        const member = memberOf(world, candidate);
+        const { initialCluster: told, unit, hasData, serving } = seenHost(world, candidate);
+        if (!member || member.isLearner || !hasData || unit === "absent" || told === undefined) return false;
+        const isThere = isAtItsPlace(candidate, member) || (serving && isListed(serving.peerUrl, member.peerUrls));
+        if (!isThere) return false;
+        return !member.peerUrls.some((url) => told.includes(`=${url}`) || told.includes(`=${withoutTls(url)}`));
+    });
+    if (!host) return undefined;
+    return step(
+        { kind: "record", hosts: [host.key], initialCluster: initialCluster(world) },
+        `the list has it at ${memberOf(world, host)!.peerUrls.join(",")} now`,
+    );
 };
 
 /**
@@ -90,17 +171,22 @@ export const readmitLearner: Rule = (world) => {
  */
 export const readdress: Rule = (world) => {
     if (voters(world).some((voter) => !isHealthy(world, voter))) return undefined;
-    const halfWay = world.wanted.hosts.find((host) => {
+    const former = endFormerMove(world);
+    if (former) return former;
+    const halfWay = world.wanted.hosts.filter((host) => {
         const member = memberOf(world, host);
         const { serving } = seenHost(world, host);
         return member && isAtItsPlace(host, member) && serving !== undefined && serving.peerUrl !== host.peerUrl;
     });
-    if (halfWay) return restartInTurn(world, halfWay);
-    if (learners(world).length > 0) return undefined;
-    const waiting = moved(world);
+    const between = moved(world).filter(({ host }) => isBetweenAddresses(world, host));
+    const next =
+        halfWay.find((host) => isBetweenAddresses(world, host)) ?? (between.length === 0 ? halfWay[0] : undefined);
+    if (next) return restartInTurn(world, next);
+    if (between.length === 0 && learners(world).length > 0) return undefined;
+    const waiting = between.length > 0 ? between : moved(world);
     const free = waiting.filter(({ host }) => !members(world).some((member) => isAtItsPlace(host, member)));
-    const next = free.find(({ member }) => !isLeader(world, member)) ?? free[0];
-    if (next) return update(world, next.host, next.member);
+    const first = free.find(({ member }) => !isLeader(world, member)) ?? free[0];
+    if (first) return update(world, first.host, first.member);
     const [blocked] = waiting;
     return (
         blocked &&

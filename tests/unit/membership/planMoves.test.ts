@@ -6,6 +6,7 @@ import { Died } from "./model/run";
 
 /** Where they are not yet. */
 const PORT = 2390;
+const ELSEWHERE = "10.1.0.1";
 
 describe("the plan for members that serve their peers elsewhere from now on", () => {
     it("moves one after the other: first the list says so, then the restart makes it true", () => {
@@ -73,6 +74,109 @@ describe("the plan for members that serve their peers elsewhere from now on", ()
         cluster.mustUp("abc");
         assert.equal(cluster.voters, "abc");
     });
+
+    it("has a member lead that others reach, and ends the move of one that they don't, before it restarts another", () => {
+        const cluster = grown("abc", "abc");
+        const leader = leaderOf(cluster);
+        const others = [..."abc"].filter((name) => name !== leader);
+        cluster.readdress(leader, ELSEWHERE);
+        for (const other of others) cluster.move(other, PORT);
+        const list = [...others, leader].join("");
+        const steps = cluster.mustUp(list).filter((step) => /^(move-leader|update-peer|restart)/.test(step));
+        assert.match(steps[0]!, /^move-leader/);
+        assert.notEqual(steps[0], `move-leader ${leader}`);
+        assert.deepEqual(steps.slice(1, 3), [`update-peer ${leader}`, `restart ${leader}`]);
+        for (const other of others) assert.ok(steps.includes(`restart ${other}`), steps.join());
+    });
+
+    it("brings back a member that was started anew while the leader was between two addresses", () => {
+        const cluster = grown("abc", "abc");
+        const leader = leaderOf(cluster);
+        const [other] = [..."abc"].filter((name) => name !== leader);
+        cluster.readdress(leader, ELSEWHERE);
+        cluster.stage("abc");
+        cluster.restart(other!);
+        assert.equal(cluster.isReady(other!), false);
+        cluster.mustUp("abc");
+    });
+
+    it("moves the leader itself when a member can't be well before, and nobody else is well enough to lead", () => {
+        const cluster = grown("abc", "abc");
+        const leader = leaderOf(cluster);
+        const [deaf, other] = [..."abc"].filter((name) => name !== leader);
+        cluster.revise("deaf");
+        cluster.giveLast(deaf!);
+        cluster.lab.advance(3000);
+        cluster.revise();
+        cluster.readdress(leader, ELSEWHERE);
+        cluster.stage("abc");
+        cluster.giveLast(other!);
+        cluster.lab.advance(3000);
+        assert.equal(cluster.isReady(other!), false);
+        // What each wait in vain ends with helps: the list says where it will be, then it is there.
+        for (const step of ["update-peer", "restart"]) {
+            const { steps, error } = cluster.up("abc");
+            assert.match(error ?? "", /not until/);
+            assert.ok(steps.includes(`${step} ${leader}`), steps.join());
+        }
+        cluster.mustUp("abc");
+    });
+
+    it("restarts one of two at its new address when they don't find each other without that, and there is no quorum", () => {
+        const cluster = grown("ab", "a");
+        cluster.allowEvenSize = true;
+        cluster.mustUp("ab");
+        cluster.readdress("a", ELSEWHERE);
+        cluster.stage("ab");
+        cluster.restart("b");
+        assert.match(cluster.up("ab").error ?? "", /not until a quorum answers/);
+        cluster.mustUp("ab");
+        assert.equal(cluster.voters, "ab");
+    });
+
+    it("tells which of two to declare where it was when both are elsewhere, and neither finds the other", () => {
+        const cluster = grown("ab", "a");
+        cluster.allowEvenSize = true;
+        cluster.mustUp("ab");
+        cluster.readdress("a", ELSEWHERE);
+        cluster.stage("ab");
+        cluster.readdress("b", "10.1.0.2", true);
+        cluster.giveLast("b");
+        cluster.lab.advance(5000);
+        const { error } = cluster.up("ab");
+        assert.match(error ?? "", /declare "a" where it was/);
+        cluster.readdress("a", "10.0.0.1");
+        cluster.up("ab");
+        cluster.mustUp("ab");
+        cluster.readdress("a", ELSEWHERE);
+        cluster.mustUp("ab");
+    });
+
+    it("ends the move of an only member that is declared no more before others join, who would not find it", () => {
+        const cluster = grown("ab", "a");
+        cluster.readdress("a", ELSEWHERE);
+        cluster.stage("a");
+        const steps = cluster.mustUp("b");
+        const [restart, add] = ["restart a", "add-learner b"].map((step) => steps.indexOf(step));
+        assert.ok(restart! >= 0 && restart! < add!, steps.join("; "));
+        assert.equal(cluster.voters, "b");
+    });
+
+    it("has a member's file say where the list has it before it is there, for the time when nobody answers", () => {
+        const cluster = grown("abc", "abc");
+        cluster.move("b", PORT);
+        const steps = cluster.mustUp("abc");
+        const order = ["update-peer b", "record b", "restart b"].map((step) => steps.indexOf(step));
+        assert.deepEqual(
+            order,
+            [...order].sort((one, other) => one - other),
+        );
+        assert.ok(order[0]! >= 0, steps.join("; "));
+    });
+
+    function leaderOf({ lab }: Cluster): string {
+        return lab.leads(lab.clusters[0]!)!.name;
+    }
 
     /** None of its members starts. */
     function broken(names: string): Cluster {

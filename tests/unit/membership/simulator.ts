@@ -2,10 +2,12 @@
 import { isDeepStrictEqual } from "node:util";
 
 import { desiredOf } from "../../../components/membership/inputs";
+import { withoutTwins } from "../../../components/membership/twins";
 import { describe, nextStep, wholePlan } from "../../../components/membership/plan";
 import type { Step } from "../../../components/membership/types";
 import { Faults } from "./model/faults";
-import { Lab, Machine, portOf, Violation, voters, type Health } from "./model/lab";
+import { addressOf, Lab, Machine, portOf, Violation, voters, type Health } from "./model/lab";
+import { Moves } from "./model/moves";
 import { observe } from "./model/observe";
 import { Random } from "./model/random";
 import { Died, inputsOf, up, type Program, type State } from "./model/run";
@@ -36,6 +38,9 @@ const LAST_RUNS = 6;
 /** Of so many lives, one begins with a cluster that somebody set up by hand. */
 const BY_HAND = 16;
 
+/** Of so many lives, one has hosts that get other addresses. */
+const MOVING = 4;
+
 /** @throws BrokenPromise */
 export function live(seed: number): Life {
     const life = new LifeOf(seed);
@@ -52,6 +57,7 @@ class LifeOf {
     readonly lab: Lab;
     private readonly random: Random;
     private readonly faults: Faults;
+    private readonly moves: Moves | undefined;
     private state: State = {};
     private program: Program;
     private runs = 0;
@@ -75,6 +81,7 @@ class LifeOf {
         this.program = { machines: this.list(), revision: 0, allowEvenSize: true };
         this.faults = new Faults(this.lab, this.random);
         if (seed % BY_HAND === 0) this.beginByHand();
+        else if (seed % MOVING === 0) this.moves = new Moves(this.lab, this.random);
     }
 
     live(): Life {
@@ -124,7 +131,8 @@ class LifeOf {
         if (adoption && mayEnd && this.random.chance(0.2)) return this.setAdopt(!adoption.isSet);
         if (adoption?.isSet === false && this.isTakingOver) return;
         const kind = this.random.below(4);
-        if (kind < 3) this.relist();
+        if (this.moves && this.random.chance(0.6)) this.moveSome(this.moves);
+        else if (kind < 3) this.relist();
         if (kind > 1) this.revise(this.random.pick(["fine", "fine", "crashing", "deaf"] as const));
     }
 
@@ -184,6 +192,11 @@ class LifeOf {
         return before;
     }
 
+    private moveSome(moves: Moves): void {
+        if (!moves.next(this.program.machines)) moves.some(this.program.machines);
+        this.tellDeclared();
+    }
+
     private revise(health: Health): void {
         const { maxLearners } = this.lab.revisions[0]!;
         const limit = this.random.chance(0.3) ? this.random.pick([undefined, 1, 2, 3]) : maxLearners;
@@ -200,11 +213,13 @@ class LifeOf {
         const meanwhile = (): void => {
             if (this.random.chance(faultRate)) this.faults.one();
             if (this.random.chance(faultRate / 2)) this.faults.mendOne();
+            if (this.moves && this.random.chance(faultRate / 2)) this.moves.loseOne(this.program.machines);
             if (!this.random.chance(deathRate)) return;
             this.deaths += 1;
             throw new Died();
         };
-        this.up(meanwhile);
+        const error = this.up(meanwhile);
+        if (this.moves?.heed(error, this.program.machines)) this.tellDeclared();
         if (this.random.chance(0.3)) this.faults.one();
         this.lab.advance(this.random.below(20_000));
     }
@@ -246,7 +261,17 @@ class LifeOf {
         for (let run = 0; run < LAST_RUNS; run += 1) {
             this.lab.advance(10_000);
             errors.push(this.up());
-            if (errors.at(-1) === undefined) return this.judge();
+            if (errors.at(-1) === undefined) {
+                this.judge();
+                if (!this.moves?.next(this.program.machines)) return;
+                this.tellDeclared();
+                return this.converge();
+            }
+            if (this.moves?.heed(errors.at(-1), this.program.machines)) {
+                this.tellDeclared();
+                errors.pop();
+                run -= 1;
+            }
             this.heed(errors.at(-1));
             this.moveBack(errors.at(-1));
             this.heedTakeOver(errors.at(-1));
@@ -283,10 +308,13 @@ class LifeOf {
 
     /** The operator declares a member where it was, as told. */
     private moveBack(error: string | undefined): void {
+        if (this.moves?.moveBack(error, this.program.machines)) return this.tellDeclared();
         const name = /declare "(\w+)" where it was/.exec(error ?? "")?.[1];
         const machine = this.program.machines.find((one) => one.name === name);
         if (machine?.current === undefined) return;
         machine.peerPort = portOf(machine.current);
+        const address = addressOf(machine, machine.current);
+        if (machine.addresses.includes(address)) machine.address = address;
         this.tellDeclared();
     }
 
@@ -302,8 +330,8 @@ class LifeOf {
     private judge(): void {
         const { lab, program } = this;
         lab.advance(10_000);
-        const wanted = desiredOf(this.state, inputsOf(lab, program));
-        const seen = observe(lab, wanted);
+        const all = desiredOf(this.state, inputsOf(lab, program));
+        const { wanted, seen } = withoutTwins(all, observe(lab, all));
         const verdict = nextStep(seen, wanted);
         const plan = wholePlan(seen, wanted);
         if (verdict.verdict !== "done" || plan.steps.length > 0 || plan.refusal !== undefined)

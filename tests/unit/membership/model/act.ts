@@ -3,7 +3,7 @@ import type { Desired, Identity, Observation, Step, WantedHost } from "../../../
 import { memberOf } from "../../../../components/membership/world";
 import { Endpoint, EtcdRefusal } from "./etcd";
 import { ScriptFailed, type Lab, type Machine } from "./lab";
-import { allHosts, machineAt } from "./observe";
+import { allHosts, isThere, machineAt } from "./observe";
 import { disable, forget, forgetNote, setAside, stopOurs, stopTheirs, takeOver } from "./takeOver";
 
 export type Effect = () => void;
@@ -163,7 +163,7 @@ export class Actor {
 
     private reach(key: string): Machine {
         const machine = machineAt(this.lab, this.wanted, key);
-        if (!machine.isPowered || !machine.isReachable) throw new ScriptFailed(`${key}: no route to host`);
+        if (!isThere(machine, this.host(key).address)) throw new ScriptFailed(`${key}: no route to host`);
         return machine;
     }
 

@@ -6,11 +6,12 @@ import type { Observation } from "../../../../components/membership/types";
 import { Lab, Machine, voters, type Health } from "./lab";
 import { observe } from "./observe";
 import { Random } from "./random";
-import { inputsOf, up, type State } from "./run";
+import { Died, inputsOf, up, type State } from "./run";
 
 /** A cluster of the model, whose list is edited and brought up as a user would. */
 export class Cluster {
     readonly lab: Lab;
+    allowEvenSize = false;
     private state: State = {};
 
     constructor(
@@ -33,6 +34,32 @@ export class Cluster {
         this.machine(name).peerPort = peerPort;
     }
 
+    /** The same machine is declared at another address from now on. It has both, if it does not lose the one before. */
+    readdress(name: string, address: string, isMoved = false): void {
+        const machine = this.machine(name);
+        const { everHad, addresses } = machine;
+        Object.assign(machine, {
+            address,
+            everHad: [...everHad, address],
+            addresses: isMoved ? [address] : [...addresses, address],
+        });
+        if (isMoved) this.lab.network.cut(machine);
+    }
+
+    /** A run that ends when all files are laid down, and before anything else is done. */
+    stage(names: string): void {
+        const { error } = this.up(names, () => {
+            throw new Died();
+        });
+        assert.equal(error, "died");
+    }
+
+    /** Its etcd is started anew, by nobody's plan. */
+    restart(name: string): void {
+        this.lab.start(this.machine(name));
+        this.lab.advance(3000);
+    }
+
     machine(name: string): Machine {
         return this.lab.machines.find((machine) => machine.name === name)!;
     }
@@ -41,13 +68,13 @@ export class Cluster {
     giveLast(name: string): void {
         const machine = this.machine(name);
         const generation = machine.generation(this.lab.revisions.length - 1);
-        Object.assign(machine, { staged: generation, current: generation });
+        Object.assign(machine, { staged: generation, current: generation, certified: machine.address });
         this.lab.start(machine);
     }
 
     private program(names: string) {
         const machines = [...names].map((name) => this.machine(name));
-        return { machines, revision: this.lab.revisions.length - 1, allowEvenSize: false };
+        return { machines, revision: this.lab.revisions.length - 1, allowEvenSize: this.allowEvenSize };
     }
 
     /** @returns the kinds of the steps that were taken, and for whom */

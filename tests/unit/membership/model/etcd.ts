@@ -55,6 +55,7 @@ export class Endpoint {
         if (this.cluster.members.some((other) => other.peerUrl === peerUrl))
             throw new EtcdRefusal("peer-url-exists", "Peer URLs already exists");
         if (member.isLearner) throw new Violation(`learner ${id} is updated, which some versions take for a promotion`);
+        this.lab.network.keep();
         member.peerUrl = peerUrl;
     }
 
@@ -85,14 +86,14 @@ export class Endpoint {
         const member = this.cluster.members.find((other) => other.id === id);
         if (!member || member.isLearner) throw new EtcdRefusal("bad-transferee", "bad leader transferee");
         const machine = this.lab.machineOf(member);
-        if (!machine || !this.lab.areConnected(this.machine, machine))
+        if (!machine || !this.lab.network.areConnected(this.machine, machine))
             throw new EtcdRefusal("timeout", "request timed out, leader transfer took too long");
         this.cluster.leaderId = id;
     }
 
     private commitOrThrow(): void {
         const leader = this.lab.leads(this.cluster);
-        if (!leader || !this.lab.areConnected(leader, this.machine))
+        if (!leader || !this.lab.network.areConnected(leader, this.machine))
             throw new EtcdRefusal("timeout", "request timed out");
     }
 
@@ -108,7 +109,7 @@ export class Endpoint {
         if (started(staying) < quorum(staying.length))
             throw new EtcdRefusal("not-enough-started", "not enough started members");
         const machine = this.lab.machineOf(member);
-        if (member !== this.self && !(machine && this.lab.hears(this.machine, machine))) return;
+        if (member !== this.self && !(machine && this.lab.network.hears(this.machine, machine))) return;
         if (this.connected(all) - 1 < 1 + Math.floor((all.length - 1) / 2))
             throw new EtcdRefusal("unhealthy-cluster", "unhealthy cluster");
     }
@@ -118,7 +119,7 @@ export class Endpoint {
         return members.filter((member) => {
             if (member === this.self) return true;
             const machine = this.lab.machineOf(member);
-            if (!machine || !this.lab.hears(this.machine, machine)) return false;
+            if (!machine || !this.lab.network.hears(this.machine, machine)) return false;
             return this.lab.now - Math.max(member.aliveSince!, this.self.aliveSince!) > HEALTH_INTERVAL;
         }).length;
     }

@@ -79,6 +79,7 @@ export class Faults {
     private freeze(machine: Machine): string | undefined {
         if (!machine.service) return undefined;
         machine.isFrozen = true;
+        this.lab.network.cut(machine);
         return "freezes";
     }
 
@@ -151,7 +152,7 @@ export class Faults {
         const next = this.random.pick(voters(cluster));
         const machine = this.lab.machineOf(next);
         const leader = this.lab.leads(cluster);
-        if (!leader || !machine || !this.lab.areConnected(leader, machine)) return undefined;
+        if (!leader || !machine || !this.lab.network.areConnected(leader, machine)) return undefined;
         cluster.leaderId = next.id;
         return `(or its neighbour) sees ${next.id} take the lead`;
     }

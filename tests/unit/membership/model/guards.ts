@@ -6,9 +6,9 @@ import { machineAt } from "./observe";
 import { judgeRemovalOf } from "./takeOver";
 
 /** Judges a step just before it is taken, by what the run saw. */
-export function judgeStep(lab: Lab, wanted: Desired, seen: Observation, step: Step): void {
+export function judgeStep(lab: Lab, wanted: Desired, seen: Observation, step: Step, isLastResort: boolean): void {
     if (step.kind === "remove") judgeRemoval(lab, wanted, seen, step);
-    if (step.kind === "restart") judgeRestart(lab, wanted, step.host);
+    if (step.kind === "restart" && !isLastResort) judgeRestart(lab, wanted, step.host);
     if (step.kind === "set-aside" || step.kind === "retire") {
         const machine = machineAt(lab, wanted, step.host);
         if (lab.memberOn(machine) && lab.isAlive(machine))
@@ -34,7 +34,7 @@ function judgeRestart(lab: Lab, wanted: Desired, key: string): void {
     const target = machineAt(lab, wanted, key);
     const home = lab.memberOn(target);
     const leader = home && lab.leads(home.cluster);
-    if (!leader || !lab.answers(target) || !lab.areConnected(leader, target)) return;
+    if (!leader || !lab.answers(target) || !lab.network.areConnected(leader, target)) return;
     const broken = voters(home.cluster).find((voter) => {
         const machine = lab.machineOf(voter);
         if (!machine || machine === target || !machine.isPowered || !machine.service) return false;

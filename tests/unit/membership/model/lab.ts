@@ -1,5 +1,6 @@
 /** Hosts and their etcd, as a plain model with a clock of its own: files, systemd, raft and the network, as far as membership goes. */
 import type { Id, Identity } from "../../../../components/membership/types";
+import { Network } from "./network";
 import type { Random } from "./random";
 import { startTheirs, type Theirs } from "./takeOver";
 
@@ -22,6 +23,8 @@ export interface Revision {
 export interface Service {
     readonly generation: string;
     readonly peerUrl: string;
+    /** Where it serves, and calls from. */
+    readonly address: string;
     /** A unit of somebody else's runs it. */
     readonly isTheirs?: boolean;
     /** It has no certificate to call peers with. */
@@ -83,14 +86,29 @@ export class Machine {
     /** Its files were given to it to take over what is there. */
     isTakenOver = false;
     service: Service | undefined;
+    /** What it has now, which may be more than one, or not the declared one. */
+    addresses: readonly string[];
+    /** All that it ever had, which no other machine gets. */
+    everHad: readonly string[];
+    /** What its certificate is for; replaced under a member that runs. */
+    certified: string | undefined;
 
     constructor(
         /** As the program calls it; a host can be renamed. */
         public name: string,
-        readonly address: string,
+        /** As the program declares it; a host can get another one. */
+        public address: string,
         /** Where the program has its member serve peers. */
         public peerPort = 2380,
-    ) {}
+    ) {
+        this.addresses = [address];
+        this.everHad = [address];
+    }
+
+    /** What tells it from every other machine. */
+    get id(): string {
+        return this.everHad[0]!;
+    }
 
     /** As the program declares it. */
     get peerUrl(): string {
@@ -104,7 +122,8 @@ export class Machine {
 
     /** What is laid down on it for one of the program's revisions. */
     generation(revision: number): string {
-        return `${this.name}-r${revision}-p${this.peerPort}`;
+        const address = this.address === this.id ? "" : `@${this.address}`;
+        return `${this.name}-r${revision}-p${this.peerPort}${address}`;
     }
 
     get clientUrl(): string {
@@ -116,6 +135,8 @@ export class Machine {
         Object.assign(this, new Machine(this.name, this.address, this.peerPort), {
             isPowered: this.isPowered,
             isReachable: this.isReachable,
+            addresses: this.addresses,
+            everHad: this.everHad,
         });
     }
 }
@@ -138,6 +159,7 @@ export class Lab {
     isTakingOver = false;
     /** How often something happened that no run did. */
     faults = 0;
+    readonly network = new Network(this);
     private readonly told: { readonly at: number; readonly line: string }[] = [];
     private memberCount = 0;
 
@@ -210,38 +232,18 @@ export class Lab {
     answers(machine: Machine): boolean {
         const { service } = machine;
         return (
-            service?.isReady === true && this.isAlive(machine) && this.revisionOf(service.generation).health !== "deaf"
+            service?.isReady === true &&
+            this.isAlive(machine) &&
+            machine.addresses.includes(service.address) &&
+            this.revisionOf(service.generation).health !== "deaf"
         );
-    }
-
-    /** As its own metrics tell: it has called the other where the list says, and was answered. */
-    hears(one: Machine, other: Machine): boolean {
-        return this.areConnected(one, other) && (one === other || this.finds(one, other));
-    }
-
-    /** One that the list has elsewhere calls its peers, and messages go both ways over the connections that it makes. */
-    areConnected(one: Machine, other: Machine): boolean {
-        if (!this.isAlive(one) || !this.isAlive(other)) return false;
-        if (one === other) return true;
-        return letsIn(one, other) && letsIn(other, one) && (this.finds(other, one) || this.finds(one, other));
-    }
-
-    /** It calls the other where the list says, and has a certificate if it takes one. */
-    private finds(one: Machine, other: Machine): boolean {
-        if (!this.isAtItsPlace(other)) return false;
-        return !one.service!.isPlain || other.servedPeerUrl!.startsWith("http:");
-    }
-
-    /** It serves its peers where the list says. */
-    private isAtItsPlace(machine: Machine): boolean {
-        return this.memberOn(machine)?.member.peerUrl === machine.servedPeerUrl;
     }
 
     /** The voters that hear a machine, itself included. */
     votersHearing(cluster: ClusterModel, machine: Machine): readonly MemberModel[] {
         return voters(cluster).filter((voter) => {
             const other = this.machineOf(voter);
-            return other && this.areConnected(machine, other);
+            return other && this.network.areConnected(machine, other);
         });
     }
 
@@ -264,7 +266,13 @@ export class Lab {
         const leader = this.leads(cluster);
         return voters(cluster).some((voter) => {
             const machine = this.machineOf(voter);
-            return leader && machine && isAsked(machine) && this.answers(machine) && this.areConnected(leader, machine);
+            return (
+                leader &&
+                machine &&
+                isAsked(machine) &&
+                this.answers(machine) &&
+                this.network.areConnected(leader, machine)
+            );
         });
     }
 
@@ -297,6 +305,7 @@ export class Lab {
         const service: Service = {
             generation,
             peerUrl: servedBy(machine, generation),
+            address: addressOf(machine, generation),
             phase: "running",
             dueAt: this.now,
             serveAt: this.now + 200,
@@ -307,6 +316,8 @@ export class Lab {
         const data = machine.data?.isElsewhere ? undefined : machine.data;
         if (data) machine.mayStartEmpty = false;
         else if (!machine.mayStartEmpty) return this.fail(service);
+        // What is not an address of the machine can't be bound.
+        if (!machine.addresses.includes(service.address)) return this.fail(service);
         if (this.revisionOf(generation).health === "crashing" || data?.isDamaged || data?.isTheirs)
             return this.fail(service);
         if (data) return;
@@ -352,7 +363,7 @@ export class Lab {
         const cluster = this.clusters.find(({ members }) =>
             members.some((member) => {
                 const peer = urls.includes(member.peerUrl) && this.machineOf(member);
-                return peer && this.isAlive(peer) && this.isAtItsPlace(peer) && letsIn(peer, machine);
+                return peer && this.network.finds(machine, peer);
             }),
         );
         if (!cluster) return this.fail(service);
@@ -401,7 +412,7 @@ export class Lab {
         cluster.committed += elapsed;
         for (const member of cluster.members) {
             const machine = this.machineOf(member);
-            if (!machine?.data || !this.areConnected(leader, machine)) continue;
+            if (!machine?.data || !this.network.areConnected(leader, machine)) continue;
             const reached = member.isLearner ? machine.data.index + 20 * elapsed : Infinity;
             machine.data.index = Math.min(cluster.committed, reached);
         }
@@ -440,9 +451,9 @@ export class Lab {
         if (!service || service.isReady || service.phase !== "running" || this.now < service.readyAt) return;
         const { cluster, member } = this.memberOn(machine) ?? {};
         const leader = cluster && this.leads(cluster);
-        if (!member || !leader || !this.areConnected(leader, machine)) return;
+        if (!member || !leader || !this.network.areConnected(leader, machine)) return;
         member.name = machine.name;
-        member.clientUrls = [machine.clientUrl];
+        member.clientUrls = [`https://${service.address}:2379`];
         service.isReady = true;
         machine.mayStartEmpty = false;
     }
@@ -461,7 +472,11 @@ function peerUrl(address: string, port: number): string {
 }
 
 export function portOf(generation: string): number {
-    return Number(/-p(\d+)$/.exec(generation)![1]);
+    return Number(/-p(\d+)(@|$)/.exec(generation)![1]);
+}
+
+export function addressOf({ id }: Machine, generation: string): string {
+    return /@(.+)$/.exec(generation)?.[1] ?? id;
 }
 
 function nameOf(generation: string): string {
@@ -469,11 +484,9 @@ function nameOf(generation: string): string {
 }
 
 /** A file of membership's overrides the generation, which says https from the beginning. */
-function servedBy({ address, plainPeers }: Machine, generation: string): string {
-    return plainPeers && plainPeers !== "ending" ? plainPeers : peerUrl(address, portOf(generation));
-}
-
-/** A host that is given no firewall of ours yet lets everybody in. */
-function letsIn(host: Machine, peer: Machine): boolean {
-    return host.peers === undefined ? host.theirs !== undefined : host.peers.includes(peer.address);
+function servedBy(machine: Machine, generation: string): string {
+    const { plainPeers } = machine;
+    return plainPeers && plainPeers !== "ending"
+        ? plainPeers
+        : peerUrl(addressOf(machine, generation), portOf(generation));
 }

@@ -11,7 +11,7 @@ import type {
 import { unreachable } from "../../../../components/membership/seen";
 import { httpsUrl } from "../../../../components/host/settings";
 import { isListed, isUp } from "../../../../components/membership/world";
-import { portOf, type Lab, type Machine } from "./lab";
+import { addressOf, portOf, type Lab, type Machine } from "./lab";
 import { foreignOn } from "./takeOver";
 
 export function observe(lab: Lab, wanted: Desired): Observation {
@@ -26,7 +26,8 @@ export function observe(lab: Lab, wanted: Desired): Observation {
 /** A new look at some hosts; the others are as they were seen before. etcd is asked anew in any case. */
 export function refresh(lab: Lab, wanted: Desired, before: Observation, keys: readonly string[]): Observation {
     const hosts: Record<string, HostSeen> = { ...before.hosts };
-    for (const key of keys) hosts[key] = look(machineAt(lab, wanted, key), key, lab);
+    for (const { key, address } of allHosts(wanted))
+        if (keys.includes(key)) hosts[key] = look(machineAt(lab, wanted, key), { key, address }, lab);
     for (const key in hosts) hosts[key] = ask(lab, machineAt(lab, wanted, key), hosts[key]!);
     const answering = cluster(lab, wanted, hosts);
     return { hosts: withPeers(lab, wanted, hosts, answering?.leaderId), cluster: answering };
@@ -45,17 +46,22 @@ export function machineAt(lab: Lab, wanted: Desired, key: string): Machine {
     return machine;
 }
 
+/** It can be logged in to at that address. */
+export function isThere({ isPowered, isReachable, addresses }: Machine, address: string): boolean {
+    return isPowered && isReachable && addresses.includes(address);
+}
+
 function machinesByKey(lab: Lab, wanted: Desired): ReadonlyMap<string, Machine> {
     const found = allHosts(wanted).map(
-        (host) => [host.key, lab.machines.find(({ address }) => address === host.address)!] as const,
+        (host) => [host.key, lab.machines.find(({ everHad }) => everHad.includes(host.address))!] as const,
     );
     const map = new Map(found);
     machinesOf.set(wanted, map);
     return map;
 }
 
-function look(machine: Machine, key: string, lab: Lab): HostSeen {
-    if (!machine.isPowered || !machine.isReachable) return unreachable(key, "no route to host");
+function look(machine: Machine, { key, address }: Pick<WantedHost, "key" | "address">, lab: Lab): HostSeen {
+    if (!isThere(machine, address)) return unreachable(key, "no route to host");
     const { told } = machine;
     const service = machine.service?.isTheirs ? undefined : machine.service;
     const foreign = lab.isTakingOver ? foreignOn(machine) : undefined;
@@ -69,7 +75,9 @@ function look(machine: Machine, key: string, lab: Lab): HostSeen {
         current: machine.current,
         running,
         serving: running === undefined ? undefined : serving(machine),
-        machine: machine.address,
+        stagedPeerUrl: machine.staged && peerUrlOf(machine, machine.staged),
+        currentPeerUrl: machine.current && peerUrlOf(machine, machine.current),
+        machine: machine.id,
         maxLearners: running === undefined ? undefined : lab.revisionOf(running).maxLearners,
         hasLeft: machine.hasLeft,
         hasData: foreign !== undefined || (machine.data !== undefined && !machine.data.isElsewhere),
@@ -87,8 +95,14 @@ function look(machine: Machine, key: string, lab: Lab): HostSeen {
 }
 
 /** As its generation says, which says https of a peer port in any case. */
-function serving({ name, clientUrl, address, service }: Machine): HostSeen["serving"] {
-    return service && { name, peerUrl: httpsUrl(address, portOf(service.generation)), clientUrl };
+function serving({ name, service }: Machine): HostSeen["serving"] {
+    if (!service) return undefined;
+    const { address, generation } = service;
+    return { name, peerUrl: httpsUrl(address, portOf(generation)), clientUrl: httpsUrl(address, 2379) };
+}
+
+function peerUrlOf(machine: Machine, generation: string): string {
+    return httpsUrl(addressOf(machine, generation), portOf(generation));
 }
 
 function unitState({ hasUnit, service }: Machine): HostSeen["unit"] {
@@ -127,7 +141,7 @@ function withPeers(
     const heard = { ...hosts };
     for (const key of silent) {
         const machine = machineAt(lab, wanted, key);
-        const servesPeers = lab.memberOn(machine) !== undefined && lab.hears(leader, machine);
+        const servesPeers = lab.memberOn(machine) !== undefined && lab.network.hears(leader, machine);
         heard[key] = { ...hosts[key]!, servesPeers };
     }
     return heard;
@@ -137,7 +151,7 @@ function status(lab: Lab, machine: Machine): MemberStatus | undefined {
     const { cluster, member } = lab.memberOn(machine) ?? {};
     if (!cluster || !member) return undefined;
     const leader = lab.leads(cluster);
-    const hears = leader !== undefined && lab.areConnected(leader, machine);
+    const hears = leader !== undefined && lab.network.areConnected(leader, machine);
     return {
         memberId: member.id,
         clusterId: cluster.id,

@@ -7,7 +7,7 @@ import type { ProvisionInputs } from "../../../../components/provision/inputs";
 import type { HostLook } from "../../../../components/provision/look";
 import type { Desired } from "../../../../components/membership/types";
 import type { Lab, Machine } from "./lab";
-import { observe } from "./observe";
+import { isThere, observe } from "./observe";
 import { foreignOn, THEIR_UNIT } from "./takeOver";
 
 /** What a program says of a take-over, and what is kept of it from one run to the next, even of one that died. */
@@ -27,7 +27,7 @@ export function adopt(
     inputs: MembershipInputs,
     adoption: Adoption,
 ): string | undefined {
-    const away = machines.find((machine) => !machine.isPowered || !machine.isReachable);
+    const away = machines.find((machine) => !isThere(machine, machine.address));
     if (away) return `${away.name} can't be looked at`;
     lab.isTakingOver = adoption.isSet;
     const looks = machines.map((machine) => ({ host: machine, facts: facts(lab, machine) }) as unknown as HostLook);

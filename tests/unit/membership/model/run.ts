@@ -9,10 +9,13 @@ import { passing } from "../../../../components/membership/outcome";
 import { describe, nextStep } from "../../../../components/membership/plan";
 import type { Desired, Observation, Step, Verdict } from "../../../../components/membership/types";
 import { Actor } from "./act";
+import { withoutTwins } from "../../../../components/membership/twins";
+import { httpsUrl } from "../../../../components/host/settings";
+import { moveProblems } from "../../../../components/provision/problems";
 import { EtcdRefusal } from "./etcd";
 import { judgeStep, QuorumWatch } from "./guards";
-import { ScriptFailed, Violation, type Lab, type Machine } from "./lab";
-import { machineAt, observe, refresh } from "./observe";
+import { addressOf, portOf, ScriptFailed, Violation, type Lab, type Machine } from "./lab";
+import { isThere, machineAt, observe, refresh } from "./observe";
 import { adopt, type Adoption } from "./preflight";
 
 /** What a program declares. */
@@ -64,10 +67,9 @@ export function up(
     const problem = adoption && adopt(lab, program.machines, inputsOf(lab, program), adoption);
     if (problem) return { state, error: problem, steps: [] };
     const news = inputsOf(lab, program);
-    const wanted = desiredOf(state, news);
     const unstaged = stage(lab, program);
-    if (unstaged) return { state, error: `${unstaged.name} can't be staged`, steps: [] };
-    const run = new Run(lab, wanted, state.clusterId, meanwhile, onStep);
+    if (unstaged) return { state, error: unstaged, steps: [] };
+    const run = new Run(lab, desiredOf(state, news), state.clusterId, meanwhile, onStep);
     try {
         run.toTheEnd();
         const { clusterId } = run;
@@ -114,18 +116,30 @@ export function inputsOf(lab: Lab, { machines, revision, allowEvenSize, adoption
 }
 
 /** Lays generations down, as the hosts' own resources do before membership begins. */
-function stage(lab: Lab, { machines, revision, adoption }: Program): Machine | undefined {
+function stage(lab: Lab, { machines, revision, adoption }: Program): string | undefined {
+    const [problem] = moveProblems(machines.map(factsOf));
+    if (problem) return problem;
     const isTakenOver = lab.revisions[revision]?.isTakingOver === true;
     for (const machine of machines) {
         const generation = machine.generation(revision);
         if (machine.staged === generation && machine.owner === adoption?.owner) continue;
-        if (!machine.isPowered || !machine.isReachable) return machine;
+        if (!isThere(machine, machine.address)) return `${machine.name} can't be staged`;
         machine.staged = generation;
+        if (machine.certified !== machine.address) lab.network.keep();
+        machine.certified = machine.address;
         machine.owner = adoption?.owner;
         machine.isTakenOver = isTakenOver;
         machine.peers ??= isTakenOver ? machines.map(({ address }) => address) : [];
     }
     return undefined;
+}
+
+/** What the move of a host is judged by. */
+function factsOf(machine: Machine): Parameters<typeof moveProblems>[0][number] {
+    const { name, address, identity, current } = machine;
+    const peerUrl = current && httpsUrl(addressOf(machine, current), portOf(current));
+    const facts = isThere(machine, address) ? { hasOurData: identity !== undefined, peerUrl } : undefined;
+    return { host: { name, address }, facts } as Parameters<typeof moveProblems>[0][number];
 }
 
 /** The run ends with an error of its own. */
@@ -140,14 +154,19 @@ class Run {
 
     constructor(
         private readonly lab: Lab,
-        private readonly wanted: Desired,
+        private wanted: Desired,
         public clusterId: string | undefined,
         private readonly meanwhile: Meanwhile,
         private readonly onStep: OnStep | undefined,
     ) {}
 
     toTheEnd(): void {
-        let seen = this.look(() => observe(this.lab, this.wanted));
+        const first = withoutTwins(
+            this.wanted,
+            this.look(() => observe(this.lab, this.wanted)),
+        );
+        this.wanted = first.wanted;
+        let { seen } = first;
         for (;;) {
             const verdict = nextStep(seen, this.wanted);
             switch (verdict.verdict) {
@@ -216,7 +235,7 @@ class Run {
 
     /** @returns the hosts to look at again, or that etcd asks to come back later, or gives no answer */
     private act(seen: Observation, step: Step, isLastResort: boolean): readonly string[] | "refused" | "unanswered" {
-        this.guarded(() => judgeStep(this.lab, this.wanted, seen, step));
+        this.guarded(() => judgeStep(this.lab, this.wanted, seen, step, isLastResort));
         try {
             const {
                 effects,

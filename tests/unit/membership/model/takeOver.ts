@@ -50,6 +50,7 @@ export function startTheirs(lab: Lab, machine: Machine): void {
         generation: machine.generation(lab.revisions.findIndex(({ isTheirs }) => isTheirs)),
         isTheirs: true,
         isPlain: theirs.isPlain,
+        address: machine.address,
         peerUrl: theirs.isPlain ? withoutTls(machine.peerUrl) : machine.peerUrl,
         phase: "running",
         dueAt: lab.now,
