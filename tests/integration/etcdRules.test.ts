@@ -176,6 +176,32 @@ for (const [called, open] of Object.entries(subjects)) {
             assert.notEqual(subject.update("b", "a", "a"), "ok");
         });
 
+        it("keep those connected that were, wherever the list has them, until one of them starts anew", async () => {
+            await grown(subject, "abc", [2, 2, 2]);
+            await until(subject, "all hear b and c", async () => {
+                return (await subject.hears("b", "c")) && (await subject.hears("c", "b"));
+            });
+            assert.equal(subject.update("a", "b", "d"), "ok");
+            await insist(subject, "list c elsewhere", () => subject.update("a", "c", "e"));
+            await subject.stop("a");
+            await insist(subject, "a quorum of b and c", () => subject.update("b", "a", "c"));
+        });
+
+        it("let one that the list has elsewhere call those that start anew", async () => {
+            await grown(subject, "abc", [2, 2, 2]);
+            assert.equal(subject.update("a", "b", "d"), "ok");
+            await until(subject, "c knows where b is listed", () => subject.list("c").includes("d votes"));
+            // What it knows is on its disk a moment later (etcd server/storage/backend/backend.go: defaultBatchInterval).
+            const later = subject.now + 1000;
+            await until(subject, "c has kept it", () => subject.now > later);
+            await subject.stop("c");
+            subject.restart("c");
+            await until(subject, "b hears c", () => subject.hears("b", "c"));
+            await subject.stop("a");
+            await insist(subject, "a quorum of b and c", () => subject.update("b", "a", "e"));
+            assert.equal(await subject.hears("c", "b"), false);
+        });
+
         it("let nobody join who finds no member where the list says", async () => {
             await grown(subject, "a", [2]);
             assert.equal(subject.update("a", "a", "e"), "ok");

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 
 import type { EtcdClusterArgs, EtcdHostArgs } from "../../components";
 import { diagnoseFailures } from "./diagnose";
-import { etcdctl, eventually, openBed, startTimes, type Bed } from "./fixture";
+import type { LabHost } from "../../lab";
+import { etcdctl, eventually, openBed, startTimes, type Bed, type Status } from "./fixture";
 import { diagnosticsOf } from "./diagnostics";
 import { hasPrinted, step, told } from "./moments";
 import { Project } from "./project";
@@ -210,6 +211,41 @@ describe("a cluster of three whose hosts get other names, ports and addresses", 
         }
         assert.ok(kills >= 4, `it was killed ${kills} times`);
         await project.mustUp(declared());
+        await assertConverged();
+    });
+
+    it("brings back a member that was restarted while the leader was between two addresses, and did not hear it", async () => {
+        const before = hosts["a"]!.address;
+        await bed.lab.addAddress("a", "10.104.1.51");
+        hosts = { ...hosts, a: { ...hosts["a"]!, address: "10.104.1.51" } };
+        const running = project.startUp(declared());
+        await hasPrinted(running, step(cluster, 1));
+        running.kill();
+        await running.finished;
+        await project.cancel();
+        // Its certificate is for where it will be.
+        const onA = { ...bed.lab.host("a"), address: before, output: (text: string) => bed.lab.host("a").output(text) };
+        const askA = (command: string): Promise<string> =>
+            etcdctl(onA as unknown as LabHost, cluster, `--insecure-skip-tls-verify ${command}`, clientPort);
+        const leads = async (name: string): Promise<boolean> => {
+            const status = "endpoint status --write-out json";
+            const text = await (name === "a" ? askA(status) : ask(name, status));
+            const [{ Status }] = JSON.parse(text) as readonly [{ readonly Status: Status }];
+            return Status.leader === Status.header.member_id;
+        };
+        for (const name of ["b", "c"])
+            if (await leads(name)) await ask(name, `move-leader ${BigInt(identities["a"]!).toString(16)}`);
+        await eventually("a leads", 30, async () => assert.ok(await leads("a")));
+        const unit = `etcd-${cluster}`;
+        await bed.lab.host("c").output(`systemctl restart --no-block ${unit}`);
+        const isReady = (): Promise<string> => bed.lab.host("c").output(`systemctl is-active ${unit}; true`);
+        await eventually("c is stopped", 30, async () => assert.notEqual((await isReady()).trim(), "active"));
+        for (let second = 0; second < 10; second += 1) {
+            await new Promise((resolve) => setTimeout(resolve, 1000));
+            assert.equal((await isReady()).trim(), "activating");
+        }
+        const run = await project.mustUp(declared());
+        assert.match(run.text, /move the lead from "a" to "b"/);
         await assertConverged();
     });
 
