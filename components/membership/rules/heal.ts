@@ -19,7 +19,7 @@ import {
     wait,
 } from "../world";
 import { start } from "./bootstrap";
-import { leaderMove } from "./readdress";
+import { leaderRemedy } from "./readdress";
 import { remove } from "./remove";
 import { restart } from "./restart";
 
@@ -105,13 +105,11 @@ export const illVoter: Rule = (world) => {
     if (!next) return undefined;
     const { healthSeconds } = world.wanted.timeouts;
     const treated = unwell.find(({ host }) => !runsOther(world, host));
-    if (treated)
-        return wait(
-            `member "${treated.host.name}" is healthy`,
-            healthSeconds,
-            [treated.host.key],
-            isUnheard(seenHost(world, treated.host)) ? leaderMove(world) : undefined,
-        );
+    if (treated) {
+        const remedy = isUnheard(seenHost(world, treated.host)) ? leaderRemedy(world) : undefined;
+        const healthy = wait(`member "${treated.host.name}" is healthy`, healthSeconds, [treated.host.key]);
+        return { ...healthy, ...(remedy && { remedy }) };
+    }
     const treatment = restart(world, next.host, "it is not healthy, and another generation is staged");
     if (treatment.verdict !== "step" || !isNeeded(world, next)) return treatment;
     return wait(`member "${next.host.name}" is healthy`, healthSeconds, [next.host.key], treatment.step);

@@ -1,7 +1,7 @@
 /** What the list says of a host that is the same machine with the same data, at another address or port. */
 import { hostOfUrl } from "../../address";
 import { withoutTls } from "../../host/settings";
-import type { Member, Rule, Step, Verdict, WantedHost, World } from "../types";
+import type { Member, Rule, Verdict, WantedHost, World } from "../types";
 import {
     hostOf,
     initialCluster,
@@ -26,7 +26,7 @@ import {
 } from "../world";
 import { handOver, handOverTo } from "./handOver";
 import { remove } from "./remove";
-import { restart, restartInTurn } from "./restart";
+import { restartInTurn } from "./restart";
 
 /** Invariant: a member's data is in one place. Two that start from the same data vote twice. */
 export const twoHomes: Rule = (world) => {
@@ -99,16 +99,13 @@ function endFormerMove(world: World): Verdict | undefined {
     return undefined;
 }
 
-/** The next step of a leader's own move, for when nobody is well who could take the lead from it. */
-export function leaderMove(world: World): Step | undefined {
+/** What helps a member that may be ill for no other reason than that it doesn't reach the leader, which nobody is well enough to relieve. */
+export function leaderRemedy(world: World): string | undefined {
     const leader = leaderBetween(world);
-    if (!leader || !world.wanted.hosts.includes(leader.host)) return undefined;
-    const { host, member } = leader;
-    const because = "it leads and is between two addresses, where nobody who starts anew reaches it";
-    const verdict = isAtItsPlace(host, member)
-        ? restart(world, host, because)
-        : update(world, host, member, host.peerUrl, because);
-    return verdict.verdict === "step" ? verdict.step : undefined;
+    const serving = leader && seenHost(world, leader.host).serving;
+    if (!serving || !world.wanted.hosts.includes(leader.host)) return undefined;
+    const { name } = leader.host;
+    return `nobody who starts anew reaches "${name}", which leads and is between two addresses: declare "${name}" where it was (${hostOfUrl(serving.peerUrl)}), run pulumi up, and change it again once all are well`;
 }
 
 /** A leader that nobody who starts anew reaches. */

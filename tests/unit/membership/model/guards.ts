@@ -6,9 +6,9 @@ import { machineAt } from "./observe";
 import { judgeRemovalOf } from "./takeOver";
 
 /** Judges a step just before it is taken, by what the run saw. */
-export function judgeStep(lab: Lab, wanted: Desired, seen: Observation, step: Step, isLastResort: boolean): void {
+export function judgeStep(lab: Lab, wanted: Desired, seen: Observation, step: Step): void {
     if (step.kind === "remove") judgeRemoval(lab, wanted, seen, step);
-    if (step.kind === "restart" && !isLastResort) judgeRestart(lab, wanted, step.host);
+    if (step.kind === "restart") judgeRestart(lab, wanted, step.host);
     if (step.kind === "set-aside" || step.kind === "retire") {
         const machine = machineAt(lab, wanted, step.host);
         if (lab.memberOn(machine) && lab.isAlive(machine))

@@ -235,7 +235,7 @@ class Run {
 
     /** @returns the hosts to look at again, or that etcd asks to come back later, or gives no answer */
     private act(seen: Observation, step: Step, isLastResort: boolean): readonly string[] | "refused" | "unanswered" {
-        this.guarded(() => judgeStep(this.lab, this.wanted, seen, step, isLastResort));
+        this.guarded(() => judgeStep(this.lab, this.wanted, seen, step));
         try {
             const {
                 effects,
