@@ -103,7 +103,7 @@ function endFormerMove(world: World): Verdict | undefined {
 export function leaderRemedy(world: World): string | undefined {
     const leader = leaderBetween(world);
     const serving = leader && seenHost(world, leader.host).serving;
-    if (!serving || !world.wanted.hosts.includes(leader.host)) return undefined;
+    if (!serving) return undefined;
     const { name } = leader.host;
     return `nobody who starts anew reaches "${name}", which leads and is between two addresses: declare "${name}" where it was (${hostOfUrl(serving.peerUrl)}), run pulumi up, and change it again once all are well`;
 }

@@ -309,13 +309,23 @@ class LifeOf {
     /** The operator declares a member where it was, as told. */
     private moveBack(error: string | undefined): void {
         if (this.moves?.moveBack(error, this.program.machines)) return this.tellDeclared();
-        const name = /declare "(\w+)" where it was/.exec(error ?? "")?.[1];
+        const [, name, place] = /declare "(\w+)" where it was(?: \(([\d.]+)\))?/.exec(error ?? "") ?? [];
+        if (place !== undefined) this.declareAgain(name!, place);
         const machine = this.program.machines.find((one) => one.name === name);
         if (machine?.current === undefined) return;
         machine.peerPort = portOf(machine.current);
         const address = addressOf(machine, machine.current);
         if (machine.addresses.includes(address)) machine.address = address;
         this.tellDeclared();
+    }
+
+    /** One that is declared no more, until all are well. */
+    private declareAgain(name: string, address: string): void {
+        const { machines } = this.program;
+        const machine = this.lab.machines.find(({ everHad }) => everHad.includes(address));
+        if (!machine || machines.some((one) => one.name === name)) return;
+        this.later ??= machines;
+        this.program = { ...this.program, machines: [...machines, machine] };
     }
 
     /** The operator does as told with a learner whose host can't be declared, and with a member whose host lost its data and was moved. */
