@@ -47,7 +47,7 @@ export interface Facts extends DriftSeen {
     /** Whom its member trusts, where files of ours say so. */
     readonly authorities: Authorities | undefined;
     readonly hasOurData: boolean;
-    /** Where its member is for its peers, by the configuration that it starts with. */
+    /** Where its member is for its peers, by the configuration that runs, or would be started. */
     readonly peerUrl: string | undefined;
     /** What lies in the data directory, of whomever; some of it, if it is much. */
     readonly data: readonly string[];
@@ -164,10 +164,11 @@ for entry in ${data}/* ${data}/.[!.]* ${data}/..?*; do
     count=$((count + 1)); [ $count -lt 20 ] || break
 done
 [ -f ${identity} ] && while IFS= read -r line; do case $line in token=*) echo "$line" ;; esac; done <${identity}
-[ -f ${current}/etcd.env ] && while IFS= read -r line; do case $line in ETCD_LISTEN_PEER_URLS=*) echo "peer=\${line#*=}" ;; esac; done <${current}/etcd.env
 [ -f ${mark} ] && { read -r _ && IFS= read -r line && echo "mark=$line" && IFS= read -r line && echo "owner=$line" && IFS= read -r line && echo "phase=$line"; } <${mark}
 { IFS= read -r running <${shellQuote(`${paths.runtime}/generation`)} || running=$(readlink ${current}); } 2>/dev/null
-grep -qsxF ${shellQuote(TAKING_OVER)} ${generations}/"\${running##*/}"/etcd.env && echo trusts=both
+started=${generations}/"\${running##*/}"/etcd.env
+grep -qsxF ${shellQuote(TAKING_OVER)} "$started" && echo trusts=both
+[ -f "$started" ] && while IFS= read -r line; do case $line in ETCD_LISTEN_PEER_URLS=*) echo "peer=\${line#*=}" ;; esac; done <"$started"
 [ -e ${plain} ] || [ -e ${ending} ] && echo plainPeers=yes
 ${inputs.adopt ? `grep -qs '^ETCD_LISTEN_CLIENT_URLS=http:' ${current}/etcd.env && echo plain=clients\nsed 's/^/clientCa=/' ${current}/client-ca.crt 2>/dev/null\nsed 's/^/peerCa=/' ${current}/peer-ca.crt 2>/dev/null\n${foreignScript(paths, host)}` : ""}
 for file in ${[paths.unitFile, paths.firewallUnitFile, paths.firewallDropIn].map(shellQuote).join(" ")}; do

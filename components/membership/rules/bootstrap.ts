@@ -94,14 +94,15 @@ export const lostQuorum: Rule = (world) => {
         hosts.map((host) => host.key),
         next?.verdict === "step" ? next.step : undefined,
     );
-    return { ...verdict, remedy: waiting ? moveLater(waiting) : (moveBack(world) ?? RECOVERY) };
+    return { ...verdict, remedy: waiting ? moveLater(world, waiting) : (moveBack(world) ?? RECOVERY) };
 };
 
 const RECOVERY =
     "bring back so many members, with their data, that more than half of them run, and run pulumi up; if their data is lost for good, only a backup that is restored helps, and no run does that by itself";
 
-function moveLater({ name, peerUrl }: WantedHost): string {
-    return `member "${name}" does not move to ${peerUrl} before that, since all others have moved, and no two that the list has elsewhere find each other: declare "${name}" where it was, and run pulumi up`;
+function moveLater(world: World, host: WantedHost): string {
+    const { name, peerUrl } = host;
+    return `member "${name}" does not move to ${peerUrl} before that, since all others have moved, and no two that the list has elsewhere find each other: declare "${name}" where it was (${notedUrl(world, host) ?? placeOf(world, host)}), and run pulumi up`;
 }
 
 /** Of members that are elsewhere than the list has them, none finds another. Those that are declared where it has them are on their way. */

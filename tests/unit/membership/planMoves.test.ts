@@ -114,7 +114,7 @@ describe("the plan for members that serve their peers elsewhere from now on", ()
         cluster.lab.advance(3000);
         assert.equal(cluster.isReady(other!), false);
         const { error } = cluster.up("abc");
-        assert.match(error ?? "", new RegExp(`declare "${leader}" where it was \\(10\\.0\\.0\\.`));
+        assert.match(error ?? "", new RegExp(`declare "${leader}" where it was \\(https://10\\.0\\.0\\.`));
         const machine = cluster.machine(leader);
         machine.address = machine.id;
         cluster.mustUp("abc");

@@ -6,7 +6,7 @@ import { withoutTwins } from "../../../components/membership/twins";
 import { describe, nextStep, wholePlan } from "../../../components/membership/plan";
 import type { Step } from "../../../components/membership/types";
 import { Faults } from "./model/faults";
-import { addressOf, Lab, Machine, portOf, Violation, voters, type Health } from "./model/lab";
+import { Lab, Machine, Violation, voters, type Health } from "./model/lab";
 import { Moves } from "./model/moves";
 import { observe } from "./model/observe";
 import { Random } from "./model/random";
@@ -309,13 +309,14 @@ class LifeOf {
     /** The operator declares a member where it was, as told. */
     private moveBack(error: string | undefined): void {
         if (this.moves?.moveBack(error, this.program.machines)) return this.tellDeclared();
-        const [, name, place] = /declare "(\w+)" where it was(?: \(([\d.]+)\))?/.exec(error ?? "") ?? [];
-        if (place !== undefined) this.declareAgain(name!, place);
+        const [, name, place] = /declare "(\w+)" where it was \(([^)]*)\)/.exec(error ?? "") ?? [];
+        if (place === undefined) return;
+        const { hostname, port } = new URL(place);
+        this.declareAgain(name!, hostname);
         const machine = this.program.machines.find((one) => one.name === name);
-        if (machine?.current === undefined) return;
-        machine.peerPort = portOf(machine.current);
-        const address = addressOf(machine, machine.current);
-        if (machine.addresses.includes(address)) machine.address = address;
+        if (!machine) return;
+        machine.peerPort = Number(port);
+        if (machine.addresses.includes(hostname)) machine.address = hostname;
         this.tellDeclared();
     }
 

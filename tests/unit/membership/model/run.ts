@@ -136,8 +136,8 @@ function stage(lab: Lab, { machines, revision, adoption }: Program): string | un
 
 /** What the move of a host is judged by. */
 function factsOf(machine: Machine): Parameters<typeof moveProblems>[0][number] {
-    const { name, address, identity, current } = machine;
-    const peerUrl = current && httpsUrl(addressOf(machine, current), portOf(current));
+    const { name, address, identity, current, service } = machine;
+    const peerUrl = service?.peerUrl ?? (current && httpsUrl(addressOf(machine, current), portOf(current)));
     const facts = isThere(machine, address) ? { hasOurData: identity !== undefined, peerUrl } : undefined;
     return { host: { name, address }, facts } as Parameters<typeof moveProblems>[0][number];
 }
