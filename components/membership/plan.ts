@@ -1,5 +1,5 @@
 /** The policy: an ordered list of rules. The first that has something to say wins. Could be printed in the manual. */
-import type { Action, Observation, Desired, Rule, Step, Verdict, World } from "./types";
+import type { Action, Observation, Desired, Rule, Step, Verdict, Wait, World } from "./types";
 import { predict } from "./predict";
 import { members, nameOf, refuse } from "./world";
 import { activate, addLearner, awaitLearner, join, letIn, promote } from "./rules/admit";
@@ -86,6 +86,13 @@ export function nextStep(seen: Observation, wanted: Desired): Verdict {
         if (verdict) return refusedByAlarm(world, verdict) ?? verdict;
     }
     return { verdict: "done" };
+}
+
+/** What makes a last resort whole: a host that does not answer is given its generation in one step, and started with it in the next. */
+export function otherHalf({ until, otherwise }: Wait, after: Verdict): Step | undefined {
+    if (otherwise?.kind !== "activate" || after.verdict !== "wait" || after.until !== until) return undefined;
+    const next = after.otherwise;
+    return next?.kind === "start" && otherwise.hosts.includes(next.host) ? next : undefined;
 }
 
 function refusedByAlarm(world: World, verdict: Verdict): Verdict | undefined {

@@ -9,16 +9,14 @@ import type { Observer } from "./observe";
 import { LINES_READ, tellingLines } from "./logLines";
 import type { Outcome } from "./outcome";
 import { Patience } from "./patience";
-import { describe, nextStep, wholePlan, type Plan } from "./plan";
+import { describe, nextStep, otherHalf, wholePlan, type Plan } from "./plan";
 import { lastLogLines } from "./scripts";
 import { riskOf } from "./tolerance";
-import type { Desired, Observation, Step, Verdict } from "./types";
+import type { Desired, Observation, Step, Wait } from "./types";
 import { memberOf } from "./world";
 
 /** Where a run tells what it does. */
 export type Tell = (line: string) => void;
-
-type Wait = Extract<Verdict, { verdict: "wait" }>;
 
 /** The same step this often without the world following is a defect, or somebody works against us. */
 const ATTEMPTS = 3;
@@ -180,11 +178,17 @@ class Run {
     private async giveUp(seen: Observation, wait: Wait): Promise<never> {
         const remedy = wait.remedy === undefined ? "" : `; ${wait.remedy}`;
         const message = `waited ${wait.deadlineSeconds} s, but not until ${wait.until}${remedy}${await this.log(wait.hosts, seen)}`;
-        if (wait.otherwise)
-            await this.take(seen, wait.otherwise).catch((error: unknown) => {
-                throw new MembershipError(`${messageOf(error)}\nbefore that: ${message}`);
-            });
+        await this.lastResort(seen, wait).catch((error: unknown) => {
+            throw new MembershipError(`${messageOf(error)}\nbefore that: ${message}`);
+        });
         throw new MembershipError(message);
+    }
+
+    private async lastResort(seen: Observation, wait: Wait): Promise<void> {
+        if (!wait.otherwise) return;
+        const now = await this.take(seen, wait.otherwise);
+        const half = otherHalf(wait, nextStep(now, this.wanted));
+        if (half) await this.take(now, half);
     }
 
     /** The hosts that a failure is about: of several, the one that failed. */

@@ -198,17 +198,20 @@ export type Step = Action & { readonly because: string };
 /** What the planner has to say about an observation. */
 export type Verdict =
     | { readonly verdict: "step"; readonly step: Step }
-    | {
-          readonly verdict: "wait";
-          readonly until: string;
-          readonly deadlineSeconds: number;
-          readonly hosts: readonly string[];
-          readonly otherwise?: Step;
-          /** What the operator can do when it does not come true. */
-          readonly remedy?: string;
-      }
+    | Wait
     | { readonly verdict: "refuse"; readonly error: string }
     | { readonly verdict: "done" };
+
+export interface Wait {
+    readonly verdict: "wait";
+    readonly until: string;
+    readonly deadlineSeconds: number;
+    readonly hosts: readonly string[];
+    /** A last resort, for when it does not come true. */
+    readonly otherwise?: Step;
+    /** What the operator can do then. */
+    readonly remedy?: string;
+}
 
 /** One concern of the planner: says what to do next, or nothing. */
 export type Rule = (world: World) => Verdict | undefined;

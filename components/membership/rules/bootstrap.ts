@@ -102,7 +102,8 @@ const RECOVERY =
 
 function moveLater(world: World, host: WantedHost): string {
     const { name, peerUrl } = host;
-    return `member "${name}" does not move to ${peerUrl} before that, since all others have moved, and no two that the list has elsewhere find each other: declare "${name}" where it was (${notedUrl(world, host) ?? placeOf(world, host)}), and run pulumi up`;
+    const others = withData(world, world.wanted.hosts).filter((one) => one !== host && isElsewhere(world, one));
+    return `member "${name}" does not move to ${peerUrl} before that, since all others have moved, and no two that the list has elsewhere find each other: ${declareBack(world, [host, ...others])}`;
 }
 
 /** Of members that are elsewhere than the list has them, none finds another. Those that are declared where it has them are on their way. */
@@ -111,11 +112,17 @@ function moveBack(world: World): string | undefined {
         (host) => isElsewhere(world, host) && !seenHost(world, host).status?.isHealthy,
     );
     if (lost.length < 2 || lost.some((host) => !isAway(world, host))) return undefined;
-    const places = lost.flatMap((host) => {
+    return `${quoted(lost.map(({ name }) => name))} are not where the list has them, and don't find each other: ${declareBack(world, lost)}`;
+}
+
+/** One of these is enough; a host may have the address no more. */
+function declareBack(world: World, hosts: readonly WantedHost[]): string {
+    const places = hosts.flatMap((host) => {
         const url = notedUrl(world, host);
         return url === undefined ? [] : [`"${host.name}" at ${url}`];
     });
-    return `${quoted(lost.map(({ name }) => name))} are not where the list has them, and don't find each other: declare one of them where it was (${places.join(", or ")}), and run pulumi up`;
+    const which = places.length > 1 ? "one of these" : "this one";
+    return `declare ${which} where it was (${places.join(", or ")}), and run pulumi up`;
 }
 
 /** `renew`, as long as somebody stays whom the members that move can find. */

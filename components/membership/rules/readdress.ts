@@ -105,7 +105,7 @@ export function leaderRemedy(world: World): string | undefined {
     const serving = leader && seenHost(world, leader.host).serving;
     if (!serving) return undefined;
     const { name } = leader.host;
-    return `nobody who starts anew reaches "${name}", which leads and is between two addresses: declare "${name}" where it was (${serving.peerUrl}), run pulumi up, and change it again once all are well`;
+    return `nobody who starts anew reaches "${name}", which leads and is between two addresses: declare this one where it was ("${name}" at ${serving.peerUrl}), run pulumi up, and change it again once all are well`;
 }
 
 /** A leader that nobody who starts anew reaches. */

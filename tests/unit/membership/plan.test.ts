@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 
-import type { Observation } from "../../../components/membership/types";
+import { otherHalf } from "../../../components/membership/plan";
+import type { Observation, Step, Wait } from "../../../components/membership/types";
 import { grown } from "./model/cluster";
 import { but, damaged, silent } from "./model/seen";
 
@@ -98,5 +99,20 @@ describe("the plan", () => {
         cluster.revise();
         const healed = cluster.mustUp("abc");
         assert.match(healed[0]!, new RegExp(`^(restart|activate|start) ${name}$`));
+    });
+
+    it("starts who was given a generation as a last resort, in the same run, unless that was enough, or it is somebody else's turn", () => {
+        const activate: Step = { kind: "activate", hosts: ["a"], because: "" };
+        const start: Step = { kind: "start", host: "a", because: "" };
+        const until = (condition: string, otherwise: Step): Wait => {
+            return { verdict: "wait", until: condition, deadlineSeconds: 1, hosts: [], otherwise };
+        };
+        const before = until("a quorum answers", activate);
+        assert.equal(otherHalf(before, until("a quorum answers", start)), start);
+        assert.equal(otherHalf(before, until("a quorum answers", { ...start, host: "b" })), undefined);
+        assert.equal(otherHalf(before, until("a quorum answers", activate)), undefined);
+        assert.equal(otherHalf(before, until("all are healthy", start)), undefined);
+        assert.equal(otherHalf(before, { verdict: "done" }), undefined);
+        assert.equal(otherHalf(until("a quorum answers", start), until("a quorum answers", start)), undefined);
     });
 });

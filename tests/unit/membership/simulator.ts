@@ -306,18 +306,18 @@ class LifeOf {
         this.tellDeclared();
     }
 
-    /** The operator declares a member where it was, as told. */
+    /** The operator declares a member where it was, as told: one whose host has the address still. */
     private moveBack(error: string | undefined): void {
-        if (this.moves?.moveBack(error, this.program.machines)) return this.tellDeclared();
-        const [, name, place] = /declare "(\w+)" where it was \(([^)]*)\)/.exec(error ?? "") ?? [];
-        if (place === undefined) return;
-        const { hostname, port } = new URL(place);
-        this.declareAgain(name!, hostname);
-        const machine = this.program.machines.find((one) => one.name === name);
-        if (!machine) return;
-        machine.peerPort = Number(port);
-        if (machine.addresses.includes(hostname)) machine.address = hostname;
-        this.tellDeclared();
+        const told = /declare (?:one of these|this one) where it was \(([^)]*)\)/.exec(error ?? "")?.[1];
+        for (const [, name, url] of told?.matchAll(/"(\w+)" at (\S+?)(?=,|$)/g) ?? []) {
+            const { hostname, port } = new URL(url!);
+            this.declareAgain(name!, hostname);
+            const machine = this.program.machines.find((one) => one.name === name);
+            if (!machine?.addresses.includes(hostname)) continue;
+            this.moves?.postpone(machine);
+            Object.assign(machine, { address: hostname, peerPort: Number(port) });
+            return this.tellDeclared();
+        }
     }
 
     /** One that is declared no more, until all are well. */

@@ -78,24 +78,15 @@ export class Moves {
         const first = moves.find(({ machine, from }) => !machine.addresses.includes(from)) ?? moves[0]!;
         for (const { machine, from } of moves) {
             if (machine === first.machine) continue;
-            this.later.push({ machine, address: machine.address });
+            this.postpone(machine);
             machine.address = from;
         }
         return true;
     }
 
-    /** The operator declares one where it was, as told: one that has the address still. */
-    moveBack(error: string | undefined, machines: readonly Machine[]): boolean {
-        const told = /declare one of them where it was \(([^)]*)\)/.exec(error ?? "")?.[1];
-        for (const [, name, url] of told?.matchAll(/"(\w+)" at (\S+?)(?=,|$)/g) ?? []) {
-            const machine = machines.find((one) => one.name === name);
-            const { hostname, port } = new URL(url!);
-            if (!machine?.addresses.includes(hostname)) continue;
-            this.later.push({ machine, address: machine.address });
-            Object.assign(machine, { address: hostname, peerPort: Number(port) });
-            return true;
-        }
-        return false;
+    /** It is to be declared where it is declared now, when all is well elsewhere. */
+    postpone(machine: Machine): void {
+        this.later.push({ machine, address: machine.address });
     }
 
     /** Declares the next one elsewhere. */

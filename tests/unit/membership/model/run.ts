@@ -6,8 +6,8 @@ import {
     type MembershipState,
 } from "../../../../components/membership/inputs";
 import { passing } from "../../../../components/membership/outcome";
-import { describe, nextStep } from "../../../../components/membership/plan";
-import type { Desired, Observation, Step, Verdict } from "../../../../components/membership/types";
+import { describe, nextStep, otherHalf } from "../../../../components/membership/plan";
+import type { Desired, Observation, Step, Wait } from "../../../../components/membership/types";
 import { Actor } from "./act";
 import { withoutTwins } from "../../../../components/membership/twins";
 import { httpsUrl } from "../../../../components/host/settings";
@@ -293,7 +293,7 @@ class Run {
         }
     }
 
-    private wait(first: Observation, wait: Extract<Verdict, { verdict: "wait" }>): Observation {
+    private wait(first: Observation, wait: Wait): Observation {
         const deadline = this.lab.now + wait.deadlineSeconds * 1000;
         let seen = first;
         for (let pause = 40; ; pause = Math.min(pause * 4, LONGEST_PAUSE)) {
@@ -302,7 +302,9 @@ class Run {
             const verdict = nextStep(seen, this.wanted);
             if (verdict.verdict !== "wait" || verdict.until !== wait.until) return seen;
             if (this.lab.now <= deadline) continue;
-            if (wait.otherwise) this.take(seen, wait.otherwise, true);
+            const now = wait.otherwise && this.take(seen, wait.otherwise, true);
+            const half = now && otherHalf(wait, nextStep(now, this.wanted));
+            if (half) this.take(now, half, true);
             throw new Stopped(
                 `waited ${wait.deadlineSeconds} s, but not until ${wait.until}; ${wait.remedy ?? "nothing helps"}`,
             );
