@@ -39,7 +39,7 @@ const LAST_RUNS = 6;
 const BY_HAND = 16;
 
 /** Of so many lives, one has hosts that get other addresses. */
-const MOVING = 4;
+const MOVING = 8;
 
 /** @throws BrokenPromise */
 export function live(seed: number): Life {
