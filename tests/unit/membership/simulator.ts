@@ -1,17 +1,13 @@
 /** Random lives of a cluster: worlds, edits of its list, faults, and runs that die anywhere. A seed tells the whole story again. */
-import { isDeepStrictEqual } from "node:util";
-
-import { desiredOf } from "../../../components/membership/inputs";
-import { withoutTwins } from "../../../components/membership/twins";
-import { describe, nextStep, wholePlan } from "../../../components/membership/plan";
 import type { Step } from "../../../components/membership/types";
+import { Edits } from "./model/edits";
 import { Faults } from "./model/faults";
+import { judge } from "./model/judge";
 import { Lab, Machine, Violation, voters, type Health } from "./model/lab";
 import { Moves } from "./model/moves";
-import { observe } from "./model/observe";
 import { Random } from "./model/random";
-import { Died, inputsOf, up, type Program, type State } from "./model/run";
-import { foundByHand, judgeTakenOver } from "./model/takeOver";
+import { Died, up, type Program, type State } from "./model/run";
+import { foundByHand } from "./model/takeOver";
 
 /** How a life went. */
 export interface Life {
@@ -56,6 +52,7 @@ export function live(seed: number): Life {
 class LifeOf {
     readonly lab: Lab;
     private readonly random: Random;
+    private readonly edits: Edits;
     private readonly faults: Faults;
     private readonly moves: Moves | undefined;
     private state: State = {};
@@ -64,7 +61,6 @@ class LifeOf {
     private readonly steps = new Map<Step["kind"], number>();
     private deaths = 0;
     private hasDied = false;
-    private names = 0;
     /** Who had to make room for another host of its name: what a run that died had begun there is in no state. */
     private displaced: readonly Machine[] = [];
     /** What is to be declared when the take-over is done. */
@@ -78,7 +74,8 @@ class LifeOf {
         machines.push(new Machine("a", "10.0.0.7"), new Machine("b", "10.0.0.8"));
         this.lab = new Lab(machines, this.random);
         this.lab.revisions.push({ health: "fine", maxLearners: this.random.pick([undefined, 1, 2, 2, 3]) });
-        this.program = { machines: this.list(), revision: 0, allowEvenSize: true };
+        this.edits = new Edits(this.lab, this.random);
+        this.program = { machines: this.edits.any(), revision: 0, allowEvenSize: true };
         this.faults = new Faults(this.lab, this.random);
         if (seed % BY_HAND === 0) this.beginByHand();
         else if (seed % MOVING === 0) this.moves = new Moves(this.lab, this.random);
@@ -117,12 +114,6 @@ class LifeOf {
         if (random.chance(0.3)) this.faults.one();
     }
 
-    private list(): readonly Machine[] {
-        const size = this.random.pick([1, 1, 2, 3, 3, 3, 4, 5]);
-        const byName = new Map(this.random.shuffled(this.lab.machines).map((machine) => [machine.name, machine]));
-        return this.random.shuffled([...byName.values()]).slice(0, size);
-    }
-
     /** Another list, another generation, or both. */
     private edit(): void {
         const { adoption, machines } = this.program;
@@ -146,11 +137,11 @@ class LifeOf {
     private relist(): void {
         const before = this.program.machines;
         const after = this.random.pick([
-            () => this.list(),
+            () => this.edits.any(),
             () => this.random.shuffled(before),
-            () => this.swapOne(before),
-            () => this.replaceAll(before),
-            ...(this.isTakingOver ? [] : [() => this.renameOne(before), () => this.moveOne(before)]),
+            () => this.edits.swapOne(before),
+            () => this.edits.replaceAll(before),
+            ...(this.isTakingOver ? [] : [() => this.edits.renameOne(before), () => this.edits.moveOne(before)]),
         ])();
         // What a run that died had begun is in no state: whoever edits the list then keeps the hosts that it was to have.
         const kept = before.filter((host) => this.hasDied && !after.some(({ name }) => name === host.name));
@@ -162,34 +153,6 @@ class LifeOf {
     private tellDeclared(): void {
         const hosts = this.program.machines.map(({ name, address, peerPort }) => `${name}@${address}:${peerPort}`);
         this.lab.tell(`declares ${hosts.join(" ")}`);
-    }
-
-    private swapOne(before: readonly Machine[]): readonly Machine[] {
-        const leaving = this.random.pick(before);
-        const staying = before.filter((machine) => machine !== leaving);
-        const free = this.lab.machines.filter((m) => m !== leaving && staying.every(({ name }) => name !== m.name));
-        if (free.length === 0) return before;
-        const coming = this.random.pick(free);
-        return before.map((machine) => (machine === leaving ? coming : machine));
-    }
-
-    private replaceAll(before: readonly Machine[]): readonly Machine[] {
-        const free = this.random.shuffled(this.lab.machines).filter((m) => before.every(({ name }) => name !== m.name));
-        const byName = new Map(free.map((machine) => [machine.name, machine]));
-        return byName.size === 0 ? before : [...byName.values()].slice(0, before.length);
-    }
-
-    /** The same hosts, with their data, and one of them is called otherwise from now on. */
-    private renameOne(before: readonly Machine[]): readonly Machine[] {
-        this.random.pick(before).name = `n${++this.names}`;
-        return before;
-    }
-
-    /** The same hosts, with their data, and the member of one of them is to serve its peers at another port. */
-    private moveOne(before: readonly Machine[]): readonly Machine[] {
-        const machine = this.random.pick(before);
-        machine.peerPort = machine.peerPort === 2380 ? 2390 : 2380;
-        return before;
     }
 
     private moveSome(moves: Moves): void {
@@ -262,7 +225,8 @@ class LifeOf {
             this.lab.advance(10_000);
             errors.push(this.up());
             if (errors.at(-1) === undefined) {
-                this.judge();
+                this.lab.advance(10_000);
+                judge(this.lab, this.program, this.state);
                 if (!this.moves?.next(this.program.machines)) return;
                 this.tellDeclared();
                 return this.converge();
@@ -336,34 +300,5 @@ class LifeOf {
         this.lab.tell(`etcdctl member remove ${told}, if its host had to make room or has lost its data`);
         const learnersAt = this.displaced.map(({ peerUrl }) => peerUrl);
         this.faults.removeAsTold(told, learnersAt);
-    }
-
-    private judge(): void {
-        const { lab, program } = this;
-        lab.advance(10_000);
-        const all = desiredOf(this.state, inputsOf(lab, program));
-        const { wanted, seen } = withoutTwins(all, observe(lab, all));
-        const verdict = nextStep(seen, wanted);
-        const plan = wholePlan(seen, wanted);
-        if (verdict.verdict !== "done" || plan.steps.length > 0 || plan.refusal !== undefined)
-            throw new Violation(`a second plan is not empty: ${plan.steps.map(describe).join("; ")} ${plan.refusal}`);
-        const cluster = lab.clusters.find(({ id }) => id === this.state.clusterId);
-        if (!cluster || !lab.leads(cluster)) throw new Violation("the cluster does not answer at the end");
-        if (program.adoption) judgeTakenOver(cluster, (member) => lab.machineOf(member));
-        const listed = voters(cluster).map(({ peerUrl, name }) => `${name}=${peerUrl}`);
-        const declared = program.machines.map(({ peerUrl, name }) => `${name}=${peerUrl}`);
-        if (cluster.members.length !== listed.length || !isDeepStrictEqual(listed.sort(), declared.sort()))
-            throw new Violation(`members are ${listed.join(" ")}, and declared are ${declared.join(" ")}`);
-        for (const machine of program.machines) {
-            const { told, service, isEnabled, peers } = machine;
-            const addresses = program.machines.map(({ address }) => address).sort();
-            const isAsWanted =
-                told?.state === "existing" &&
-                told.initialCluster === [...declared].sort().join(",") &&
-                service?.generation === machine.generation(program.revision) &&
-                isEnabled &&
-                isDeepStrictEqual([...(peers ?? [])].sort(), addresses);
-            if (!isAsWanted) throw new Violation(`${machine.name} is not as declared: ${JSON.stringify(machine)}`);
-        }
     }
 }
