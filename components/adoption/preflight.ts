@@ -20,10 +20,7 @@ export async function takeoverProblems(
     hosts: readonly HostLook[],
 ): Promise<readonly string[]> {
     const problems = phaseProblems(inputs, hosts);
-    const isFirst =
-        inputs.adopt &&
-        hosts.some(({ facts }) => facts && (isStrangers(inputs, facts) || (facts.foreign && !facts.isTakenOver)));
-    if (!isFirst || problems.length > 0) return problems;
+    if (!isFirst(inputs, hosts) || problems.length > 0) return problems;
     const wanted = asItIs(inputs);
     const observer = new Observer(wanted, pool, undefined, "ssh", await lentByHosts(pool, inputs, wanted.hosts, ""));
     try {
@@ -31,6 +28,12 @@ export async function takeoverProblems(
     } finally {
         observer.close();
     }
+}
+
+/** Something is taken over that was not yet: another state's host, or an etcd that was set up by hand. */
+export function isFirst(inputs: ProvisionInputs, hosts: readonly HostLook[]): boolean {
+    if (!inputs.adopt) return false;
+    return hosts.some(({ facts }) => facts && (isStrangers(inputs, facts) || (facts.foreign && !facts.isTakenOver)));
 }
 
 /** The declared cluster, without anything that would change on its hosts. */

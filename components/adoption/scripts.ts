@@ -64,9 +64,8 @@ export function replaceUnit(paths: HostPaths, { unit, dataDir }: ForeignSeen, se
 owner=$(sed -n 's/^owner=//p' ${file})
 mkdir -p "$(dirname ${drop})"
 printf '%s\\n' ${shellQuote(HEADER)} ${shellQuote(`# ${paths.unit}.service has its data and its ports.`)} '[Unit]' ${shellQuote(`ConditionPathExists=!${paths.current}`)} > ${drop}
-systemctl disable --quiet ${theirs} 2>/dev/null || true
 systemctl daemon-reload
-timeout 90 systemctl stop ${theirs} || { echo "${unit} does not stop within 90 s: end it, and run pulumi up again" >&2; exit 1; }
+${stopForGood(unit)}
 ${
     isMoved
         ? `if [ -d ${old}/member ] && ! [ -d ${data}/member ]; then
@@ -101,7 +100,7 @@ exit 1`;
 }
 
 /** Of a member that is none any more. */
-export function stopForGood({ unit }: ForeignSeen): string {
+export function stopForGood(unit: string): string {
     const theirs = shellQuote(unit);
     return `systemctl disable --quiet ${theirs} 2>/dev/null || true
 timeout 90 systemctl stop ${theirs} || { echo "${unit} does not stop within 90 s: end it, and run pulumi up again" >&2; exit 1; }`;

@@ -141,7 +141,7 @@ class Actor {
         const { foreign } = this.seen.hosts[key]!;
         return [
             "set -eu",
-            ...(foreign ? [adoption.stopForGood(foreign)] : []),
+            ...(foreign ? [adoption.stopForGood(foreign.unit)] : []),
             scripts.stop(this.paths),
             scripts.setAside(this.paths),
             ...(foreign ? [adoption.forget(this.paths)] : []),

@@ -1,5 +1,5 @@
 /** What is asked before anything is changed on any host of a cluster that is taken over, by the rules that the hosts' resource has. */
-import { clusterProblems } from "../../../../components/adoption/preflight";
+import { clusterProblems, isFirst } from "../../../../components/adoption/preflight";
 import { inheritance, phaseProblems } from "../../../../components/adoption/takeover";
 import { unlessNobody, type Authorities } from "../../../../components/adoption/authorities";
 import { desiredOf, type MembershipInputs } from "../../../../components/membership/inputs";
@@ -31,15 +31,14 @@ export function adopt(
     if (away) return `${away.name} can't be looked at`;
     lab.isTakingOver = adoption.isSet;
     const looks = machines.map((machine) => ({ host: machine, facts: facts(lab, machine) }) as unknown as HostLook);
-    const provision = { ...inputs, owner: adoption.owner, ...(adoption.isSet && { adopt: {} }) };
+    const provision = { ...inputs, owner: String(adoption.owner), ...(adoption.isSet && { adopt: {} }) };
     const asked = provision as unknown as ProvisionInputs;
     const problems = [
         ...machines.flatMap((machine) => hostProblems(machine, adoption)),
         ...phaseProblems(asked, looks),
     ];
     if (problems.length > 0) return problems.join("; ");
-    const isStrange = looks.some(({ facts: seen }) => isFirst(seen, adoption));
-    if (adoption.isSet && isStrange) {
+    if (isFirst(asked, looks)) {
         const wanted = asItIs(inputs);
         const [problem] = clusterProblems(observe(lab, wanted), wanted, () => undefined);
         if (problem) return problem;
@@ -51,12 +50,6 @@ export function adopt(
 
 function inheritedFrom(inputs: ProvisionInputs, looks: readonly HostLook[]): Authorities | undefined {
     return unlessNobody(inheritance(inputs, looks));
-}
-
-function isFirst(seen: HostLook["facts"], { owner }: Adoption): boolean {
-    if (!seen) return false;
-    const isStrangers = seen.owner !== undefined && seen.owner !== String(owner);
-    return isStrangers || (seen.foreign !== undefined && !seen.isTakenOver);
 }
 
 function facts(lab: Lab, machine: Machine): unknown {
