@@ -69,8 +69,8 @@ describe("random lives of a cluster", () => {
                 assert.ok(times > least, `the lives hold ${times} steps "${kind}" only`);
             }
         };
-        assertMoreThan(lives / 10, kinds);
-        assertMoreThan(lives / 20, kindsByHand);
+        assertMoreThan(lives / 20, kinds);
+        assertMoreThan(lives / 50, kindsByHand);
         assert.ok(deaths > lives / 2 && faults > lives / 2, "too few deaths or faults to mean anything");
     });
 });

@@ -31,6 +31,9 @@ export class BrokenPromise extends Error {
 /** Runs that may fail, after the last fault, before all is as declared: each failure must have brought it nearer. */
 const LAST_RUNS = 6;
 
+/** So many have up to four edits, with up to three runs each; all others up to two. */
+const LONG = 0.25;
+
 /** Of so many lives, one begins with a cluster that somebody set up by hand. */
 const BY_HAND = 16;
 
@@ -82,10 +85,11 @@ class LifeOf {
     }
 
     live(): Life {
-        const edits = 1 + this.random.below(4);
+        const [mostEdits, mostTries] = this.random.chance(LONG) ? [4, 3] : [2, 2];
+        const edits = 1 + this.random.below(mostEdits);
         for (let edit = 0; edit < edits; edit += 1) {
             if (edit > 0) this.edit();
-            const tries = 1 + this.random.below(3);
+            const tries = 1 + this.random.below(mostTries);
             for (let run = 0; run < tries; run += 1) this.run();
         }
         this.end();
@@ -266,7 +270,9 @@ class LifeOf {
         const [cluster] = this.lab.clusters;
         const theirs = cluster!.members.flatMap((member) => this.lab.machineOf(member) ?? []);
         this.later ??= machines;
-        this.program = { ...this.program, machines: theirs };
+        // Two hosts of one name can't be declared together: the one that joined last is.
+        const byName = new Map(theirs.map((machine) => [machine.name, machine]));
+        this.program = { ...this.program, machines: [...byName.values()] };
         this.tellDeclared();
     }
 
