@@ -7,6 +7,9 @@ import { EtcdHosts } from "./etcdHosts";
 import { etcdFailure, openHosts } from "./hosts";
 import { until } from "./until";
 
+/** What a call is answered is told here, not how soon: a busy machine may need a while for two members to agree. */
+const PATIENT = { timeoutSeconds: 30 };
+
 for (const version of ["3.4", "3.5", "3.6", "3.7"]) {
     describe(`etcd ${version} through SSH`, () => {
         const pool = new ConnectionPool();
@@ -19,7 +22,7 @@ for (const version of ["3.4", "3.5", "3.6", "3.7"]) {
             lab = await openHosts();
             [a, b] = [lab.host("a"), lab.host("b")];
             etcd = await EtcdHosts.open(lab, pool, version);
-            client = await etcd.bootstrap(a);
+            client = await etcd.bootstrap(a, PATIENT);
         });
         after(async () => {
             client.close();
@@ -70,7 +73,7 @@ for (const version of ["3.4", "3.5", "3.6", "3.7"]) {
             );
             await assert.rejects(client.memberPromote(learner.id), etcdFailure("not-learner"));
 
-            const second = await etcd.client(host(b));
+            const second = await etcd.client(host(b), PATIENT);
             await until("the second member is healthy", 60, () => second.isHealthy());
             const { memberId: first } = await client.status();
             const expected = [first, learner.id].map((id, index) => ({

@@ -99,9 +99,9 @@ export class EtcdHosts {
     }
 
     /** Starts a first member, alone, and waits until it leads. */
-    async bootstrap(host: LabHost): Promise<EtcdClient> {
+    async bootstrap(host: LabHost, changes: Partial<Parameters<typeof openEtcd>[1]> = {}): Promise<EtcdClient> {
         await this.start(host, [host], "new");
-        const client = await this.client(host);
+        const client = await this.client(host, changes);
         await until("the first member is healthy", 60, () => client.isHealthy());
         return client;
     }
