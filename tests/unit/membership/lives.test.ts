@@ -15,10 +15,8 @@ const BATCH = 10_000;
 /** What a plan is made of: none of it may be rare in what is tried. */
 const kinds = [
     ...["bootstrap", "let-in", "activate", "add-learner", "join", "start", "promote", "move-leader"],
-    ...["remove", "retire", "set-aside", "record", "restart", "update-peer"],
+    ...["remove", "retire", "set-aside", "record", "restart", "update-peer", "take-over", "secure-peers"],
 ];
-/** Only what others set up is taken over, which few lives begin with. */
-const kindsByHand = ["take-over", "secure-peers"];
 
 function liveBatch(first: number, count: number): Promise<Report> {
     return new Promise((resolve, reject) => {
@@ -63,14 +61,10 @@ describe("random lives of a cluster", () => {
         const [runs, deaths, faults] = [sum((r) => r.runs), sum((r) => r.deaths), sum((r) => r.faults)];
         console.log(`      ${lives} lives from seed ${FIRST}: ${runs} runs, ${deaths} of which died, ${faults} faults`);
         if (lives < 10_000) return;
-        const assertMoreThan = (least: number, some: readonly string[]): void => {
-            for (const kind of some) {
-                const times = sum((report) => report.steps[kind] ?? 0);
-                assert.ok(times > least, `the lives hold ${times} steps "${kind}" only`);
-            }
-        };
-        assertMoreThan(lives / 20, kinds);
-        assertMoreThan(lives / 50, kindsByHand);
+        for (const kind of kinds) {
+            const times = sum((report) => report.steps[kind] ?? 0);
+            assert.ok(times > lives / 50, `the lives hold ${times} steps "${kind}" only`);
+        }
         assert.ok(deaths > lives / 2 && faults > lives / 2, "too few deaths or faults to mean anything");
     });
 });

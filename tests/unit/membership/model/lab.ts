@@ -356,8 +356,9 @@ export class Lab {
     private join(machine: Machine, service: Service): void {
         const { told } = machine;
         if (!told) return this.fail(service);
-        // What a member that was removed left in a directory of its own is in nobody's way.
-        if (machine.data && !(machine.data.isElsewhere && this.isRemoved(machine)))
+        // What a member that was removed left in a directory of its own is in nobody's way, nor is its unit.
+        if (machine.data?.isElsewhere && this.isRemoved(machine)) machine.theirs = undefined;
+        else if (machine.data)
             throw new Violation(`${machine.name} starts empty beside the data of ${machine.data.memberId}`);
         if (told.state === "new") return this.found(machine, service);
         const urls = told.initialCluster.split(",").map((entry) => entry.split("=")[1]);
