@@ -27,8 +27,9 @@ interface Suite {
 /** For CI to end in time also on a slow machine, these are run only when their suite is asked for by name (docs/faults.md says why these). */
 const ON_REQUEST: Readonly<Record<string, readonly string[]>> = {
     integration: [
-        ...["access", "adoption", "guards", "handMade", "install", "interrupt", "operator", "otherState", "plainHttp"],
-        ...["preflight", "readdress", "security", "sideBySide", "sources", "stacks", "versions"],
+        ...["access", "adoption", "badInput", "guards", "handMade", "install", "interrupt", "lock", "operator"],
+        ...["otherState", "plainHttp", "preflight", "readdress", "security", "sideBySide", "sources"],
+        ...["stacks", "versions"],
     ],
     faults: ["certificates", "changes", "clock", "death", "disk", "joining", "network", "upgrade"],
 };
