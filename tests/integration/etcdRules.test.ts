@@ -15,7 +15,9 @@ const subjects: Readonly<Record<string, () => Promise<Subject>>> = {
 async function until(subject: Subject, what: string, check: () => boolean | Promise<boolean>): Promise<void> {
     const deadline = subject.now + 60_000;
     while (!(await check())) {
-        if (subject.now > deadline) throw new Error(`not within 60 s with ${subject.name}: ${what}`);
+        if (subject.now > deadline) {
+            throw new Error(`not within 60 s with ${subject.name}: ${what}\n${subject.account()}`);
+        }
         await subject.pass();
     }
 }
@@ -39,7 +41,11 @@ async function grown(subject: Subject, voters: string, limits: readonly (number 
     for (const [index, name] of others.entries()) {
         await insist(subject, `add ${name}`, () => subject.add(first!, name));
         subject.start(name, voters.slice(0, index + 2), "existing", limits[index + 1]);
-        await until(subject, `${name} is named`, () => subject.isNamed(first!, name));
+        await until(subject, `${name} is named`, () => {
+            // One that asked a member which had not heard of it yet gives up; its unit starts it again.
+            if (subject.isOut(name)) subject.restart(name);
+            return subject.isNamed(first!, name);
+        });
         await insist(subject, `promote ${name}`, () => subject.promote(first!, name));
     }
 }

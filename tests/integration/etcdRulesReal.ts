@@ -1,6 +1,6 @@
 /** Real etcd on loopback, as one of the subjects whose answers are compared. */
 import { spawn, spawnSync, type ChildProcess } from "node:child_process";
-import { closeSync, existsSync, mkdtempSync, openSync, rmSync } from "node:fs";
+import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
 import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -65,7 +65,7 @@ export class RealEtcd implements Subject {
 
     restart(name: string): void {
         const home = this.home(name);
-        const log = openSync(join(this.directory, `${name}.log`), "a");
+        const log = openSync(this.log(name), "a");
         home.process = spawn(this.binaries.etcd.path, home.flags, { stdio: ["ignore", log, log] });
         closeSync(log);
     }
@@ -132,6 +132,11 @@ export class RealEtcd implements Subject {
         return found.sort();
     }
 
+    account(): string {
+        const begun = [...this.homes.keys()].filter((name) => existsSync(this.log(name)));
+        return begun.map((name) => `${name} said last:\n${lastLines(this.log(name))}`).join("\n");
+    }
+
     async close(): Promise<void> {
         for (const name of this.homes.keys()) await this.stop(name);
         rmSync(this.directory, { recursive: true });
@@ -143,6 +148,10 @@ export class RealEtcd implements Subject {
 
     private data(name: string): string {
         return join(this.directory, name);
+    }
+
+    private log(name: string): string {
+        return join(this.directory, `${name}.log`);
     }
 
     private peerUrl(name: string): string {
@@ -178,6 +187,10 @@ export class RealEtcd implements Subject {
             env: { ETCDCTL_API: "3" },
         });
     }
+}
+
+function lastLines(path: string): string {
+    return readFileSync(path, "utf8").trimEnd().split("\n").slice(-5).join("\n");
 }
 
 function isOver(process: ChildProcess): boolean {

@@ -36,6 +36,8 @@ export interface Subject {
     update(via: string, name: string, to: string): Answer;
     /** As that member knows it. */
     list(via: string): readonly string[];
+    /** What each of its etcds said last, for a test that fails. */
+    account(): string;
     close(): Promise<void>;
 }
 
@@ -129,6 +131,10 @@ export class ModelOfEtcd implements Subject {
         const nameOf = ({ peerUrl }: MemberModel): string =>
             this.lab.machines.find((machine) => machine.peerUrl === peerUrl)!.name;
         return this.cluster.members.map((one) => `${nameOf(one)}${one.isLearner ? " learns" : " votes"}`).sort();
+    }
+
+    account(): string {
+        return this.lab.machines.map(({ name, service }) => `${name}: ${service?.phase ?? "does not run"}`).join("\n");
     }
 
     close(): Promise<void> {
