@@ -1,13 +1,13 @@
 /** Real etcd on loopback, as one of the subjects whose answers are compared. */
 import { spawn, spawnSync, type ChildProcess } from "node:child_process";
 import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
-import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 
 import { toEtcdError } from "../../components/remote/etcdErrors";
 import { etcdBinaries, type EtcdBinaries } from "../../toolchain";
+import { freePort } from "../freePort";
 import type { Answer, Subject } from "./etcdRulesSubject";
 
 interface Home {
@@ -195,14 +195,4 @@ function lastLines(path: string): string {
 
 function isOver(process: ChildProcess): boolean {
     return process.exitCode !== null || process.signalCode !== null;
-}
-
-function freePort(): Promise<number> {
-    return new Promise((resolve, reject) => {
-        const server = createServer().on("error", reject);
-        server.listen(0, "127.0.0.1", () => {
-            const { port } = server.address() as AddressInfo;
-            server.close(() => resolve(port));
-        });
-    });
 }

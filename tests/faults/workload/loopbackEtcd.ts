@@ -1,11 +1,11 @@
 /** One etcd on this machine's loopback, without TLS, for tests of the workload itself. */
 import { spawn, spawnSync, type ChildProcess } from "node:child_process";
 import { cpSync, mkdtempSync, rmSync } from "node:fs";
-import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { etcdBinaries, type EtcdBinaries } from "../../../toolchain";
+import { freePort } from "../../freePort";
 import { eventually } from "../../integration/fixture";
 
 export class LoopbackEtcd {
@@ -91,14 +91,4 @@ export class LoopbackEtcd {
         await this.kill();
         rmSync(this.directory, { recursive: true, force: true });
     }
-}
-
-function freePort(): Promise<number> {
-    return new Promise((resolve, reject) => {
-        const server = createServer();
-        server.once("error", reject).listen(0, "127.0.0.1", () => {
-            const { port } = server.address() as AddressInfo;
-            server.close(() => resolve(port));
-        });
-    });
 }
