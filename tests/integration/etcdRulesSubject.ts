@@ -1,7 +1,10 @@
 /** What is asked of the simulator's model of etcd, and of real etcd, to compare their answers. */
 import type { EtcdErrorCode } from "../../components/remote/errors";
 import { Endpoint, EtcdRefusal } from "../unit/membership/model/etcd";
-import { Lab, Machine, Violation, type ClusterModel, type MemberModel } from "../unit/membership/model/lab";
+import { Violation } from "../unit/membership/model/errors";
+import { Lab } from "../unit/membership/model/lab";
+import { Machine } from "../unit/membership/model/machine";
+import type { ClusterModel, MemberModel } from "../unit/membership/model/raft";
 import { Random } from "../unit/membership/model/random";
 
 /** Etcd's answer to a call; "parts" where each member would answer for itself. */

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 
 import { grown, type Cluster } from "./model/cluster";
 import { Endpoint } from "./model/etcd";
-import { quorum, voters } from "./model/lab";
+import { quorum, voters } from "./model/raft";
 
 const ELSEWHERE = "10.1.0.1";
 
@@ -70,7 +70,7 @@ describe("the model of members between two places", () => {
         cluster.machine("c").service = undefined;
         cluster.lab.advance(60_000);
         const [all] = cluster.lab.clusters;
-        assert.equal(cluster.lab.hasQuorum(all!), false);
+        assert.equal(cluster.lab.raft.hasQuorum(all!), false);
         assert.equal(quorum(voters(all!).length), 2);
     });
 
@@ -86,12 +86,12 @@ describe("the model of members between two places", () => {
 
     function update({ lab }: Cluster, name: string, peerUrl: string): void {
         const target = lab.machines.find((one) => one.name === name)!;
-        new Endpoint(lab, lab.leads(lab.clusters[0]!)!).update(lab.memberOn(target)!.member.id, peerUrl);
+        new Endpoint(lab, lab.raft.leads(lab.clusters[0]!)!).update(lab.memberOn(target)!.member.id, peerUrl);
     }
 
     function lead({ lab }: Cluster, name: string): void {
         const target = lab.machines.find((one) => one.name === name)!;
         const id = lab.memberOn(target)!.member.id;
-        if (lab.clusters[0]!.leaderId !== id) new Endpoint(lab, lab.leads(lab.clusters[0]!)!).moveLeader(id);
+        if (lab.clusters[0]!.leaderId !== id) new Endpoint(lab, lab.raft.leads(lab.clusters[0]!)!).moveLeader(id);
     }
 });

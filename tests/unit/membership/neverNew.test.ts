@@ -2,7 +2,9 @@ import assert from "node:assert/strict";
 
 import { desiredOf } from "../../../components/membership/inputs";
 import { describe as told, wholePlan } from "../../../components/membership/plan";
-import { Lab, Machine, quorum, voters } from "./model/lab";
+import { Lab } from "./model/lab";
+import { Machine } from "./model/machine";
+import { quorum, voters } from "./model/raft";
 import { observe } from "./model/observe";
 import { Random } from "./model/random";
 import { inputsOf, up, type Program, type State } from "./model/run";
@@ -104,7 +106,7 @@ function judge(lot: readonly Fate[], memory: Memory): void {
             .sort(),
         names,
     );
-    assert.ok(lab.answersClients(cluster!));
+    assert.ok(lab.raft.answersClients(cluster!));
 }
 
 /** The same past, and other hosts are declared instead of all that it had. */

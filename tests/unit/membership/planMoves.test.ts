@@ -175,7 +175,7 @@ describe("the plan for members that serve their peers elsewhere from now on", ()
     });
 
     function leaderOf({ lab }: Cluster): string {
-        return lab.leads(lab.clusters[0]!)!.name;
+        return lab.raft.leads(lab.clusters[0]!)!.name;
     }
 
     /** None of its members starts. */

@@ -3,7 +3,10 @@ import type { Step } from "../../../components/membership/types";
 import { Edits } from "./model/edits";
 import { Faults } from "./model/faults";
 import { judge } from "./model/judge";
-import { Lab, Machine, Violation, voters, type Health } from "./model/lab";
+import { Violation } from "./model/errors";
+import { Lab } from "./model/lab";
+import { Machine, type Health } from "./model/machine";
+import { voters } from "./model/raft";
 import { Moves } from "./model/moves";
 import { Random } from "./model/random";
 import { Died, up, type Program, type State } from "./model/run";
@@ -250,7 +253,7 @@ class LifeOf {
     /** A cluster without a quorum is repaired on the hosts that it is on: they are declared as long as it takes. */
     private redeclare(): void {
         const cluster = this.lab.clusters.find(({ id }) => id === this.state.clusterId) ?? this.lab.clusters[0];
-        if (!cluster || this.lab.answersClients(cluster)) return;
+        if (!cluster || this.lab.raft.answersClients(cluster)) return;
         const { machines } = this.program;
         const needed = voters(cluster).flatMap((voter) => this.lab.machineOf(voter) ?? []);
         // Two hosts of one name can't be declared together: one stays as it is.

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 
 import { Faults } from "./model/faults";
-import { Lab, Machine, voters } from "./model/lab";
+import { Lab } from "./model/lab";
+import { Machine } from "./model/machine";
+import { voters } from "./model/raft";
 import type { Adoption } from "./model/preflight";
 import { Random } from "./model/random";
 import { Died, up, type Meanwhile, type Program, type State } from "./model/run";

@@ -2,7 +2,9 @@
 import type { Desired, Identity, Observation, Step, WantedHost } from "../../../../components/membership/types";
 import { memberOf } from "../../../../components/membership/world";
 import { Endpoint, EtcdRefusal } from "./etcd";
-import { ScriptFailed, type Lab, type Machine } from "./lab";
+import { ScriptFailed } from "./errors";
+import type { Lab } from "./lab";
+import type { Machine } from "./machine";
 import { allHosts, isThere, machineAt } from "./observe";
 import { disable, forget, forgetNote, setAside, stopOurs, stopTheirs, takeOver } from "./takeOver";
 

@@ -1,5 +1,6 @@
 /** What an operator may make of the list of hosts. */
-import type { Lab, Machine } from "./lab";
+import type { Lab } from "./lab";
+import type { Machine } from "./machine";
 import type { Random } from "./random";
 
 type Machines = readonly Machine[];

@@ -3,7 +3,10 @@
  * mayRemoveMember, MoveLeader; api/membership/cluster.go: ValidateConfigurationChange).
  */
 import type { EtcdErrorCode } from "../../../../components/remote/errors";
-import { quorum, Violation, voters, type ClusterModel, type Lab, type Machine, type MemberModel } from "./lab";
+import { Violation } from "./errors";
+import type { Lab } from "./lab";
+import type { Machine } from "./machine";
+import { quorum, voters, type ClusterModel, type MemberModel } from "./raft";
 
 /** etcd says no. */
 export class EtcdRefusal extends Error {
@@ -92,7 +95,7 @@ export class Endpoint {
     }
 
     private commitOrThrow(): void {
-        const leader = this.lab.leads(this.cluster);
+        const leader = this.lab.raft.leads(this.cluster);
         if (!leader || !this.lab.network.areConnected(leader, this.machine))
             throw new EtcdRefusal("timeout", "request timed out");
     }

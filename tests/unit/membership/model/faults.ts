@@ -1,6 +1,9 @@
 /** What happens to hosts and members that no run did. Never so much that no run could repair it: that is another test's concern. */
 import { Endpoint, EtcdRefusal } from "./etcd";
-import { quorum, Violation, voters, type ClusterModel, type Lab, type Machine } from "./lab";
+import { Violation } from "./errors";
+import type { Lab } from "./lab";
+import type { Machine } from "./machine";
+import { quorum, voters, type ClusterModel } from "./raft";
 import type { Random } from "./random";
 import { startTheirs } from "./takeOver";
 
@@ -151,7 +154,7 @@ export class Faults {
         if (!cluster) return undefined;
         const next = this.random.pick(voters(cluster));
         const machine = this.lab.machineOf(next);
-        const leader = this.lab.leads(cluster);
+        const leader = this.lab.raft.leads(cluster);
         if (!leader || !machine || !this.lab.network.areConnected(leader, machine)) return undefined;
         cluster.leaderId = next.id;
         return `(or its neighbour) sees ${next.id} take the lead`;
@@ -205,11 +208,11 @@ export class Faults {
     }
 
     private living(): ClusterModel | undefined {
-        return this.lab.clusters.find((cluster) => this.lab.leads(cluster));
+        return this.lab.clusters.find((cluster) => this.lab.raft.leads(cluster));
     }
 
     private byHand(cluster: ClusterModel, what: string, call: (endpoint: Endpoint) => void): string | undefined {
-        const leader = this.lab.leads(cluster);
+        const leader = this.lab.raft.leads(cluster);
         if (!leader) return undefined;
         try {
             call(new Endpoint(this.lab, leader));

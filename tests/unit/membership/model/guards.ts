@@ -1,7 +1,9 @@
 /** What no step may do to the model, whatever was asked for. */
 import { describe } from "../../../../components/membership/plan";
 import type { Desired, Observation, Step } from "../../../../components/membership/types";
-import { Violation, quorum, voters, type ClusterModel, type Lab } from "./lab";
+import { Violation } from "./errors";
+import type { Lab } from "./lab";
+import { quorum, voters, type ClusterModel } from "./raft";
 import { machineAt } from "./observe";
 import { judgeRemovalOf } from "./takeOver";
 
@@ -33,7 +35,7 @@ function judgeRemoval(lab: Lab, wanted: Desired, seen: Observation, step: Extrac
 function judgeRestart(lab: Lab, wanted: Desired, key: string): void {
     const target = machineAt(lab, wanted, key);
     const home = lab.memberOn(target);
-    const leader = home && lab.leads(home.cluster);
+    const leader = home && lab.raft.leads(home.cluster);
     if (!leader || !lab.answers(target) || !lab.network.areConnected(leader, target)) return;
     const broken = voters(home.cluster).find((voter) => {
         const machine = lab.machineOf(voter);
@@ -59,17 +61,17 @@ export class QuorumWatch {
         isLastResort: boolean,
     ) {
         const isKnown = (cluster: ClusterModel): boolean => {
-            const leader = lab.leads(cluster);
+            const leader = lab.raft.leads(cluster);
             return !isLastResort || (leader !== undefined && lab.answers(leader));
         };
         this.before = lab.clusters.filter(
-            (cluster) => lab.answersClients(cluster, (machine) => machine.isReachable) && isKnown(cluster),
+            (cluster) => lab.raft.answersClients(cluster, (machine) => machine.isReachable) && isKnown(cluster),
         );
     }
 
     check(): void {
         for (const cluster of this.before) {
-            if (this.lab.hasQuorum(cluster)) continue;
+            if (this.lab.raft.hasQuorum(cluster)) continue;
             const size = voters(cluster).length;
             if (size <= 2 && stopsOne.has(this.step.kind)) continue;
             throw new Violation(`"${describe(this.step)}" cost ${cluster.id} its quorum of ${quorum(size)} of ${size}`);

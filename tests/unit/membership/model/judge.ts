@@ -4,7 +4,9 @@ import { isDeepStrictEqual } from "node:util";
 import { desiredOf } from "../../../../components/membership/inputs";
 import { describe, nextStep, wholePlan } from "../../../../components/membership/plan";
 import { withoutTwins } from "../../../../components/membership/twins";
-import { Violation, voters, type Lab } from "./lab";
+import { Violation } from "./errors";
+import type { Lab } from "./lab";
+import { voters } from "./raft";
 import { observe } from "./observe";
 import { inputsOf, type Program, type State } from "./run";
 import { judgeTakenOver } from "./takeOver";
@@ -18,7 +20,7 @@ export function judge(lab: Lab, program: Program, state: State): void {
     if (verdict.verdict !== "done" || plan.steps.length > 0 || plan.refusal !== undefined)
         throw new Violation(`a second plan is not empty: ${plan.steps.map(describe).join("; ")} ${plan.refusal}`);
     const cluster = lab.clusters.find(({ id }) => id === state.clusterId);
-    if (!cluster || !lab.leads(cluster)) throw new Violation("the cluster does not answer at the end");
+    if (!cluster || !lab.raft.leads(cluster)) throw new Violation("the cluster does not answer at the end");
     if (program.adoption) judgeTakenOver(cluster, (member) => lab.machineOf(member));
     const listed = voters(cluster).map(({ peerUrl, name }) => `${name}=${peerUrl}`);
     const declared = program.machines.map(({ peerUrl, name }) => `${name}=${peerUrl}`);

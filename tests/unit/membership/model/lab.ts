@@ -1,155 +1,11 @@
 /** Hosts and their etcd, as a plain model with a clock of its own: files, systemd, raft and the network, as far as membership goes. */
-import type { Id, Identity } from "../../../../components/membership/types";
+import type { Id } from "../../../../components/membership/types";
+import { ScriptFailed, Violation } from "./errors";
+import { addressOf, nameOf, servedBy, type Machine, type Revision, type Service } from "./machine";
 import { Network } from "./network";
+import { Raft, type ClusterModel, type MemberModel } from "./raft";
 import type { Random } from "./random";
-import { startTheirs, type Theirs } from "./takeOver";
-
-/**
- * How a generation's etcd behaves: as it should, never starting, or taking part without answering clients: a member makes its name known
- * and says that it is ready as soon as the raft takes its word, whatever may be wrong with its client port.
- */
-export type Health = "fine" | "crashing" | "deaf";
-
-export interface Revision {
-    readonly health: Health;
-    /** Undefined before etcd 3.6, which takes one learner. */
-    readonly maxLearners: number | undefined;
-    /** It trusts those of old as well, and leaves the certificates of members as they are. */
-    readonly isTakingOver?: boolean;
-    /** No generation of ours, but what was set up by hand. */
-    readonly isTheirs?: boolean;
-}
-
-export interface Service {
-    readonly generation: string;
-    readonly peerUrl: string;
-    /** Where it serves, and calls from. */
-    readonly address: string;
-    /** A unit of somebody else's runs it. */
-    readonly isTheirs?: boolean;
-    /** It has no certificate to call peers with. */
-    readonly isPlain?: boolean;
-    phase: "failing" | "joining" | "running";
-    /** When the phase goes on: the next try, the end of joining. */
-    dueAt: number;
-    serveAt: number;
-    readyAt: number;
-    isReady: boolean;
-}
-
-export interface MemberModel {
-    readonly id: Id;
-    peerUrl: string;
-    name: string;
-    clientUrls: string[];
-    isLearner: boolean;
-    wasStarted: boolean;
-    aliveSince: number | undefined;
-}
-
-export interface ClusterModel {
-    readonly id: Id;
-    members: MemberModel[];
-    readonly removed: Set<Id>;
-    leaderId: Id | undefined;
-    electionAt: number;
-    committed: number;
-    alarms: { memberId: Id; alarm: string }[];
-}
-
-/** One machine. What is on its disk outlives a power cut; a rebuild takes all. */
-export class Machine {
-    isPowered = true;
-    isReachable = true;
-    isFrozen = false;
-    hasUnit = false;
-    isEnabled = false;
-    /** Its unit starts without data, until there is some. */
-    mayStartEmpty = false;
-    /** Its etcd ended by itself. */
-    hasLeft = false;
-    staged: string | undefined;
-    current: string | undefined;
-    told: { initialCluster: string; state: "new" | "existing" } | undefined;
-    identity: Identity | undefined;
-    peers: readonly string[] | undefined;
-    data:
-        | { clusterId: Id; memberId: Id; index: number; isDamaged?: boolean; isTheirs?: boolean; isElsewhere?: boolean }
-        | undefined;
-    theirs: Theirs | undefined;
-    /** A take-over of it has begun, and not ended. */
-    hasNote = false;
-    /** Where our unit serves peers without TLS, whatever its generation says; "ending" while that is about to be over. */
-    plainPeers: string | undefined;
-    /** Whose state gave it its files. */
-    owner: number | undefined;
-    /** Its files were given to it to take over what is there. */
-    isTakenOver = false;
-    service: Service | undefined;
-    /** What it has now, which may be more than one, or not the declared one. */
-    addresses: readonly string[];
-    /** All that it ever had, which no other machine gets. */
-    everHad: readonly string[];
-    /** What its certificate is for; replaced under a member that runs. */
-    certified: string | undefined;
-
-    constructor(
-        /** As the program calls it; a host can be renamed. */
-        public name: string,
-        /** As the program declares it; a host can get another one. */
-        public address: string,
-        /** Where the program has its member serve peers. */
-        public peerPort = 2380,
-    ) {
-        this.addresses = [address];
-        this.everHad = [address];
-    }
-
-    /** What tells it from every other machine. */
-    get id(): string {
-        return this.everHad[0]!;
-    }
-
-    /** As the program declares it. */
-    get peerUrl(): string {
-        return peerUrl(this.address, this.peerPort);
-    }
-
-    /** As its etcd was started. */
-    get servedPeerUrl(): string | undefined {
-        return this.service?.peerUrl;
-    }
-
-    /** What is laid down on it for one of the program's revisions. */
-    generation(revision: number): string {
-        const address = this.address === this.id ? "" : `@${this.address}`;
-        return `${this.name}-r${revision}-p${this.peerPort}${address}`;
-    }
-
-    get clientUrl(): string {
-        return `https://${this.address}:2379`;
-    }
-
-    /** A new disk. */
-    rebuild(): void {
-        Object.assign(this, new Machine(this.name, this.address, this.peerPort), {
-            isPowered: this.isPowered,
-            isReachable: this.isReachable,
-            addresses: this.addresses,
-            everHad: this.everHad,
-        });
-    }
-}
-
-/** Something that must never happen. */
-export class Violation extends Error {
-    override readonly name = "Violation";
-}
-
-/** A step's script failed on its host. */
-export class ScriptFailed extends Error {
-    override readonly name = "ScriptFailed";
-}
+import { startTheirs } from "./takeOver";
 
 export class Lab {
     now = 0;
@@ -160,6 +16,7 @@ export class Lab {
     /** How often something happened that no run did. */
     faults = 0;
     readonly network = new Network(this);
+    readonly raft = new Raft(this);
     private readonly told: { readonly at: number; readonly line: string }[] = [];
     private memberCount = 0;
 
@@ -239,43 +96,6 @@ export class Lab {
         );
     }
 
-    /** The voters that hear a machine, itself included. */
-    votersHearing(cluster: ClusterModel, machine: Machine): readonly MemberModel[] {
-        return voters(cluster).filter((voter) => {
-            const other = this.machineOf(voter);
-            return other && this.network.areConnected(machine, other);
-        });
-    }
-
-    /** The voters that vote for a machine: nobody does for one that knows less than itself. */
-    private votersFor(cluster: ClusterModel, machine: Machine): readonly MemberModel[] {
-        return this.votersHearing(cluster, machine).filter(
-            (voter) => this.machineOf(voter)!.data!.index <= machine.data!.index,
-        );
-    }
-
-    hasQuorum(cluster: ClusterModel): boolean {
-        return voters(cluster).some((voter) => {
-            const machine = this.machineOf(voter);
-            return machine && this.votersHearing(cluster, machine).length >= quorum(voters(cluster).length);
-        });
-    }
-
-    /** Some client, of certain machines, gets an answer that a quorum stands for. */
-    answersClients(cluster: ClusterModel, isAsked: (machine: Machine) => boolean = () => true): boolean {
-        const leader = this.leads(cluster);
-        return voters(cluster).some((voter) => {
-            const machine = this.machineOf(voter);
-            return (
-                leader &&
-                machine &&
-                isAsked(machine) &&
-                this.answers(machine) &&
-                this.network.areConnected(leader, machine)
-            );
-        });
-    }
-
     /** `systemctl restart --no-block` */
     start(machine: Machine): void {
         if (!machine.hasUnit) throw new ScriptFailed(`${machine.name}: unit not found`);
@@ -295,7 +115,7 @@ export class Lab {
     advance(milliseconds: number): void {
         this.now += milliseconds;
         for (const machine of this.machines) this.progress(machine);
-        for (const cluster of this.clusters) this.raft(cluster, milliseconds);
+        for (const cluster of this.clusters) this.raft.advance(cluster, milliseconds);
         for (const machine of this.machines) this.publish(machine);
     }
 
@@ -401,94 +221,16 @@ export class Lab {
         this.tell(`${machine.name} founds ${cluster.id}`);
     }
 
-    private raft(cluster: ClusterModel, elapsed: number): void {
-        for (const member of cluster.members) {
-            const machine = this.machineOf(member);
-            const isAlive = machine !== undefined && this.isAlive(machine);
-            if (!isAlive) member.aliveSince = undefined;
-            else member.aliveSince ??= this.now;
-        }
-        if (!this.leads(cluster)) this.elect(cluster);
-        const leader = this.leads(cluster);
-        if (!leader) return;
-        cluster.committed += elapsed;
-        for (const member of cluster.members) {
-            const machine = this.machineOf(member);
-            if (!machine?.data || !this.network.areConnected(leader, machine)) continue;
-            const reached = member.isLearner ? machine.data.index + 20 * elapsed : Infinity;
-            machine.data.index = Math.min(cluster.committed, reached);
-        }
-    }
-
-    /** The leader's machine, while it leads. */
-    leads(cluster: ClusterModel): Machine | undefined {
-        const leader = voters(cluster).find(({ id }) => id === cluster.leaderId);
-        const machine = leader && this.machineOf(leader);
-        if (!machine) return undefined;
-        return this.votersHearing(cluster, machine).length >= quorum(voters(cluster).length) ? machine : undefined;
-    }
-
-    private elect(cluster: ClusterModel): void {
-        if (cluster.leaderId !== undefined) {
-            cluster.leaderId = undefined;
-            cluster.electionAt = this.now + 1000 + this.random.below(1000);
-        }
-        if (this.now < cluster.electionAt) return;
-        const candidates = voters(cluster)
-            .map((voter) => ({ voter, machine: this.machineOf(voter) }))
-            .filter(
-                ({ machine }) => machine && this.votersFor(cluster, machine).length >= quorum(voters(cluster).length),
-            )
-            .sort((a, b) => b.machine!.data!.index - a.machine!.data!.index);
-        const [best] = candidates;
-        if (!best) return;
-        if (best.machine!.data!.index < cluster.committed)
-            throw new Violation(`${cluster.id} lost acknowledged writes`);
-        cluster.leaderId = best.voter.id;
-    }
-
     /** A member makes its name known through the leader, and then says that it is ready. */
     private publish(machine: Machine): void {
         const { service } = machine;
         if (!service || service.isReady || service.phase !== "running" || this.now < service.readyAt) return;
         const { cluster, member } = this.memberOn(machine) ?? {};
-        const leader = cluster && this.leads(cluster);
+        const leader = cluster && this.raft.leads(cluster);
         if (!member || !leader || !this.network.areConnected(leader, machine)) return;
         member.name = machine.name;
         member.clientUrls = [`https://${service.address}:2379`];
         service.isReady = true;
         machine.mayStartEmpty = false;
     }
-}
-
-export function voters({ members }: ClusterModel): readonly MemberModel[] {
-    return members.filter(({ isLearner }) => !isLearner);
-}
-
-export function quorum(size: number): number {
-    return Math.floor(size / 2) + 1;
-}
-
-function peerUrl(address: string, port: number): string {
-    return `https://${address}:${port}`;
-}
-
-export function portOf(generation: string): number {
-    return Number(/-p(\d+)(@|$)/.exec(generation)![1]);
-}
-
-export function addressOf({ id }: Machine, generation: string): string {
-    return /@(.+)$/.exec(generation)?.[1] ?? id;
-}
-
-function nameOf(generation: string): string {
-    return generation.slice(0, generation.lastIndexOf("-r"));
-}
-
-/** A file of membership's overrides the generation, which says https from the beginning. */
-function servedBy(machine: Machine, generation: string): string {
-    const { plainPeers } = machine;
-    return plainPeers && plainPeers !== "ending"
-        ? plainPeers
-        : peerUrl(addressOf(machine, generation), portOf(generation));
 }

@@ -1,5 +1,7 @@
 /** Hosts that get other addresses and ports: the same machines, with the same data. */
-import { voters, addressOf, type Lab, type Machine } from "./lab";
+import type { Lab } from "./lab";
+import { addressOf, type Machine } from "./machine";
+import { voters } from "./raft";
 import type { Random } from "./random";
 
 export class Moves {
@@ -59,7 +61,7 @@ export class Moves {
         const home = this.lab.memberOn(machine);
         if (!home) return machine.data === undefined;
         const others = voters(home.cluster).filter((voter) => voter !== home.member);
-        const leader = this.lab.leads(home.cluster);
+        const leader = this.lab.raft.leads(home.cluster);
         return others.every((voter) => {
             const other = this.lab.machineOf(voter);
             if (!leader || !other?.service?.isReady || !network.areConnected(leader, other)) return false;

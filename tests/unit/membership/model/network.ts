@@ -1,5 +1,6 @@
 /** Who can talk to whom: addresses, certificates, firewalls, and connections that go on when no new one could be made. */
-import type { Lab, Machine, Service } from "./lab";
+import type { Lab } from "./lab";
+import type { Machine, Service } from "./machine";
 
 export class Network {
     /** Connections that were there when they could still be made, by who made them. They end with either process. */

@@ -11,7 +11,8 @@ import type {
 import { unreachable } from "../../../../components/membership/seen";
 import { httpsUrl } from "../../../../components/host/settings";
 import { isListed, isUp } from "../../../../components/membership/world";
-import { addressOf, portOf, type Lab, type Machine } from "./lab";
+import type { Lab } from "./lab";
+import { addressOf, portOf, type Machine } from "./machine";
 import { foreignOn } from "./takeOver";
 
 export function observe(lab: Lab, wanted: Desired): Observation {
@@ -150,7 +151,7 @@ function withPeers(
 function status(lab: Lab, machine: Machine): MemberStatus | undefined {
     const { cluster, member } = lab.memberOn(machine) ?? {};
     if (!cluster || !member) return undefined;
-    const leader = lab.leads(cluster);
+    const leader = lab.raft.leads(cluster);
     const hears = leader !== undefined && lab.network.areConnected(leader, machine);
     return {
         memberId: member.id,

@@ -6,7 +6,8 @@ import { desiredOf, type MembershipInputs } from "../../../../components/members
 import type { ProvisionInputs } from "../../../../components/provision/inputs";
 import type { HostLook } from "../../../../components/provision/look";
 import type { Desired } from "../../../../components/membership/types";
-import type { Lab, Machine } from "./lab";
+import type { Lab } from "./lab";
+import type { Machine } from "./machine";
 import { isThere, observe } from "./observe";
 import { foreignOn, THEIR_UNIT } from "./takeOver";
 

@@ -14,7 +14,9 @@ import { httpsUrl } from "../../../../components/host/settings";
 import { moveProblems } from "../../../../components/provision/problems";
 import { EtcdRefusal } from "./etcd";
 import { judgeStep, QuorumWatch } from "./guards";
-import { addressOf, portOf, ScriptFailed, Violation, type Lab, type Machine } from "./lab";
+import { ScriptFailed, Violation } from "./errors";
+import type { Lab } from "./lab";
+import { addressOf, portOf, type Machine } from "./machine";
 import { isThere, machineAt, observe, refresh } from "./observe";
 import { adopt, type Adoption } from "./preflight";
 

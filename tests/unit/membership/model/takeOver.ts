@@ -1,7 +1,10 @@
 /** A cluster that somebody set up by hand, and what a take-over does to one of its hosts, effect by effect. */
 import { withoutTls } from "../../../../components/host/settings";
 import type { Desired, ForeignSeen } from "../../../../components/membership/types";
-import { ScriptFailed, voters, Violation, type ClusterModel, type Lab, type Machine, type MemberModel } from "./lab";
+import { ScriptFailed, Violation } from "./errors";
+import type { Lab } from "./lab";
+import type { Machine } from "./machine";
+import { voters, type ClusterModel, type MemberModel } from "./raft";
 
 /** A unit of somebody else's. */
 export interface Theirs {
