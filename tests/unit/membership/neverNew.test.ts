@@ -7,7 +7,8 @@ import { Machine } from "./model/machine";
 import { quorum, voters } from "./model/raft";
 import { observe } from "./model/observe";
 import { Random } from "./model/random";
-import { inputsOf, up, type Program, type State } from "./model/run";
+import { inputsOf, type Program, type State } from "./model/program";
+import { up } from "./model/run";
 
 /** What became of a host since its cluster was built. */
 type Fate = "fine" | "stopped" | "data lost" | "rebuilt" | "dead";

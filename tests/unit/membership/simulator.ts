@@ -9,7 +9,8 @@ import { Machine, type Health } from "./model/machine";
 import { voters } from "./model/raft";
 import { Moves } from "./model/moves";
 import { Random } from "./model/random";
-import { Died, up, type Program, type State } from "./model/run";
+import type { Program, State } from "./model/program";
+import { Died, up } from "./model/run";
 import { foundByHand } from "./model/takeOver";
 
 /** How a life went. */

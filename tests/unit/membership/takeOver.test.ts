@@ -6,7 +6,8 @@ import { Machine } from "./model/machine";
 import { voters } from "./model/raft";
 import type { Adoption } from "./model/preflight";
 import { Random } from "./model/random";
-import { Died, up, type Meanwhile, type Program, type State } from "./model/run";
+import type { Program, State } from "./model/program";
+import { Died, up, type Meanwhile } from "./model/run";
 import { foundByHand, judgeTakenOver, type Theirs } from "./model/takeOver";
 
 /** A cluster that somebody set up by hand, and the runs that take it over. */

@@ -9,7 +9,8 @@ import { Lab } from "./model/lab";
 import { Machine } from "./model/machine";
 import { observe } from "./model/observe";
 import { Random } from "./model/random";
-import { inputsOf, up, type State } from "./model/run";
+import { inputsOf, type State } from "./model/program";
+import { up } from "./model/run";
 
 /** A cluster of the model that is up, what befalls it, and what would be done about it. */
 class World {

@@ -8,7 +8,8 @@ import { Machine, type Health } from "./machine";
 import { voters } from "./raft";
 import { observe } from "./observe";
 import { Random } from "./random";
-import { Died, inputsOf, up, type State } from "./run";
+import { inputsOf, type State } from "./program";
+import { Died, up } from "./run";
 
 /** A cluster of the model, whose list is edited and brought up as a user would. */
 export class Cluster {

@@ -8,7 +8,7 @@ import { Violation } from "./errors";
 import type { Lab } from "./lab";
 import { voters } from "./raft";
 import { observe } from "./observe";
-import { inputsOf, type Program, type State } from "./run";
+import { inputsOf, type Program, type State } from "./program";
 import { judgeTakenOver } from "./takeOver";
 
 /** All is as declared, and nothing is left to do. @throws Violation */
