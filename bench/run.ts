@@ -10,7 +10,7 @@ import type { Run } from "../tests/integration/project";
 import { cacheDirectory } from "../toolchain";
 import { benchChanges } from "./changes";
 import { openFloor, type Floor } from "./floor";
-import { buildPackage, openUserProject } from "./userProject";
+import { buildPackage, openUserProject, setTypeCheck } from "./userProject";
 import { startWriter, type Written } from "./writer";
 
 const cluster = "bench";
@@ -88,6 +88,8 @@ interface NoChange {
     readonly floorSeconds: number;
     /** With what Node compiles kept, on both sides. */
     readonly keptRatio: number;
+    /** With types checked, as the floor is. */
+    readonly checkedRatio: number;
     readonly connectionsPerHost: readonly number[];
 }
 
@@ -110,11 +112,15 @@ async function unchanged(bed: Bed, floor: Floor, rounds: number): Promise<readon
             const after = await logins(bed);
             const keptFloor = await floor.measure(KEPT);
             const kept = await keeping.mustUp(clusters);
+            setTypeCheck(project, true);
+            const checked = await project.mustUp(clusters);
+            setTypeCheck(project, false);
             return {
                 ratio: seconds / floorSeconds,
                 seconds,
                 floorSeconds,
                 keptRatio: kept.seconds / keptFloor,
+                checkedRatio: checked.seconds / floorSeconds,
                 connectionsPerHost: after.map((count, index) => count - before[index]!),
             };
         });
@@ -152,6 +158,7 @@ function report(idle: readonly Growth[], busy: readonly Growth[], noChange: read
         ["`up` without a change, 3 members, drift observed (s)", noChange.map((one) => one.seconds), "–"],
         ["… as a ratio to the floor", noChange.map((one) => one.ratio), "≤ 1"],
         ["… as a ratio, with NODE_COMPILE_CACHE set for both", noChange.map((one) => one.keptRatio), "–"],
+        ["… as a ratio, type-checked at each run", noChange.map((one) => one.checkedRatio), "–"],
         ["SSH connections per host in it", noChange.flatMap((one) => one.connectionsPerHost), "few"],
         ["`up` that grows 1→3 on bare hosts (s)", idle.map((growth) => growth.seconds), "–"],
         ["… as a ratio to the floor", idle.map((growth) => growth.ratio), "≤ 2.5"],

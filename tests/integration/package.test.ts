@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { cpSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { succeed } from "../../lab/command";
@@ -7,6 +7,8 @@ import { openBed, voters, type Bed } from "./fixture";
 import { Project } from "./project";
 
 const checkout = join(__dirname, "..", "..");
+/** More than the package has: the rest is the SDK's. */
+const MODULES_OF_OURS = 150;
 
 describe("the package as it is published", () => {
     let bed: Bed;
@@ -19,6 +21,9 @@ describe("the package as it is published", () => {
             [join(checkout, "toolchain", "bootstrap.js"), join(checkout, "toolchain", "package.ts")],
             { timeoutSeconds: 120 },
         );
+        const packages = join(project.directory, "node_modules");
+        for (const name of ["pulumi-etcd", "ts-node", "@swc"]) rmSync(join(packages, name));
+        cpSync(join(checkout, "dist"), join(packages, "pulumi-etcd"), { recursive: true });
     });
 
     after(async () => {
@@ -26,10 +31,26 @@ describe("the package as it is published", () => {
         await bed.lab.down();
     });
 
+    it("leaves types to the editor, as the README says, and keeps what Node compiles of the SDK when it is imported first", async () => {
+        const [, config] = /```json\n([^]*?)```/.exec(readFileSync(join(checkout, "README.md"), "utf8"))!;
+        writeFileSync(join(project.directory, "tsconfig.json"), config!);
+        writeFileSync(
+            join(project.directory, "index.ts"),
+            `import { EtcdCluster } from "pulumi-etcd";
+import * as pulumi from "@pulumi/pulumi";
+
+const notANumber: number = pulumi.getStack();
+export const isKnown = [EtcdCluster.name, notANumber];\n`,
+        );
+        const cache = join(project.directory, "cache");
+
+        await project.with({ XDG_CACHE_HOME: cache, NODE_COMPILE_CACHE: "" }).mustUp({});
+
+        const kept = readdirSync(join(cache, "pulumi-etcd", "compiled"), { recursive: true, encoding: "utf8" });
+        assert.ok(kept.length > MODULES_OF_OURS * 2, `Node kept ${kept.length} files`);
+    });
+
     it("builds a cluster from a JavaScript program where no TypeScript is installed", async () => {
-        const packages = join(project.directory, "node_modules");
-        for (const name of ["pulumi-etcd", "ts-node", "@swc"]) rmSync(join(packages, name));
-        cpSync(join(checkout, "dist"), join(packages, "pulumi-etcd"), { recursive: true });
         rmSync(join(project.directory, "index.ts"));
         rmSync(join(project.directory, "tsconfig.json"));
         writeFileSync(
