@@ -243,7 +243,7 @@ export function lastLogLines(paths: HostPaths, lines: number): string {
  */
 export const DAMAGE = [
     "crc mismatch",
-    "(bootstrap failed|discovery failed|cannot be repaired|unmarshal protobuf message failed).*(proto: |wal: |max entry size limit exceeded|unexpected block type)",
+    "(bootstrap failed|discovery failed|cannot be repaired|unmarshal protobuf message failed).*(proto:|wal: |max entry size limit exceeded|unexpected block type)",
     "is out of range \\[(lastIndex|[0-9]+, )",
 ].join("|");
 
