@@ -1,4 +1,5 @@
 /** Hosts of the model: what is on their disks, what runs, and what their generations say. */
+import { httpsUrl } from "../../../../components/host/settings";
 import type { Id, Identity } from "../../../../components/membership/types";
 import type { Theirs } from "./takeOver";
 
@@ -90,7 +91,7 @@ export class Machine {
 
     /** As the program declares it. */
     get peerUrl(): string {
-        return peerUrl(this.address, this.peerPort);
+        return httpsUrl(this.address, this.peerPort);
     }
 
     /** As its etcd was started. */
@@ -119,10 +120,6 @@ export class Machine {
     }
 }
 
-function peerUrl(address: string, port: number): string {
-    return `https://${address}:${port}`;
-}
-
 export function portOf(generation: string): number {
     return Number(/-p(\d+)(@|$)/.exec(generation)![1]);
 }
@@ -135,10 +132,13 @@ export function nameOf(generation: string): string {
     return generation.slice(0, generation.lastIndexOf("-r"));
 }
 
+/** As a generation says. */
+export function peerUrlOf(machine: Machine, generation: string): string {
+    return httpsUrl(addressOf(machine, generation), portOf(generation));
+}
+
 /** A file of membership's overrides the generation, which says https from the beginning. */
 export function servedBy(machine: Machine, generation: string): string {
     const { plainPeers } = machine;
-    return plainPeers && plainPeers !== "ending"
-        ? plainPeers
-        : peerUrl(addressOf(machine, generation), portOf(generation));
+    return plainPeers && plainPeers !== "ending" ? plainPeers : peerUrlOf(machine, generation);
 }

@@ -12,7 +12,7 @@ import { unreachable } from "../../../../components/membership/seen";
 import { httpsUrl } from "../../../../components/host/settings";
 import { isListed, isUp } from "../../../../components/membership/world";
 import type { Lab } from "./lab";
-import { addressOf, portOf, type Machine } from "./machine";
+import { peerUrlOf, portOf, type Machine } from "./machine";
 import { foreignOn } from "./takeOver";
 
 export function observe(lab: Lab, wanted: Desired): Observation {
@@ -100,10 +100,6 @@ function serving({ name, service }: Machine): HostSeen["serving"] {
     if (!service) return undefined;
     const { address, generation } = service;
     return { name, peerUrl: httpsUrl(address, portOf(generation)), clientUrl: httpsUrl(address, 2379) };
-}
-
-function peerUrlOf(machine: Machine, generation: string): string {
-    return httpsUrl(addressOf(machine, generation), portOf(generation));
 }
 
 function unitState({ hasUnit, service }: Machine): HostSeen["unit"] {

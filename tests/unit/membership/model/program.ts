@@ -1,9 +1,8 @@
 /** A program as the engine runs it up to membership: what it declares, what state keeps, and what its hosts are given. */
 import type { MembershipInputs, MembershipState } from "../../../../components/membership/inputs";
-import { httpsUrl } from "../../../../components/host/settings";
 import { moveProblems } from "../../../../components/provision/problems";
 import type { Lab } from "./lab";
-import { addressOf, portOf, type Machine } from "./machine";
+import { peerUrlOf, type Machine } from "./machine";
 import { isThere } from "./observe";
 import type { Adoption } from "./preflight";
 
@@ -70,7 +69,7 @@ export function stage(lab: Lab, { machines, revision, adoption }: Program): stri
 /** What the move of a host is judged by. */
 function factsOf(machine: Machine): Parameters<typeof moveProblems>[0][number] {
     const { name, address, identity, current, service } = machine;
-    const peerUrl = service?.peerUrl ?? (current && httpsUrl(addressOf(machine, current), portOf(current)));
+    const peerUrl = service?.peerUrl ?? (current && peerUrlOf(machine, current));
     const facts = isThere(machine, address) ? { hasOurData: identity !== undefined, peerUrl } : undefined;
     return { host: { name, address }, facts } as Parameters<typeof moveProblems>[0][number];
 }

@@ -1,4 +1,4 @@
-/** One `pulumi up` against the model: observe, plan, act, and what is kept in state at the end. */
+/** One `pulumi up` against the model: stage, observe, plan, act, and what is kept in state at the end. */
 import { desiredOf, retiredHosts } from "../../../../components/membership/inputs";
 import { passing } from "../../../../components/membership/outcome";
 import { describe, nextStep, otherHalf } from "../../../../components/membership/plan";
