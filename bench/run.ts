@@ -7,10 +7,11 @@ import { join } from "node:path";
 import { pool } from "../components/remote/connectionPool";
 import { openBed, type Bed } from "../tests/integration/fixture";
 import type { Run } from "../tests/integration/project";
+import { buildPackage } from "../tests/integration/published";
 import { cacheDirectory } from "../toolchain";
 import { benchChanges } from "./changes";
 import { openFloor, type Floor } from "./floor";
-import { buildPackage, openUserProject, setTypeCheck } from "./userProject";
+import { openUserProject, setTypeCheck } from "./userProject";
 import { startWriter, type Written } from "./writer";
 
 const cluster = "bench";
@@ -37,7 +38,7 @@ async function main(): Promise<void> {
         throw new Error(`the number of rounds is "${asked}"; wanted is 1 or more`);
     if (ofChanges) return benchChanges(rounds);
     process.env.NODE_COMPILE_CACHE = PLAIN;
-    buildPackage();
+    await buildPackage();
     const floor = await openFloor();
     const bed = await openBed("bench", "10.90.1", 3);
     try {

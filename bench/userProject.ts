@@ -1,11 +1,9 @@
 /** A user's project: the package as it is published, in a TypeScript program and with a tsconfig.json as the README shows them. */
-import { spawnSync } from "node:child_process";
-import { cpSync, rmSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { Project } from "../tests/integration/project";
-
-const checkout = join(__dirname, "..");
+import { installPackage, readmeTsconfig } from "../tests/integration/published";
 
 /** Programs import the SDK themselves, for their configuration at least; that is most of what they load. */
 const PROGRAM = `import { EtcdCluster, type EtcdClusterArgs } from "pulumi-etcd";
@@ -23,20 +21,10 @@ export = Object.fromEntries(
 );
 `;
 
-export function buildPackage(): void {
-    const { status } = spawnSync(process.execPath, [
-        join(checkout, "toolchain", "bootstrap.js"),
-        join(checkout, "toolchain", "package.ts"),
-    ]);
-    if (status !== 0) throw new Error("the package can't be built: run npm run build");
-}
-
 /** @see buildPackage, which comes first */
 export async function openUserProject(): Promise<Project> {
     const project = await Project.open();
-    const installed = join(project.directory, "node_modules", "pulumi-etcd");
-    rmSync(installed);
-    cpSync(join(checkout, "dist"), installed, { recursive: true });
+    installPackage(project);
     writeFileSync(join(project.directory, "index.ts"), PROGRAM);
     setTypeCheck(project, false);
     return project;
@@ -44,7 +32,9 @@ export async function openUserProject(): Promise<Project> {
 
 /** By what `pulumi new` writes, every run checks types; the README says otherwise. */
 export function setTypeCheck({ directory }: Project, isOn: boolean): void {
-    const compilerOptions = { strict: true, target: "es2020", module: "commonjs", moduleResolution: "node" };
-    const config = { compilerOptions, "ts-node": { transpileOnly: !isOn }, files: ["index.ts"] };
-    writeFileSync(join(directory, "tsconfig.json"), JSON.stringify(config));
+    const { "ts-node": transpiling, ...config } = JSON.parse(readmeTsconfig()) as Record<string, unknown>;
+    writeFileSync(
+        join(directory, "tsconfig.json"),
+        JSON.stringify(isOn ? config : { ...config, "ts-node": transpiling }),
+    );
 }

@@ -88,7 +88,7 @@ describe("fault: what can happen to a member's disk and database", () => {
 
     const flips: readonly (readonly [Where, string, RegExp])[] = [
         ["data", "in what a record holds", /crc mismatch/],
-        ["form", "in a record's form", /proto:/],
+        ["form", "in a record's form", /proto:\s/],
     ];
     for (const [where, what, words] of flips) {
         it(`a flipped bit in one member's write-ahead log, ${what}: it is removed, its data set aside, and it joins anew`, async () => {

@@ -24,13 +24,13 @@ describe("the workload", () => {
         workload.abandon();
         // A busy machine keeps a healthy etcd from an answer for longer than half a second.
         const patient = await Workload.start([etcd.endpoint], undefined, { run: "p", deadlineMs: 30_000 });
-        await patient.progress(200);
+        // Those that were under way when the phase began are acknowledged in it, and not its: some more than are wanted.
+        await patient.progress(220);
         const report = await patient.stop();
         assertSound(report);
         const [{ acknowledged, failed, failedBy, p50Ms, p99Ms, longestGapMs }] = report.phases as [PhaseReport];
         assert.deepEqual({ failed, failedBy }, { failed: 0, failedBy: {} });
-        // Those that were under way when the phase began are acknowledged in it, and not its.
-        assert.ok(acknowledged >= 190, `${acknowledged} writes were acknowledged`);
+        assert.ok(acknowledged >= 200, `${acknowledged} writes were acknowledged`);
         assert.ok(
             p50Ms > 0 && p99Ms >= p50Ms && longestGapMs >= p50Ms,
             `p50 ${p50Ms}, p99 ${p99Ms}, longest gap ${longestGapMs}`,
