@@ -78,6 +78,14 @@ export interface EtcdClusterArgs {
      * @default false: a cluster that this stack's state does not know is left alone */
     readonly adopt?: boolean;
 
+    /**
+     * Begin anew from a snapshot, when a cluster has lost its data or its quorum for good, or is to go back. It becomes a new logical
+     * cluster: the snapshot is restored on the first declared host beside whatever it has; only then is every member of the old cluster
+     * stopped and its data moved aside; the first host starts with what was restored, and all others join it. Hosts that are dead have
+     * to be off the list. Once that is done, it means nothing any more, and may stay or go.
+     * @default undefined: nothing is restored */
+    readonly restore?: RestoreArgs;
+
     /** Delete the data directories on `pulumi destroy` instead of moving them aside.
      * @default false */
     readonly deleteDataOnDestroy?: boolean;
@@ -105,6 +113,17 @@ export interface ClientArgs {
     /** Addresses or networks (CIDR) that are let in to the client port.
      * @default none: the client gets a certificate only */
     readonly addresses?: readonly string[];
+}
+
+/** What a cluster begins anew from. */
+export interface RestoreArgs {
+    /** The path of a snapshot on the first declared host, as `etcdctl snapshot save` writes it. */
+    readonly snapshot: string;
+    /**
+     * The id of the cluster that is given up, in hexadecimal: `clusterId` of the outputs, and in the error of a run that found no quorum. No
+     * other cluster is ever given up.
+     * @default undefined: the hosts, and this stack's state, know of none */
+    readonly replaces?: string;
 }
 
 /** How a host is logged in to. At least one of `privateKey`, `agentSocket` and `password` is needed. */

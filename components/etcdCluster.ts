@@ -185,6 +185,7 @@ export class EtcdCluster extends pulumi.ComponentResource {
                     ssh: sshTarget(resolveSsh(args.ssh, host)),
                     generation: hosts[index]!.generation,
                 })),
+                ...(args.restore && { restore: args.restore }),
                 maxLearners,
                 allowEvenSize: args.allowEvenSize ?? false,
                 firewall: args.firewall ?? true,

@@ -42,6 +42,10 @@ export interface HostPaths {
     readonly peers: string;
     readonly firewallTable: string;
     readonly dataDir: string;
+    /** What a snapshot holds, as a data directory, until it is put in the place of the data: membership's. */
+    readonly restored: string;
+    /** The same where the data directory is a file system of its own. */
+    readonly restoredWithin: string;
     /** Gone at reboot: which generation runs. */
     readonly runtime: string;
     /** Where release archives are unpacked, one directory per archive. */
@@ -75,6 +79,8 @@ export function hostPaths(cluster: string, dataDir = `/var/lib/etcd/${cluster}`)
         peers: `${root}/peers.nft`,
         firewallTable: unit.replace(/[^a-zA-Z0-9]/g, "_"),
         dataDir,
+        restored: `${dataDir}.restored`,
+        restoredWithin: `${dataDir}/restored`,
         runtime: `/run/${unit}`,
         releases: "/opt/etcd",
     };

@@ -5,9 +5,10 @@ import { withoutTls } from "../host/settings";
 import { exclusiveScript } from "../remote/hostLock";
 import type { Observer } from "./observe";
 import { refusalOf, type Outcome } from "./outcome";
+import { putRestored, restoreSnapshot } from "./restoreScripts";
 import * as scripts from "./scripts";
 import type { Desired, Identity, Observation, Step } from "./types";
-import { memberOf } from "./world";
+import { memberOf, restoration, restoredToken } from "./world";
 
 export async function act(observer: Observer, wanted: Desired, seen: Observation, step: Step): Promise<Outcome> {
     const actor = new Actor(observer, wanted, seen);
@@ -21,6 +22,8 @@ export async function act(observer: Observer, wanted: Desired, seen: Observation
 
 /** Enough for a host that answers. */
 const DROP_SECONDS = 10;
+/** A database of several GiB is written, and read again. */
+const SNAPSHOT_SECONDS = 600;
 
 class Actor {
     /** What was done before etcd was asked, and is to be known whatever it answers. */
@@ -37,8 +40,10 @@ class Actor {
 
     async take(step: Step): Promise<Outcome> {
         switch (step.kind) {
+            case "restore-snapshot":
+                return this.restoreSnapshot(step.host, step.snapshot);
             case "bootstrap":
-                return this.bootstrap(step.host);
+                return this.bootstrap(step.host, step.snapshot !== undefined);
             case "let-in":
                 await this.onEach(step.hosts, "let peers in", () => scripts.writePeers(this.paths, step.addresses));
                 return { hosts: step.hosts };
@@ -160,7 +165,18 @@ class Actor {
         return scripts.start(this.paths, this.seen.hosts[key]?.unit ?? "active");
     }
 
-    private async bootstrap(key: string): Promise<Outcome> {
+    private async restoreSnapshot(key: string, snapshot: string): Promise<Outcome> {
+        const { version, releaseDir } = this.wanted;
+        const host = this.observer.host(key);
+        const member = { snapshot, name: host.name, peerUrl: host.peerUrl, version, releaseDir };
+        const as = { clusterToken: restoredToken(this.wanted), note: restoration(this.wanted, host) };
+        const script = `set -eu\n${restoreSnapshot(this.paths, { ...member, ...as })}`;
+        await this.on(key, "restore the snapshot", script, SNAPSHOT_SECONDS);
+        return { hosts: [key] };
+    }
+
+    /** @param isRestored it starts with what was restored */
+    private async bootstrap(key: string, isRestored: boolean): Promise<Outcome> {
         const host = this.observer.host(key);
         await this.on(
             key,
@@ -173,7 +189,7 @@ class Actor {
                     this.identity(undefined, undefined),
                 ),
                 scripts.activate(this.paths, this.generation(key)),
-                scripts.allowEmptyStart(this.paths),
+                isRestored ? putRestored(this.paths) : scripts.allowEmptyStart(this.paths),
                 this.start(key),
             ].join("\n"),
         );
@@ -207,7 +223,7 @@ class Actor {
                 snapshotOn,
                 "take a snapshot",
                 scripts.snapshot(this.paths, this.wanted.releaseDir, this.observer.endpoint(snapshotOn)),
-                600,
+                SNAPSHOT_SECONDS,
             );
             this.note = `snapshot kept on "${host.name}" in ${file.trim()}`;
         }

@@ -1,5 +1,6 @@
 /** What the engine hands to the handler, and what it keeps in state → the protocol's plain values. Pure. */
 import type { Authorities } from "../adoption/authorities";
+import type { RestoreArgs } from "../args";
 import { httpsUrl } from "../host/settings";
 import type { EtcdCredentials } from "../remote/etcdClient";
 import { isUnknown } from "../stateValues";
@@ -25,6 +26,8 @@ export interface MembershipInputs {
     readonly dataDir: string;
     readonly releaseDir: string;
     readonly hosts: readonly HostInputs[];
+    /** What the cluster is to begin anew from. */
+    readonly restore?: RestoreArgs;
     readonly maxLearners: number;
     readonly allowEvenSize: boolean;
     readonly firewall: boolean;
@@ -92,7 +95,9 @@ export function desiredOf(olds: Partial<MembershipState>, news: MembershipInputs
         retired: retired.map((host) =>
             wantedHost(host, named(host.name) > 1 ? `${host.name}@${host.address}:${host.peerPort}` : host.name),
         ),
-        knownClusterId: olds.clusterId,
+        // What is given up is nothing that is to be found again.
+        knownClusterId: olds.clusterId === news.restore?.replaces ? undefined : olds.clusterId,
+        restore: news.restore && { ...news.restore, isKnown: olds.clusterId === news.restore.replaces },
         ...(news.inherited && !isUnknown(news.inherited) && { isTakingOver: true }),
         maxLearners: news.maxLearners,
         allowEvenSize: news.allowEvenSize,

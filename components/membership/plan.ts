@@ -16,6 +16,7 @@ import {
 } from "./rules/readdress";
 import { endSecuring, securePeers, secureSilent } from "./rules/secure";
 import { record, rollingRestart, shutOut } from "./rules/restart";
+import { replace } from "./rules/restore";
 import { removeDead, removeRetired, retire } from "./rules/shrink";
 import { evenSize, foreignMember, otherCluster, stoppedByHand, unreachableHost } from "./rules/stop";
 import { versionSkew } from "./rules/version";
@@ -25,6 +26,7 @@ export const rules: readonly Rule[] = [
     evenSize,
     unreachableHost,
     stoppedByHand,
+    replace,
     otherCluster,
     twoHomes,
     foreignMember,
@@ -157,8 +159,10 @@ export function wholePlan(seen: Observation, wanted: Desired): Plan {
 /** A step in the operator's words. */
 export function describe(step: Action): string {
     switch (step.kind) {
+        case "restore-snapshot":
+            return `restore ${step.snapshot} on "${step.host}", beside its data directory`;
         case "bootstrap":
-            return `bootstrap a cluster of one on "${step.host}"`;
+            return `bootstrap a cluster of one on "${step.host}"${step.snapshot ? ` from ${step.snapshot}` : ""}`;
         case "let-in":
             return `let ${step.addresses.join(", ")} in to the peer port on ${step.hosts.join(", ")}`;
         case "activate":

@@ -11,7 +11,7 @@ import type {
     Step,
     WantedHost,
 } from "./types";
-import { LATER, isBeingBorn, memberOf } from "./world";
+import { LATER, isBeingBorn, memberOf, restoration } from "./world";
 
 /** An identity that etcd will give: shown in a preview as it is. */
 function idOf(host: WantedHost): Id {
@@ -81,6 +81,12 @@ function started(seen: Observation, wanted: Desired, host: WantedHost): Observat
     return withHost(listed, host.key, { status: answering(up, up.cluster, named, wanted.version) });
 }
 
+/** A cluster that is given up answers no more: its members go one after the other. */
+function withoutReplaced(seen: Observation, { restore }: Desired): Observation {
+    const isReplaced = seen.cluster !== undefined && seen.cluster.clusterId === restore?.replaces;
+    return isReplaced ? { ...seen, cluster: undefined } : seen;
+}
+
 function known(wanted: Desired, key: string): WantedHost {
     const host = [...wanted.hosts, ...wanted.retired].find((candidate) => candidate.key === key);
     if (!host) throw new Error(`a step names host "${key}", which is neither declared nor retired`);
@@ -89,6 +95,8 @@ function known(wanted: Desired, key: string): WantedHost {
 
 function stepped(seen: Observation, wanted: Desired, step: Step): Observation {
     switch (step.kind) {
+        case "restore-snapshot":
+            return withHost(seen, step.host, { restored: restoration(wanted, known(wanted, step.host)) });
         case "bootstrap": {
             const host = known(wanted, step.host);
             const member: Member = {
@@ -106,6 +114,7 @@ function stepped(seen: Observation, wanted: Desired, step: Step): Observation {
                 identity: { clusterToken: wanted.clusterToken, clusterId: undefined, memberId: undefined },
                 current: host.generation ?? LATER,
                 maxLearners: wanted.maxLearners,
+                restored: undefined,
             });
             return started(born, wanted, host);
         }
@@ -177,7 +186,7 @@ function stepped(seen: Observation, wanted: Desired, step: Step): Observation {
                 peersLetIn: [],
             });
         case "set-aside":
-            return withHost(seen, step.host, {
+            return withHost(withoutReplaced(seen, wanted), step.host, {
                 unit: seen.hosts[step.host]?.unit === "absent" ? "absent" : "inactive",
                 isEnabled: false,
                 hasData: false,

@@ -161,7 +161,7 @@ if [ -f ${shellQuote(paths.firewallUnitFile)} ]; then
 fi
 /usr/sbin/nft delete table inet ${paths.firewallTable} 2>/dev/null || true
 rm -f ${shellQuote(paths.unitFile)} ${shellQuote(paths.firewallUnitFile)} ${shellQuote(paths.firewallDropIn)} ${unitDir}/multi-user.target.wants/${paths.unit}.service
-rm -rf ${shellQuote(paths.root)} ${shellQuote(paths.runtime)} ${shellQuote(paths.staging)}
+rm -rf ${[paths.root, paths.runtime, paths.staging, paths.restored, paths.restoredWithin].map(shellQuote).join(" ")}
 ${removeDropIns(paths)}
 rmdir "$(dirname ${shellQuote(paths.root)})" 2>/dev/null || true
 ${deleteData ? `[ ! -d ${data} ] || find ${data} -mindepth 1 -delete` : ":"}
@@ -274,6 +274,9 @@ echo "running=$running"
 [ -n "$running" ] && sed -n 's/^ETCD_MAX_LEARNERS=/maxLearners=/p; s/^ETCD_\\(NAME\\|LISTEN_[A-Z]*_URLS\\)=/serving:&/p' ${shellQuote(paths.generations)}/"$running"/etcd.env 2>/dev/null
 printf machine=; ${MACHINE_SCRIPT}
 [ -d ${data} ] && echo hasData=yes
+for place in ${shellQuote(paths.restored)} ${shellQuote(paths.restoredWithin)}; do
+    if IFS= read -r line 2>/dev/null <"$place/complete"; then echo "restored=$line"; fi
+done
 [ -e ${shellQuote(paths.mayStartEmpty)} ] && echo mayStartEmpty=yes
 [ -e ${shellQuote(paths.plainPeers)} ] || [ -e ${shellQuote(paths.plainPeersEnding)} ] && echo plainPeers=yes
 show() { while IFS= read -r line || [ -n "$line" ]; do printf '%s:%s\\n' "$1" "$line"; done <"$2"; }

@@ -39,6 +39,7 @@ export function parseLook(name: string, text: string): Look {
         maxLearners: Number(fields.get("maxLearners")) || undefined,
         hasLeft: hasLeft(fields),
         hasData: fields.get("hasData") === "yes",
+        restored: fields.get("restored") || undefined,
         mayStartEmpty: fields.get("mayStartEmpty") === "yes",
         isDamaged: fields.get("damaged") === "yes",
         identity: identity(assignments(files.identity)),

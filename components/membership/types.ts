@@ -35,10 +35,22 @@ export interface Desired {
     readonly knownClusterId: Id | undefined;
     /** There is a cluster that others built, which is taken over. @default false */
     readonly isTakingOver?: boolean;
+    /** What the cluster is to begin anew from. */
+    readonly restore?: Restore | undefined;
     readonly maxLearners: number;
     readonly allowEvenSize: boolean;
     readonly firewall: boolean;
     readonly timeouts: Timeouts;
+}
+
+/** A cluster begins anew, from a snapshot. */
+export interface Restore {
+    /** Its path on the host that founds. */
+    readonly snapshot: string;
+    /** The cluster that is given up for it; undefined where there was none. */
+    readonly replaces?: Id | undefined;
+    /** An earlier run built that one, or took it over. */
+    readonly isKnown: boolean;
 }
 
 export interface Timeouts {
@@ -73,6 +85,8 @@ export interface HostSeen {
     readonly hasLeft: boolean;
     /** There is a write-ahead log: what a start would go on from. */
     readonly hasData: boolean;
+    /** What was restored there, from what and as whom, and is not put in the place of the data yet. */
+    readonly restored?: string | undefined;
     /** Its unit would start without one: it has been told to found the cluster or to join. */
     readonly mayStartEmpty: boolean;
     /** It does not run, and its last start found that the log is not what it once wrote. */
@@ -156,7 +170,10 @@ export interface Observation {
 
 /** One action. Each is idempotent, and each can be the last one that a run lives to take. */
 export type Action =
-    | { readonly kind: "bootstrap"; readonly host: string }
+    /** Lays down what a snapshot holds beside the data directory, for a cluster of one on this host. */
+    | { readonly kind: "restore-snapshot"; readonly host: string; readonly snapshot: string }
+    /** @param snapshot what was restored before, and is what it starts with; undefined for an empty cluster */
+    | { readonly kind: "bootstrap"; readonly host: string; readonly snapshot?: string }
     | { readonly kind: "let-in"; readonly hosts: readonly string[]; readonly addresses: readonly string[] }
     /** Links to the staged generation and puts its unit in place, starting nothing: what is slow is done before a member is added. */
     | { readonly kind: "activate"; readonly hosts: readonly string[] }

@@ -1,7 +1,7 @@
 /** What rules ask of a world. */
 import { hostOfUrl, isAddress } from "../address";
 import { withoutTls } from "../host/settings";
-import type { HostSeen, Member, Verdict, Step, Action, WantedHost, World } from "./types";
+import type { Desired, HostSeen, Member, Verdict, Step, Action, WantedHost, World } from "./types";
 
 /** A generation whose digest is not known before it is made. */
 export const LATER = "(staged)";
@@ -21,6 +21,16 @@ export function wait(
     otherwise?: Step | undefined,
 ): Verdict {
     return { verdict: "wait", until, deadlineSeconds, hosts, ...(otherwise && { otherwise }) };
+}
+
+/** What is restored on a host that is to found the cluster, in a line: from what, and as whom. */
+export function restoration(wanted: Desired, { name, peerUrl }: WantedHost): string {
+    return `${wanted.restore?.snapshot} ${name}=${peerUrl} ${restoredToken(wanted)}`;
+}
+
+/** Each cluster that begins anew gets a token, and so an id, of its own. */
+export function restoredToken({ clusterToken, restore }: Desired): string {
+    return restore?.replaces === undefined ? clusterToken : `${clusterToken}.${restore.replaces}`;
 }
 
 /** Every host that this run knows: declared ones first. */

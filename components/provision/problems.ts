@@ -162,8 +162,8 @@ function concerns({ at }: Listener, address: string): boolean {
     return host === "*" || host === "0.0.0.0" || host === "::" || host === address;
 }
 
-/** In a data directory that is a file system of its own: what every one has, and what we have moved aside there. */
-const HARMLESS = ["lost+found", "set-aside"];
+/** In a data directory that is a file system of its own: what every one has, and what we have moved aside or restored there. */
+const HARMLESS = ["lost+found", "set-aside", "restored"];
 
 function ownershipProblems(inputs: ProvisionInputs, facts: Facts): readonly string[] {
     const { clusterToken, dataDir, install } = inputs;

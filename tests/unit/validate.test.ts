@@ -53,6 +53,7 @@ describe("a cluster's arguments", () => {
             dataDir: "/srv/etcd/tools",
             clusterToken: "tools.2026-11",
             certificates: { algorithm: "RSA-4096", validityHours: 100, earlyRenewalHours: 10 },
+            restore: { snapshot: "/srv/backup/2026-11-22T01:00.db", replaces: "e5fe1d0a7c0b9d21" },
             timeouts: { lockSeconds: 0, healthSeconds: 5 },
         });
         assert.deepEqual(validateCluster("tools", rich), []);
@@ -212,6 +213,32 @@ describe("a cluster's arguments", () => {
             "an authority that ends first",
             { certificates: { caValidityHours: 100 } },
             /certificates\.caValidityHours is 100, wanted is at least validityHours/,
+        ],
+        ["a snapshot that is none", { restore: "/a.db" }, /restore is "\/a\.db", wanted is what to begin anew from/],
+        [
+            "a snapshot without a whole path",
+            { restore: { snapshot: "backup.db" } },
+            /restore\.snapshot is "backup\.db", wanted is the absolute path of a snapshot on the first host/,
+        ],
+        [
+            "a snapshot whose path is a command",
+            { restore: { snapshot: "/srv/$(reboot).db" } },
+            /restore\.snapshot is .*wanted is the absolute path/,
+        ],
+        [
+            "a cluster's id in capitals",
+            { restore: { snapshot: "/a.db", replaces: "E5FE" } },
+            /restore\.replaces is "E5FE", wanted is the id of a cluster as clusterId has it/,
+        ],
+        [
+            "an unknown part of a restore",
+            { restore: { snapshot: "/a.db", from: "b" } },
+            /restore\.from is "b", wanted is one of the options snapshot, replaces/,
+        ],
+        [
+            "a restore of what is taken over",
+            { restore: { snapshot: "/a.db" }, adopt: true },
+            /restore is .*take the cluster over first, or begin anew/,
         ],
         ["an unknown algorithm", { certificates: { algorithm: "DSA" } }, /certificates\.algorithm is "DSA"/],
         [

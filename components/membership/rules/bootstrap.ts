@@ -16,6 +16,7 @@ import {
     wait,
 } from "../world";
 import { restart, takeOver } from "./restart";
+import { restoreSnapshot } from "./restore";
 
 /** Invariant: `new` is said once in a cluster's life, on one host, and never over something that existed. */
 export const bootstrap: Rule = (world) => {
@@ -30,12 +31,16 @@ export const bootstrap: Rule = (world) => {
     if (!host) return undefined;
     if (born && isUp(seenHost(world, host)) && !isToldOtherwise(seenHost(world, host), host))
         return renew(world, host) ?? wait(`member "${host.name}" answers`, wanted.timeouts.healthSeconds, [host.key]);
-    return step(
-        { kind: "bootstrap", host: host.key },
-        born
-            ? "an earlier run was interrupted while it did this"
-            : "no host has data, and no earlier run built this cluster",
+    const { restore } = wanted;
+    const { hasData } = seenHost(world, host);
+    const because = restore
+        ? "no host has data, and the cluster begins anew from a snapshot"
+        : "no host has data, and no earlier run built this cluster";
+    const founding = step(
+        { kind: "bootstrap", host: host.key, ...(restore && !hasData && { snapshot: restore.snapshot }) },
+        born ? "an earlier run was interrupted while it did this" : because,
     );
+    return hasData ? founding : (restoreSnapshot(world, host) ?? founding);
 };
 
 /** It was to found the cluster under another name or at another address, and never does: etcd must find itself in what it is told. */
@@ -94,11 +99,19 @@ export const lostQuorum: Rule = (world) => {
         hosts.map((host) => host.key),
         next?.verdict === "step" ? next.step : undefined,
     );
-    return { ...verdict, remedy: waiting ? moveLater(world, waiting) : (moveBack(world) ?? RECOVERY) };
+    return { ...verdict, remedy: waiting ? moveLater(world, waiting) : (moveBack(world) ?? bringBack(world, hosts)) };
 };
 
-const RECOVERY =
-    "bring back so many members, with their data, that more than half of them run, and run pulumi up; if their data is lost for good, only a backup that is restored helps, and no run does that by itself";
+function bringBack(world: World, hosts: readonly WantedHost[]): string {
+    const ids = hosts.flatMap((host) => seenHost(world, host).identity?.clusterId ?? []);
+    const clusterId = world.wanted.knownClusterId ?? ids[0] ?? "its id";
+    return `bring back so many members, with their data, that more than half of them run, and run pulumi up; only if their data is lost for good, ${beginAnew(world, clusterId)}`;
+}
+
+/** The way out that costs what was written since the snapshot, and that no run takes by itself. */
+function beginAnew({ wanted }: World, clusterId: string): string {
+    return `begin anew from a snapshot: restore: { snapshot: "its path on ${wanted.hosts[0]?.name}", replaces: "${clusterId}" }`;
+}
 
 function moveLater(world: World, host: WantedHost): string {
     const { name, peerUrl } = host;
@@ -203,7 +216,7 @@ function nothingLeft(world: World): string {
         return `the cluster does not answer, and its data is on hosts that are declared no more: ${names}; nothing was changed: declare them again and repair them first`;
     }
     if (wanted.knownClusterId !== undefined) {
-        return `cluster ${wanted.knownClusterId} was built by an earlier run, but no declared host has its data in ${wanted.dataDir}; nothing was changed: restore a backup, or run pulumi destroy to begin anew`;
+        return `cluster ${wanted.knownClusterId} was built by an earlier run, but no declared host has its data in ${wanted.dataDir}; nothing was changed: ${beginAnew(world, wanted.knownClusterId)}; or run pulumi destroy`;
     }
     if (wanted.isTakingOver) {
         return "no cluster is founded: one is to be taken over, and no declared host runs its etcd: start it as it was set up, and run pulumi up";
@@ -248,6 +261,8 @@ function existedBefore(world: World, born: WantedHost | undefined): boolean {
     if (world.wanted.knownClusterId || (world.wanted.isTakingOver && !born)) return true;
     return knownHosts(world).some((host) => {
         const { hasData, identity, reach } = seenHost(world, host);
-        return host !== born && (hasData || identity?.clusterId !== undefined || !reach.ok);
+        // What can't be reached of a cluster that is given up is given up as well.
+        const mayHoldIt = !reach.ok && !world.wanted.restore?.isKnown;
+        return host !== born && (hasData || identity?.clusterId !== undefined || mayHoldIt);
     });
 }

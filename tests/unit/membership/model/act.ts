@@ -1,11 +1,12 @@
 /** A step's effects on the model, one after the other: a run can die before each of them, and after the last. */
 import type { Desired, Identity, Observation, Step, WantedHost } from "../../../../components/membership/types";
-import { memberOf } from "../../../../components/membership/world";
+import { memberOf, restoration } from "../../../../components/membership/world";
 import { Endpoint, EtcdRefusal } from "./etcd";
 import { ScriptFailed } from "./errors";
 import type { Lab } from "./lab";
 import type { Machine } from "./machine";
 import { allHosts, isThere, machineAt } from "./observe";
+import { putRestored } from "./restore";
 import { disable, forget, forgetNote, setAside, stopOurs, stopTheirs, takeOver } from "./takeOver";
 
 export type Effect = () => void;
@@ -31,6 +32,11 @@ export class Actor {
 
     take(step: Step): Effects {
         switch (step.kind) {
+            case "restore-snapshot":
+                return this.onHosts([step.host], (key) => [
+                    () => (this.reach(key).restored = undefined),
+                    () => (this.reach(key).restored = restoration(this.wanted, this.host(key))),
+                ]);
             case "bootstrap": {
                 const { name, peerUrl } = this.host(step.host);
                 const identity = this.identity(undefined, undefined);
@@ -38,7 +44,9 @@ export class Actor {
                 return this.onHosts([step.host], (key) => [
                     ...this.tell(key, file, identity),
                     ...this.activate(key, this.generation(key)),
-                    () => (this.reach(key).mayStartEmpty = true),
+                    ...(step.snapshot === undefined
+                        ? [() => (this.reach(key).mayStartEmpty = true)]
+                        : putRestored(this.lab, () => this.reach(key))),
                     ...this.start(key),
                 ]);
             }

@@ -1,6 +1,6 @@
 /** What no step may do to the model, whatever was asked for. */
 import { describe } from "../../../../components/membership/plan";
-import type { Desired, Observation, Step } from "../../../../components/membership/types";
+import type { Desired, Id, Observation, Step } from "../../../../components/membership/types";
 import { Violation } from "./errors";
 import type { Lab } from "./lab";
 import { quorum, voters, type ClusterModel } from "./raft";
@@ -13,7 +13,8 @@ export function judgeStep(lab: Lab, wanted: Desired, seen: Observation, step: St
     if (step.kind === "restart") judgeRestart(lab, wanted, step.host);
     if (step.kind === "set-aside" || step.kind === "retire") {
         const machine = machineAt(lab, wanted, step.host);
-        if (lab.memberOn(machine) && lab.isAlive(machine))
+        const isGivenUp = machine.data !== undefined && machine.data.clusterId === wanted.restore?.replaces;
+        if (!isGivenUp && lab.memberOn(machine) && lab.isAlive(machine))
             throw new Violation(`${step.kind} takes the data of ${machine.name}, which is a member and runs`);
     }
 }
@@ -59,10 +60,12 @@ export class QuorumWatch {
         private readonly lab: Lab,
         private readonly step: Step,
         isLastResort: boolean,
+        /** The cluster that the operator has given up. */
+        givenUp: Id | undefined,
     ) {
         const isKnown = (cluster: ClusterModel): boolean => {
             const leader = lab.raft.leads(cluster);
-            return !isLastResort || (leader !== undefined && lab.answers(leader));
+            return cluster.id !== givenUp && (!isLastResort || (leader !== undefined && lab.answers(leader)));
         };
         this.before = lab.clusters.filter(
             (cluster) => lab.raft.answersClients(cluster, (machine) => machine.isReachable) && isKnown(cluster),

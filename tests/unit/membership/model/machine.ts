@@ -55,6 +55,8 @@ export class Machine {
     data:
         | { clusterId: Id; memberId: Id; index: number; isDamaged?: boolean; isTheirs?: boolean; isElsewhere?: boolean }
         | undefined;
+    /** What was restored beside its data: from what, and as whom. */
+    restored: string | undefined;
     theirs: Theirs | undefined;
     /** A take-over of it has begun, and not ended. */
     hasNote = false;

@@ -82,6 +82,7 @@ function look(machine: Machine, { key, address }: Pick<WantedHost, "key" | "addr
         maxLearners: running === undefined ? undefined : lab.revisionOf(running).maxLearners,
         hasLeft: machine.hasLeft,
         hasData: foreign !== undefined || (machine.data !== undefined && !machine.data.isElsewhere),
+        restored: machine.restored,
         mayStartEmpty: machine.mayStartEmpty,
         isDamaged: machine.data?.isDamaged === true && service?.phase === "failing",
         identity: machine.identity,

@@ -1,4 +1,5 @@
 /** A program as the engine runs it up to membership: what it declares, what state keeps, and what its hosts are given. */
+import type { RestoreArgs } from "../../../../components/args";
 import type { MembershipInputs, MembershipState } from "../../../../components/membership/inputs";
 import { moveProblems } from "../../../../components/provision/problems";
 import type { Lab } from "./lab";
@@ -14,11 +15,13 @@ export interface Program {
     readonly allowEvenSize: boolean;
     /** Of a cluster that is taken over, or was. */
     readonly adoption?: Adoption;
+    readonly restore?: RestoreArgs;
 }
 
 export type State = Partial<MembershipState>;
 
-export function inputsOf(lab: Lab, { machines, revision, allowEvenSize, adoption }: Program): MembershipInputs {
+export function inputsOf(lab: Lab, program: Program): MembershipInputs {
+    const { machines, revision, allowEvenSize, adoption, restore } = program;
     return {
         schemaVersion: 1,
         cluster: "tools",
@@ -44,6 +47,7 @@ export function inputsOf(lab: Lab, { machines, revision, allowEvenSize, adoption
         credentials: { ca: "", cert: "", key: "" },
         stack: "lab",
         ...(adoption?.inherited && { inherited: adoption.inherited }),
+        ...(restore && { restore }),
     };
 }
 

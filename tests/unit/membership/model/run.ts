@@ -174,7 +174,7 @@ class Run {
             const all = (some: typeof effects): void => {
                 for (const effect of some) {
                     this.meanwhile();
-                    const watch = new QuorumWatch(this.lab, step, isLastResort);
+                    const watch = new QuorumWatch(this.lab, step, isLastResort, this.wanted.restore?.replaces);
                     effect();
                     this.guarded(() => watch.check());
                 }

@@ -1,0 +1,163 @@
+import assert from "node:assert/strict";
+import { copyFileSync } from "node:fs";
+
+import type { EtcdClusterArgs } from "../../components";
+import { step, told } from "../integration/moments";
+import { statusOf } from "../integration/fixture";
+import { FaultBed, lookAfter } from "./faultBed";
+import { rootOf } from "./signs";
+
+describe("fault: a cluster that has to begin anew from a snapshot", () => {
+    const cluster = "restore";
+    const all = ["a", "b", "c"];
+    const snapshot = "/root/snapshot.db";
+    let site: FaultBed;
+
+    before(async () => {
+        site = await FaultBed.open(cluster, "10.107.11", 4);
+        await site.mustUp(all);
+    });
+
+    lookAfter(
+        () => site,
+        () => site.mustUp(all),
+    );
+
+    async function clusterId(): Promise<string> {
+        return (await site.project.outputs())[cluster]!.clusterId;
+    }
+
+    async function from(path = snapshot): Promise<Partial<EtcdClusterArgs>> {
+        return { restore: { snapshot: path, replaces: await clusterId() } };
+    }
+
+    async function valueOf(name: string, key: string): Promise<string> {
+        return (await site.etcdctl(name, `get ${key} --print-value-only`)).trim();
+    }
+
+    function setAside(name: string): Promise<string> {
+        return site.host(name).output(`cd /var/lib/etcd; ls -d ${cluster}.2* ${cluster}/set-aside/* 2>/dev/null; true`);
+    }
+
+    /** The oracle after a restore: members are whole and serve clients, and a further run changes nothing. */
+    async function isAnew(names: readonly string[], changes: Partial<EtcdClusterArgs>, before: string): Promise<void> {
+        assert.notEqual(await clusterId(), before);
+        await site.work("after a restore");
+        await site.progress();
+        await site.endWork(names);
+        await site.isDone(names, changes);
+        for (const name of names)
+            await site.host(name).output(`! ls -d /var/lib/etcd/${cluster}.restored /var/lib/etcd/${cluster}/restored`);
+    }
+
+    it("is told how, when it has lost its quorum for good, and begins anew from what the one that is left has", async () => {
+        const before = await clusterId();
+        await site.etcdctl("a", "put survivor kept");
+        await Promise.all(["b", "c"].map((name) => site.host(name).rebuild()));
+        const refused = await site.mustRefuse(all, /not until a quorum answers/);
+        assert.match(
+            refused.text,
+            new RegExp(`restore: \\{ snapshot: "its path on a", replaces: "${before}" \\}`),
+            refused.text,
+        );
+        await site.etcdctl("a", `snapshot save ${snapshot}`);
+        const changes = await from();
+
+        const run = await site.mustUp(all, changes);
+
+        const kinds = told(run.text, cluster).flatMap(
+            (line) => /^\d+\/\d+ (restore|stop|bootstrap)/.exec(line)?.[1] ?? [],
+        );
+        assert.deepEqual(kinds, ["restore", "stop", "bootstrap"]);
+        for (const name of all) assert.equal(await valueOf(name, "survivor"), "kept");
+        assert.notEqual(await setAside("a"), "");
+        assert.ok((await statusOf(site.host("a"), cluster)).header.revision > 1_000_000_000);
+        await isAnew(all, changes, before);
+        await site.mustUp(all);
+        await site.isDone(all);
+    });
+
+    it("goes back to a snapshot, though every run dies after its first step until nothing is left to do", async () => {
+        const before = await clusterId();
+        await site.etcdctl("b", "put then kept");
+        await site.etcdctl("a", `snapshot save ${snapshot}.2`);
+        await site.etcdctl("b", "del then");
+        await site.etcdctl("b", "put later lost");
+        const changes = await from(`${snapshot}.2`);
+        const preview = await site.project.preview(site.declared(all, changes));
+        assert.match(preview.text, /plan 1\/\d+: restore \/root\/snapshot\.db\.2 on "a"/);
+
+        let deaths = 0;
+        for (let isOver = false; !isOver;) {
+            const running = site.project.startUp(site.declared(all, changes));
+            let isKilled = false;
+            running.process.stdout?.on("data", () => {
+                if (!step(cluster, 1).test(running.printed())) return;
+                isKilled = true;
+                running.kill();
+            });
+            const run = await running.finished;
+            if (isKilled) deaths += 1;
+            else assert.equal(run.code, 0, run.text);
+            isOver = !isKilled;
+            await site.project.cancel();
+            assert.ok(deaths < 30, `${deaths} deaths`);
+        }
+
+        assert.ok(deaths >= 8, `${deaths} deaths`);
+        for (const name of all) {
+            assert.equal(await valueOf(name, "then"), "kept");
+            assert.equal(await valueOf(name, "later"), "");
+            assert.notEqual(await setAside(name), "", `what "${name}" had is gone`);
+        }
+        await isAnew(all, changes, before);
+    });
+
+    it("stays as it is, and in use, when the file is none, or damaged, or no snapshot", async () => {
+        await site.work("a snapshot that can't be restored");
+        const a = site.host("a");
+        await a.output(`cd /root; head -c -1 snapshot.db > short.db; echo none > text.db`);
+        await a.output(`cd /root; cp snapshot.db flipped.db; printf X | dd of=flipped.db bs=1 seek=5000 conv=notrunc`);
+        const isUntouched = await site.watch(all);
+        const files = [
+            ["missing.db", /there is no snapshot \/root\/missing\.db on this host/],
+            ["short.db", /\/root\/short\.db can't be restored \(Error: snapshot missing hash/],
+            ["text.db", /\/root\/text\.db can't be restored \(Error: /],
+            ["flipped.db", /\/root\/flipped\.db can't be restored \(Error: expected sha256/],
+        ] as const;
+        for (const [file, why] of files) await site.mustRefuse(all, why, await from(`/root/${file}`));
+        await isUntouched();
+        await site.converges(all);
+    });
+
+    it("stays as it is when another cluster is named", async () => {
+        const changes = { restore: { snapshot, replaces: "1234567890abcdef" } };
+        const isUntouched = await site.watch(all);
+        await site.mustUp(all, changes);
+        await isUntouched();
+        await site.isDone(all, changes);
+        await site.mustUp(all);
+    });
+
+    it("begins anew on another host that has the snapshot, when all its hosts are dead; one that comes back later joins it", async () => {
+        const before = await clusterId();
+        copyFileSync(
+            rootOf(site.host("a"), site.bed.lab) + snapshot,
+            rootOf(site.host("d"), site.bed.lab) + `${snapshot}.of-a`,
+        );
+        // A file system of its own: what is restored has to lie on it, too.
+        const dataDir = `/var/lib/etcd/${cluster}`;
+        await site.host("d").output(`mkdir -p ${dataDir} && mount -t tmpfs -o size=900m,mode=700 none ${dataDir}`);
+        const changes = await from(`${snapshot}.of-a`);
+        await Promise.all(all.map((name) => site.host(name).kill()));
+        const run = await site.mustUp(["d"], changes);
+        assert.match(run.text, /host "b" \(10\.107\.11\.12\) is no member any more, but could not be cleared/);
+        assert.equal(await valueOf("d", "survivor"), "kept");
+        await isAnew(["d"], changes, before);
+
+        await site.work("hosts with the data of the cluster before come back");
+        await Promise.all(["b", "c"].map((name) => site.host(name).start()));
+        await site.converges(["b", "c", "d"], changes);
+        for (const name of ["b", "c"]) assert.notEqual(await setAside(name), "");
+    });
+});
