@@ -10,7 +10,7 @@ import type { Run } from "../tests/integration/project";
 import { buildPackage } from "../tests/integration/published";
 import { cacheDirectory } from "../toolchain";
 import { benchChanges } from "./changes";
-import { openFloor, type Floor } from "./floor";
+import { openFloor, openLeast, type Floor } from "./floor";
 import { openUserProject, setTypeCheck } from "./userProject";
 import { startWriter, type Written } from "./writer";
 
@@ -87,6 +87,8 @@ interface NoChange {
     readonly ratio: number;
     readonly seconds: number;
     readonly floorSeconds: number;
+    /** Of a program with one dynamic resource that does nothing. */
+    readonly leastRatio: number;
     /** With what Node compiles kept, on both sides. */
     readonly keptRatio: number;
     /** With types checked, as the floor is. */
@@ -97,15 +99,18 @@ interface NoChange {
 async function unchanged(bed: Bed, floor: Floor, rounds: number): Promise<readonly NoChange[]> {
     await Promise.all(["a", "b", "c"].map((name) => bed.lab.host(name).rebuild()));
     const project = await openUserProject();
+    const least = await openLeast();
     const keeping = project.with(KEPT);
     const clusters = { [cluster]: bed.declare(3) };
     try {
         await project.mustUp(clusters);
+        await least.measure();
         // The first of each has something to compile.
         await floor.measure(KEPT);
         await keeping.mustUp(clusters);
         return await repeat(rounds, "no change, 3 members", async () => {
             const floorSeconds = await floor.measure();
+            const leastSeconds = await least.measure();
             const before = await logins(bed);
             const { seconds, text } = await project.mustUp(clusters);
             if (/\b(created|updated|replaced|deleted)\b/.test(text))
@@ -120,6 +125,7 @@ async function unchanged(bed: Bed, floor: Floor, rounds: number): Promise<readon
                 ratio: seconds / floorSeconds,
                 seconds,
                 floorSeconds,
+                leastRatio: leastSeconds / floorSeconds,
                 keptRatio: kept.seconds / keptFloor,
                 checkedRatio: checked.seconds / floorSeconds,
                 connectionsPerHost: after.map((count, index) => count - before[index]!),
@@ -127,6 +133,7 @@ async function unchanged(bed: Bed, floor: Floor, rounds: number): Promise<readon
         });
     } finally {
         project.close();
+        least.close();
     }
 }
 
@@ -158,6 +165,11 @@ function report(idle: readonly Growth[], busy: readonly Growth[], noChange: read
         ["floor: `up` of an empty, type-checked program (s)", noChange.map((one) => one.floorSeconds), "–"],
         ["`up` without a change, 3 members, drift observed (s)", noChange.map((one) => one.seconds), "–"],
         ["… as a ratio to the floor", noChange.map((one) => one.ratio), "≤ 1"],
+        [
+            "… of a program with one dynamic resource that does nothing, as a ratio",
+            noChange.map((one) => one.leastRatio),
+            "–",
+        ],
         ["… as a ratio, with NODE_COMPILE_CACHE set for both", noChange.map((one) => one.keptRatio), "–"],
         ["… as a ratio, type-checked at each run", noChange.map((one) => one.checkedRatio), "–"],
         ["SSH connections per host in it", noChange.flatMap((one) => one.connectionsPerHost), "few"],

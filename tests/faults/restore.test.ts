@@ -43,7 +43,7 @@ describe("fault: a cluster that has to begin anew from a snapshot", () => {
     async function isAnew(names: readonly string[], changes: Partial<EtcdClusterArgs>, before: string): Promise<void> {
         assert.notEqual(await clusterId(), before);
         await site.work("after a restore");
-        await site.progress();
+        await site.progress(100);
         await site.endWork(names);
         await site.isDone(names, changes);
         for (const name of names)
@@ -71,7 +71,8 @@ describe("fault: a cluster that has to begin anew from a snapshot", () => {
         assert.deepEqual(kinds, ["restore", "stop", "bootstrap"]);
         for (const name of all) assert.equal(await valueOf(name, "survivor"), "kept");
         assert.notEqual(await setAside("a"), "");
-        assert.ok((await statusOf(site.host("a"), cluster)).header.revision > 1_000_000_000);
+        const { header } = await statusOf(site.host("a"), cluster);
+        assert.ok(header.revision > 1_000_000_000, `${header.revision}`);
         await isAnew(all, changes, before);
         await site.mustUp(all);
         await site.isDone(all);
@@ -104,6 +105,7 @@ describe("fault: a cluster that has to begin anew from a snapshot", () => {
             assert.ok(deaths < 30, `${deaths} deaths`);
         }
 
+        console.log(`      ${deaths} deaths`);
         assert.ok(deaths >= 8, `${deaths} deaths`);
         for (const name of all) {
             assert.equal(await valueOf(name, "then"), "kept");
