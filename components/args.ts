@@ -224,8 +224,19 @@ export interface TimeoutArgs {
     readonly commandSeconds?: number;
 }
 
-/** How certificates are made. The cluster's authorities stay as they were made first; what is declared later is for the others. */
+/** How certificates are made. An authority stays as it was made; what is declared later is for new ones and for the others. */
 export interface CertificateArgs {
+    /**
+     * The cluster's authorities, one to three, by number. The first signs all certificates, and members trust all of them. One that is
+     * new is made, one that is declared no more is destroyed. They are rotated in three edits, each followed by `pulumi up`:
+     *
+     * - `[1, 2]`: members are restarted one at a time, and trust both from then on. Give clients the new `ca`.
+     * - `[2, 1]`: all certificates are made anew, by 2; nobody is restarted. Give clients their new certificates.
+     * - `[2]`: members are restarted one at a time, and trust 2 alone.
+     *
+     * A step that is left out is refused. Take the next number for a new one: a number that was declared no more makes another authority.
+     * @default [1] */
+    readonly authorities?: readonly number[];
     /** @default "ECDSA-P256" */
     readonly algorithm?: "ECDSA-P256" | "ECDSA-P384" | "RSA-2048" | "RSA-4096" | "ED25519";
     /** @default 87600 (ten years) */

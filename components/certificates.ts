@@ -2,7 +2,14 @@ import * as pulumi from "@pulumi/pulumi";
 import * as tls from "@pulumi/tls";
 
 import type { CertificateArgs } from "./args";
-import { OPERATOR, peerCommonName, type HostCertificates } from "./host/settings";
+import {
+    FIRST_AUTHORITY,
+    OPERATOR,
+    ascending,
+    authorityName,
+    peerCommonName,
+    type HostCertificates,
+} from "./host/settings";
 
 /** For whom certificates are made. Names and addresses are plain values: they decide which resources exist. */
 export interface ClusterCertificatesArgs extends CertificateArgs {
@@ -15,7 +22,7 @@ export interface ClusterCertificatesArgs extends CertificateArgs {
 
 /** What a client of the cluster logs in with. */
 export interface ClientCertificate {
-    /** The authority that the members' server certificates come from. */
+    /** The authorities that the members' server certificates may come from: one or more certificates. */
     readonly ca: pulumi.Output<string>;
     readonly cert: pulumi.Output<string>;
     /** Secret. */
@@ -28,6 +35,13 @@ export type LateHostCertificates = { readonly [Part in keyof HostCertificates]: 
 interface Authority {
     readonly key: tls.PrivateKey;
     readonly cert: tls.SelfSignedCert;
+}
+
+/** The authorities of one kind: all are trusted, one signs. */
+interface Trust {
+    readonly signer: Authority;
+    /** The certificates of all, in one order whoever signs. */
+    readonly bundle: pulumi.Output<string>;
 }
 
 interface Leaf {
@@ -49,9 +63,9 @@ const ALGORITHMS: Readonly<Record<NonNullable<CertificateArgs["algorithm"]>, tls
 };
 
 /**
- * The certificates of one cluster: an authority for peers and one for clients; for each member a server and a peer certificate, on one
- * key; for the operator and each client a client certificate. A host or client that comes or goes changes no other's certificate. A
- * leaf certificate that is renewed keeps its key.
+ * The certificates of one cluster: an authority for peers and one for clients, of each number that is declared; for each member a
+ * server and a peer certificate, on one key; for the operator and each client a client certificate. A host or client that comes or goes
+ * changes no other's certificate. A leaf certificate that is renewed keeps its key, whoever signs it.
  */
 export class ClusterCertificates extends pulumi.ComponentResource {
     /** Whom the client ports trust, and who vouches for the servers. */
@@ -71,22 +85,31 @@ export class ClusterCertificates extends pulumi.ComponentResource {
     ) {
         super("etcd:index:ClusterCertificates", label, {}, opts);
 
-        const clientAuthority = this.authority("client-ca", `${args.cluster} client CA`);
-        const peerAuthority = this.authority("peer-ca", `${args.cluster} peer CA`);
-        this.clientCa = clientAuthority.cert.certPem;
-        this.peerCa = peerAuthority.cert.certPem;
+        const clients = this.trust("client");
+        const peers = this.trust("peer");
+        this.clientCa = clients.bundle;
+        this.peerCa = peers.bundle;
         this.hosts = Object.fromEntries(
-            args.hosts.map((host) => [host.name, this.member(host, clientAuthority, peerAuthority)]),
+            args.hosts.map((host) => [host.name, this.member(host, clients.signer, peers.signer)]),
         );
-        this.operator = this.client("operator", OPERATOR, clientAuthority);
+        this.operator = this.client("operator", OPERATOR, clients.signer);
         this.clients = Object.fromEntries(
-            args.clients.map((client) => [client, this.client(`${client}-client`, client, clientAuthority)]),
+            args.clients.map((client) => [client, this.client(`${client}-client`, client, clients.signer)]),
         );
         this.registerOutputs({ clientCa: this.clientCa, peerCa: this.peerCa });
     }
 
-    /** Stays as it was made, whatever is declared later: members that run trust this one and no other. */
-    private authority(part: string, commonName: string): Authority {
+    private trust(kind: "client" | "peer"): Trust {
+        const numbers = this.args.authorities ?? FIRST_AUTHORITY;
+        const all = new Map(ascending(numbers).map((number) => [number, this.authority(kind, number)]));
+        const pems = [...all.values()].map(({ cert }) => cert.certPem);
+        return { signer: all.get(numbers[0]!)!, bundle: pulumi.all(pems).apply((texts) => texts.join("")) };
+    }
+
+    /** Stays as it was made, whatever is declared later: members that run trust those that they were started with, and no others. */
+    private authority(kind: "client" | "peer", number: number): Authority {
+        const part = number === 1 ? `${kind}-ca` : `${kind}-ca-${number}`;
+        const commonName = authorityName(this.args.cluster, kind, number);
         const key = this.key(part, { ignoreChanges: ["algorithm", "ecdsaCurve", "rsaBits"] });
         const cert = new tls.SelfSignedCert(
             `${this.label}-${part}`,

@@ -4,7 +4,8 @@ import { isAtLeast, minorOf } from "./host/version";
 import { InputError } from "./inputError";
 import { checkClients, checkClusterName, checkScalars, checkVersion } from "./validation/cluster";
 import { checkHosts, toleranceOf } from "./validation/hosts";
-import { checkCertificates, checkInstall, checkRestore, checkTimeouts, checkTuning } from "./validation/options";
+import { checkCertificates, checkInstall, checkTimeouts, checkTuning } from "./validation/options";
+import { checkRestore } from "./validation/restore";
 import { checkSsh } from "./validation/ssh";
 
 /**
@@ -23,8 +24,8 @@ export function validateCluster(name: string, args: EtcdClusterArgs): readonly s
         ...checkScalars(args),
         ...checkTuning(args.tuning),
         ...checkTimeouts(args),
-        ...checkCertificates(args.certificates),
         ...checkRestore(args),
+        ...checkCertificates(args),
     ];
     if (problems.length > 0) throw new InputError(`EtcdCluster ${JSON.stringify(name)}`, problems);
     return [...versionWarnings(args), ...sizeWarnings(args), ...reachWarnings(args)];

@@ -1,5 +1,13 @@
 import type { EtcdTuning } from "../args";
-import { HEADER, httpsUrl, peerCommonName, withoutTls, type HostSettings } from "./settings";
+import {
+    FIRST_AUTHORITY,
+    HEADER,
+    ascending,
+    httpsUrl,
+    peerCommonName,
+    withoutTls,
+    type HostSettings,
+} from "./settings";
 import { isAtLeast } from "./version";
 
 /** etcd's variables by the flag they stand for, in the order of the file. */
@@ -11,6 +19,9 @@ const PLAIN_VALUE = /^[A-Za-z0-9._:/,=@+[\]-]+$/;
 /** In the `etcd.env` of a generation that trusts the authorities of old besides our own. */
 export const TAKING_OVER = "# taking over";
 
+/** Before the numbers of the authorities that a generation trusts, in its `etcd.env`. Without it, it trusts the first one alone. */
+export const AUTHORITIES = "# authorities ";
+
 /**
  * The text of `etcd.env`: what etcd is told, apart from the initial cluster and its state, which membership writes to a file of
  * their own. A flag goes in only if this version of etcd knows it.
@@ -20,7 +31,12 @@ export function renderEnvironment(settings: HostSettings): string {
     const lines = variables(settings).flatMap(([flag, value]) => (value === undefined ? [] : [variable(flag, value)]));
     // The version is here so that another one makes another generation, even where its binaries have the same path.
     const phase = settings.isTakingOver ? [TAKING_OVER] : [];
-    return [HEADER, `# etcd ${settings.version}`, ...phase, ...lines, ""].join("\n");
+    return [HEADER, `# etcd ${settings.version}`, ...phase, ...authorities(settings), ...lines, ""].join("\n");
+}
+
+function authorities({ authorities: numbers = FIRST_AUTHORITY }: HostSettings): readonly string[] {
+    const list = ascending(numbers).join(",");
+    return list === FIRST_AUTHORITY.join(",") ? [] : [`${AUTHORITIES}${list}`];
 }
 
 function variable(flag: string, value: string | number | boolean): string {

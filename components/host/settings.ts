@@ -29,6 +29,8 @@ export interface HostSettings {
     readonly isTakingOver?: boolean;
     /** What is taken over has no TLS: its client port goes on serving http as well. @default false */
     readonly isPlain?: boolean;
+    /** The numbers of the authorities that it trusts. @default [1] */
+    readonly authorities?: readonly number[];
 }
 
 /** PEM texts for one host. The keys are secrets. */
@@ -64,6 +66,26 @@ export function withoutTls(url: string): string {
  */
 export function peerCommonName(cluster: string): string {
     return `${cluster}-peer`;
+}
+
+/** The authorities of a cluster that declares none. */
+export const FIRST_AUTHORITY: readonly number[] = [1];
+
+/** The common name of an authority. */
+export function authorityName(cluster: string, kind: "client" | "peer", number: number): string {
+    const name = `${cluster} ${kind} CA`;
+    return number === 1 ? name : `${name} ${number}`;
+}
+
+/** The number of the cluster's authority that has this common name; undefined if none has it. */
+export function authorityNumber(cluster: string, name: string): number | undefined {
+    const number = Number(/ (?:client|peer) CA(?: (\d+))?$/.exec(name)?.[1] ?? 1);
+    const names = [authorityName(cluster, "client", number), authorityName(cluster, "peer", number)];
+    return names.includes(name) ? number : undefined;
+}
+
+export function ascending(numbers: readonly number[]): readonly number[] {
+    return [...numbers].sort((one, other) => one - other);
 }
 
 /** The common name of the certificate that this package itself uses: no client's. */

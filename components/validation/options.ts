@@ -1,5 +1,5 @@
 import type { CertificateArgs, EtcdClusterArgs, EtcdTuning, InstallSource } from "../args";
-import { checkKeys, checkOneOf, checkWhole, problem, type Problems } from "./problems";
+import { checkDistinct, checkKeys, checkOneOf, checkWhole, problem, type Problems } from "./problems";
 
 const TUNING: readonly (keyof EtcdTuning)[] = [
     "heartbeatInterval",
@@ -64,7 +64,7 @@ export function checkTimeouts({ timeouts = {} }: EtcdClusterArgs): Problems {
     ];
 }
 
-export function checkCertificates(certificates: CertificateArgs = {}): Problems {
+export function checkCertificates({ certificates = {}, adopt }: EtcdClusterArgs): Problems {
     const { validityHours = 8760, earlyRenewalHours = 720, caValidityHours = 87600 } = certificates;
     const at = "certificates";
     const numbers = [
@@ -73,7 +73,14 @@ export function checkCertificates(certificates: CertificateArgs = {}): Problems 
         ...checkWhole(`${at}.earlyRenewalHours`, certificates.earlyRenewalHours, 0),
     ];
     return [
-        ...checkKeys(at, certificates, ["algorithm", "caValidityHours", "validityHours", "earlyRenewalHours"]),
+        ...checkKeys(at, certificates, [
+            "authorities",
+            "algorithm",
+            "caValidityHours",
+            "validityHours",
+            "earlyRenewalHours",
+        ]),
+        ...checkAuthorities(`${at}.authorities`, certificates.authorities, adopt),
         ...checkOneOf(`${at}.algorithm`, certificates.algorithm, [
             "ECDSA-P256",
             "ECDSA-P384",
@@ -96,31 +103,24 @@ export function checkCertificates(certificates: CertificateArgs = {}): Problems 
     ];
 }
 
-export function checkRestore({ restore, adopt }: EtcdClusterArgs): Problems {
-    if (restore === undefined) return [];
-    const at = "restore";
-    if (typeof restore !== "object" || restore === null)
-        return problem(at, restore, 'what to begin anew from: { snapshot: "/…", replaces: "…" }');
-    const { snapshot, replaces } = restore;
-    const isPath = typeof snapshot === "string" && /^(\/[A-Za-z0-9._@:+=,-]+)+$/.test(snapshot);
-    const isId = replaces === undefined || (typeof replaces === "string" && /^[1-9a-f][0-9a-f]{0,15}$/.test(replaces));
+function checkAuthorities(
+    property: string,
+    numbers: CertificateArgs["authorities"],
+    adopt: boolean | undefined,
+): Problems {
+    if (numbers === undefined) return [];
+    if (!Array.isArray(numbers) || numbers.length < 1 || numbers.length > 3)
+        return problem(property, numbers, "a list of one to three whole numbers, such as [1, 2]");
+    const list = numbers as readonly unknown[];
+    const isFirstAlone = list.length === 1 && list[0] === 1;
     return [
-        ...checkKeys(at, restore, ["snapshot", "replaces"]),
-        ...(isPath
-            ? []
-            : problem(
-                  `${at}.snapshot`,
-                  snapshot,
-                  "the absolute path of a snapshot on the first host, of letters, digits and ._@:+=,-",
-              )),
-        ...(isId
-            ? []
-            : problem(
-                  `${at}.replaces`,
-                  replaces,
-                  "the id of a cluster as clusterId has it: hexadecimal, in small letters",
-              )),
-        ...(adopt ? problem(at, restore, "nothing, or no adopt", "take the cluster over first, or begin anew") : []),
+        ...list.flatMap((number, index) => checkWhole(`${property}[${index}]`, number ?? null, 1)),
+        ...checkDistinct(list, String, (index) =>
+            problem(`${property}[${index}]`, list[index], "a number that is not in the list yet"),
+        ),
+        ...(adopt && !isFirstAlone
+            ? problem(property, numbers, "[1] while adopt is set", "rotate authorities when the cluster is taken over")
+            : []),
     ];
 }
 

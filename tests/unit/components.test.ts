@@ -96,6 +96,47 @@ describe("ClusterCertificates", () => {
         }
     });
 
+    it("leaves every resource as it was when the one authority of before is named", async () => {
+        const text = () => JSON.stringify(registered.map(({ type, name, inputs }) => [type, name, inputs]));
+        await certificatesFor(["a"], ["api"]);
+        const before = text();
+        await certificatesFor(["a"], ["api"], { authorities: [1] });
+        assert.equal(text(), before);
+    });
+
+    it("has the first of several authorities sign, and trusts all of them, in one order whoever signs", async () => {
+        const signers = () =>
+            new Set(of("LocallySignedCert").map(({ inputs }) => /tools-\w+-ca.*/.exec(inputs.caCertPem)?.[0]));
+        const one = await certificatesFor(["a"], ["api"], { authorities: [1, 2] });
+        assert.deepEqual(signers(), new Set(["tools-client-ca", "tools-peer-ca"]));
+        const names = of("SelfSignedCert").map(({ name, inputs }) => [name, inputs.subject.commonName]);
+        assert.deepEqual(names.sort(), [
+            ["tools-client-ca", "tools client CA"],
+            ["tools-client-ca-2", "tools client CA 2"],
+            ["tools-peer-ca", "tools peer CA"],
+            ["tools-peer-ca-2", "tools peer CA 2"],
+        ]);
+        const before = (await valueOf(one.clientCa)).value;
+        assert.match(before, /tools-client-ca\n.*tools-client-ca-2\n$/);
+
+        const other = await certificatesFor(["a"], ["api"], { authorities: [2, 1] });
+        assert.deepEqual(signers(), new Set(["tools-client-ca-2", "tools-peer-ca-2"]));
+        assert.equal((await valueOf(other.clientCa)).value, before);
+        assert.equal((await valueOf(other.operator.ca)).value, before);
+        assert.equal((await valueOf(other.hosts["a"]!.peerCa)).value, before.replaceAll("client", "peer"));
+    });
+
+    it("has nothing of an authority that is declared no more", async () => {
+        const { clientCa } = await certificatesFor(["a"], ["api"], { authorities: [2] });
+        assert.deepEqual(
+            of("SelfSignedCert")
+                .map(({ name }) => name)
+                .sort(),
+            ["tools-client-ca-2", "tools-peer-ca-2"],
+        );
+        assert.doesNotMatch((await valueOf(clientCa)).value, /ca\n/);
+    });
+
     it("names a member by its address, its name and the common name that peers ask for", async () => {
         await certificatesFor(["a"], []);
         const request = of("CertRequest").find(({ name }) => name === "tools-a-member");

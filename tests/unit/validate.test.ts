@@ -52,8 +52,8 @@ describe("a cluster's arguments", () => {
             },
             dataDir: "/srv/etcd/tools",
             clusterToken: "tools.2026-11",
-            certificates: { algorithm: "RSA-4096", validityHours: 100, earlyRenewalHours: 10 },
             restore: { snapshot: "/srv/backup/2026-11-22T01:00.db", replaces: "e5fe1d0a7c0b9d21" },
+            certificates: { authorities: [2, 1, 10], algorithm: "RSA-4096", validityHours: 100, earlyRenewalHours: 10 },
             timeouts: { lockSeconds: 0, healthSeconds: 5 },
         });
         assert.deepEqual(validateCluster("tools", rich), []);
@@ -239,6 +239,30 @@ describe("a cluster's arguments", () => {
             "a restore of what is taken over",
             { restore: { snapshot: "/a.db" }, adopt: true },
             /restore is .*take the cluster over first, or begin anew/,
+        [
+            "no authority",
+            { certificates: { authorities: [] } },
+            /certificates\.authorities is \[\], wanted is a list of one/,
+        ],
+        [
+            "four authorities",
+            { certificates: { authorities: [1, 2, 3, 4] } },
+            /certificates\.authorities is \[1,2,3,4\], wanted is a list of one to three/,
+        ],
+        [
+            "an authority that is no number from 1 up",
+            { certificates: { authorities: [1, 0] } },
+            /certificates\.authorities\[1\] is 0, wanted is a whole number from 1 up/,
+        ],
+        [
+            "an authority twice",
+            { certificates: { authorities: [2, 1, 2] } },
+            /certificates\.authorities\[2\] is 2, wanted is a number that is not in the list yet/,
+        ],
+        [
+            "other authorities in a take-over",
+            { adopt: true, certificates: { authorities: [1, 2] } },
+            /certificates\.authorities is \[1,2\], wanted is \[1\] while adopt is set/,
         ],
         ["an unknown algorithm", { certificates: { algorithm: "DSA" } }, /certificates\.algorithm is "DSA"/],
         [

@@ -32,6 +32,15 @@ describe("a generation", () => {
         assert.equal(renderGeneration(settingsOf(), renewed).digest, digest());
     });
 
+    it("says which authorities it trusts, whoever of them signs, unless it is the first alone", () => {
+        assert.equal(digest({ authorities: [1] }), digest());
+        assert.equal(digest({ authorities: [1, 2] }), digest({ authorities: [2, 1] }));
+        assert.notEqual(digest({ authorities: [1, 2] }), digest());
+        assert.notEqual(digest({ authorities: [2] }), digest({ authorities: [1, 2] }));
+        const { files } = renderGeneration(settingsOf({ authorities: [10, 9] }), certificates);
+        assert.match(files["etcd.env"]!, /^# authorities 9,10$/m);
+    });
+
     it("tells any two sets of files apart", () => {
         const files = fc.dictionary(fc.string({ maxLength: 4 }), fc.string({ maxLength: 4 }), { maxKeys: 3 });
         const text = (set: Record<string, string>) => JSON.stringify(Object.entries(set).sort());

@@ -1,0 +1,30 @@
+import type { EtcdClusterArgs } from "../args";
+import { checkKeys, problem, type Problems } from "./problems";
+
+export function checkRestore({ restore, adopt }: EtcdClusterArgs): Problems {
+    if (restore === undefined) return [];
+    const at = "restore";
+    if (typeof restore !== "object" || restore === null)
+        return problem(at, restore, 'what to begin anew from: { snapshot: "/…", replaces: "…" }');
+    const { snapshot, replaces } = restore;
+    const isPath = typeof snapshot === "string" && /^(\/[A-Za-z0-9._@:+=,-]+)+$/.test(snapshot);
+    const isId = replaces === undefined || (typeof replaces === "string" && /^[1-9a-f][0-9a-f]{0,15}$/.test(replaces));
+    return [
+        ...checkKeys(at, restore, ["snapshot", "replaces"]),
+        ...(isPath
+            ? []
+            : problem(
+                  `${at}.snapshot`,
+                  snapshot,
+                  "the absolute path of a snapshot on the first host, of letters, digits and ._@:+=,-",
+              )),
+        ...(isId
+            ? []
+            : problem(
+                  `${at}.replaces`,
+                  replaces,
+                  "the id of a cluster as clusterId has it: hexadecimal, in small letters",
+              )),
+        ...(adopt ? problem(at, restore, "nothing, or no adopt", "take the cluster over first, or begin anew") : []),
+    ];
+}
