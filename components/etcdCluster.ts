@@ -8,7 +8,7 @@ import { sshTarget } from "./connection";
 import { EtcdHost } from "./etcdHost";
 import { releaseDir } from "./host/install";
 import { hostPaths, type HostPaths } from "./host/paths";
-import type { HostSettings } from "./host/settings";
+import { FIRST_AUTHORITY, type HostSettings } from "./host/settings";
 import { defaultMaxLearners } from "./host/version";
 import type { MemberRow } from "./membership/inputs";
 import { EtcdMembership } from "./membership/resource";
@@ -16,6 +16,7 @@ import type { Timeouts } from "./membership/types";
 import { withPlainStacks } from "./plainStacks";
 import { EtcdProvision } from "./provision/resource";
 import { resolveSsh } from "./resolveSsh";
+import { isSame } from "./stateValues";
 import { validateCluster } from "./validate";
 
 /**
@@ -25,7 +26,7 @@ import { validateCluster } from "./validate";
 export class EtcdCluster extends pulumi.ComponentResource {
     /** The client URLs of all members, in the declared order. */
     readonly endpoints: pulumi.Output<readonly string[]>;
-    /** The certificate of the authority that clients check the members with. */
+    /** The certificates of the authorities that clients check the members with: one, or more while authorities are rotated. */
     readonly ca: pulumi.Output<string>;
     /** By client name: what a declared client logs in with. The keys are secrets. */
     readonly clientCertificates: Readonly<Record<string, ClientCertificate>>;
@@ -112,7 +113,7 @@ export class EtcdCluster extends pulumi.ComponentResource {
         );
     }
 
-    private provision({ name, args, paths, token, ports, timeouts }: Settled): EtcdProvision {
+    private provision({ name, args, paths, token, ports, timeouts, authorities }: Settled): EtcdProvision {
         return new EtcdProvision(
             `${name}-provision`,
             {
@@ -131,6 +132,7 @@ export class EtcdCluster extends pulumi.ComponentResource {
                         clientAddresses: (args.clients ?? []).flatMap((client) => client.addresses ?? []),
                     },
                 }),
+                ...(!isSame(authorities, FIRST_AUTHORITY) && { authorities }),
                 stack: `${pulumi.getProject()}/${pulumi.getStack()}`,
                 lockSeconds: timeouts.lockSeconds,
                 hosts: args.hosts.map((host) => ({
@@ -216,6 +218,7 @@ interface Settled {
     readonly release: string;
     readonly maxLearners: number;
     readonly timeouts: Timeouts;
+    readonly authorities: readonly number[];
     readonly ports: (host: EtcdHostArgs) => { readonly peerPort: number; readonly clientPort: number };
 }
 
@@ -233,6 +236,7 @@ function settle(name: string, args: EtcdClusterArgs): Settled {
         release: releaseDir(args.install, args.version),
         maxLearners: args.maxLearners ?? defaultMaxLearners(args.version),
         timeouts: timeoutsOf(args.timeouts),
+        authorities: args.certificates?.authorities ?? FIRST_AUTHORITY,
         ports: (host) => ({
             peerPort: host.peerPort ?? args.peerPort ?? 2380,
             clientPort: host.clientPort ?? args.clientPort ?? 2379,
@@ -260,7 +264,7 @@ function timeoutsOf(args: TimeoutArgs = {}): Timeouts {
 }
 
 function hostSettings(
-    { name, args, token, paths, release, ports, maxLearners }: Settled,
+    { name, args, token, paths, release, ports, maxLearners, authorities }: Settled,
     host: EtcdHostArgs,
 ): HostSettings {
     return {
@@ -276,6 +280,7 @@ function hostSettings(
         tuning: args.tuning ?? {},
         maxLearners,
         peers: args.hosts.map((peer) => peer.address),
+        authorities,
         firewall: args.firewall ?? true,
         clientAddresses: (args.clients ?? []).flatMap((client) => client.addresses ?? []),
     };

@@ -2,6 +2,7 @@
 import { together, type Authorities } from "../adoption/authorities";
 import { foreignScript, parseForeign, type ForeignEtcd } from "../adoption/foreign";
 import { TAKING_OVER } from "../host/environment";
+import { EDITED } from "../host/generation";
 import { renderInstallCheck } from "../host/install";
 import { hostPaths } from "../host/paths";
 import { parseReleaseName, renderArchivePeek, type ReleaseName } from "../host/release";
@@ -10,8 +11,9 @@ import { MARK_TAKING_OVER } from "../host/stage";
 import { shellQuote } from "../quote";
 import { driftScript, parseDrift, type DriftSeen } from "./drift";
 import type { ProvisionHost, ProvisionInputs } from "./inputs";
+import { parseRotation, rotationScript, type RotationSeen } from "./rotation";
 
-export interface Facts extends DriftSeen {
+export interface Facts extends DriftSeen, RotationSeen {
     /** As `uname` names it. */
     readonly kernel: string | undefined;
     /** As `uname -m` names it. */
@@ -166,9 +168,11 @@ done
 [ -f ${identity} ] && while IFS= read -r line; do case $line in token=*) echo "$line" ;; esac; done <${identity}
 [ -f ${mark} ] && { read -r _ && IFS= read -r line && echo "mark=$line" && IFS= read -r line && echo "owner=$line" && IFS= read -r line && echo "phase=$line"; } <${mark}
 { IFS= read -r running <${shellQuote(`${paths.runtime}/generation`)} || running=$(readlink ${current}); } 2>/dev/null
-started=${generations}/"\${running##*/}"/etcd.env
+running=\${running##*/}
+started=${generations}/"\${running#${EDITED}}"/etcd.env
 grep -qsxF ${shellQuote(TAKING_OVER)} "$started" && echo trusts=both
 [ -f "$started" ] && while IFS= read -r line; do case $line in ETCD_LISTEN_PEER_URLS=*) echo "peer=\${line#*=}" ;; esac; done <"$started"
+${rotationScript(paths)}
 [ -e ${plain} ] || [ -e ${ending} ] && echo plainPeers=yes
 ${inputs.adopt ? `grep -qs '^ETCD_LISTEN_CLIENT_URLS=http:' ${current}/etcd.env && echo plain=clients\nsed 's/^/clientCa=/' ${current}/client-ca.crt 2>/dev/null\nsed 's/^/peerCa=/' ${current}/peer-ca.crt 2>/dev/null\n${foreignScript(paths, host)}` : ""}
 for file in ${[paths.unitFile, paths.firewallUnitFile, paths.firewallDropIn].map(shellQuote).join(" ")}; do
@@ -235,6 +239,7 @@ export function parseFacts(answer: string): Facts {
         unfetched: one("unfetched"),
         isStaged: one("mark") !== undefined,
         ...parseDrift(all),
+        ...parseRotation(all),
     };
 }
 

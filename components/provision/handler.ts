@@ -10,7 +10,7 @@ import { clearLocked } from "../membership/clear";
 import { afterFailure, afterRepair, withNext } from "../membership/errors";
 import { giveBackLock, keepLock, type LockedWork } from "../membership/locked";
 import { isSame, isUnknown } from "../stateValues";
-import type { ProvisionArgs, ProvisionInputs, ProvisionState } from "./inputs";
+import type { ProvisionArgs, ProvisionHost, ProvisionInputs, ProvisionState } from "./inputs";
 import { install } from "./install";
 import { tellDrift } from "./drift";
 import { noteEdited } from "./edited";
@@ -31,7 +31,7 @@ export async function check(
     const news = { ...declared, owner: olds.owner ?? randomUUID() };
     const before = new Map(Object.entries(olds.incarnations ?? {}));
     const incarnations = Object.fromEntries(news.hosts.map(({ name }) => [name, before.get(name) ?? "1"]));
-    const looks = await lookIfKnown(news);
+    const looks = await lookIfKnown(news, olds.hosts);
     const inherited = news.adopt && (unlessNobody(olds.inherited) ?? inheritance(news, looks?.hosts ?? []));
     for (const { host } of looks?.hosts.filter(hasDrifted) ?? []) {
         if (before.has(host.name)) incarnations[host.name] = String(Number(before.get(host.name)) + 1);
@@ -47,16 +47,18 @@ export async function check(
 }
 
 export async function diff(_id: string, olds: ProvisionState, news: ProvisionInputs): Promise<{ changes: boolean }> {
-    const looks = await lookIfKnown(news);
+    const looks = await lookIfKnown(news, olds.hosts);
     setTimeout(loadMembership, ANSWER_MS);
     const isMissing = looks?.hosts.some(({ facts }) => facts?.isInstalled === false) ?? true;
     const isOtherwise = isDeclaredOtherwise(olds, news);
     return { changes: isMissing || isOtherwise || looks === undefined || looks.problems.length > 0 };
 }
 
-/** What is declared no more has no entry: of that, only the end of a take-over is anybody's business. */
+/** What is declared no more has no entry: of that, only the end of a take-over or of a rotation is anybody's business. */
 function isDeclaredOtherwise(olds: ProvisionState, news: ProvisionInputs): boolean {
-    const keys = new Set([...Object.keys(news), "adopt", "inherited"]) as ReadonlySet<keyof ProvisionState>;
+    const keys = new Set([...Object.keys(news), "adopt", "inherited", "authorities"]) as ReadonlySet<
+        keyof ProvisionState
+    >;
     return [...keys].some((key) => !isSame(news[key], olds[key]));
 }
 
@@ -71,15 +73,15 @@ function loadMembership(): void {
 }
 
 export async function create(inputs: ProvisionInputs): Promise<{ id: string; outs: ProvisionState }> {
-    return { id: inputs.clusterToken, outs: await provision(inputs.clusterToken, inputs) };
+    return { id: inputs.clusterToken, outs: await provision(inputs.clusterToken, inputs, []) };
 }
 
 export async function update(
     id: string,
-    _olds: ProvisionState,
+    olds: ProvisionState,
     news: ProvisionInputs,
 ): Promise<{ outs: ProvisionState }> {
-    return { outs: await provision(id, news) };
+    return { outs: await provision(id, news, olds.hosts) };
 }
 
 export async function read(id: string, props: ProvisionState): Promise<{ id: string; props: ProvisionState }> {
@@ -95,13 +97,17 @@ export async function remove(_id: string, props: ProvisionState): Promise<void> 
  * Nothing is changed anywhere before every host was looked at, and found fit. The cluster's lock is kept for what follows, so that of two
  * first runs, from two states, the later one finds what the other one has begun.
  */
-async function provision(id: string, inputs: ProvisionInputs): Promise<ProvisionState> {
-    refuse(await lookAtAll(inputs));
+async function provision(
+    id: string,
+    inputs: ProvisionInputs,
+    before: readonly ProvisionHost[],
+): Promise<ProvisionState> {
+    refuse(await lookAtAll(inputs, before));
     await lockAll(inputs);
     try {
         // Before the lock was ours, others may have had it.
         forgetLooks();
-        const looks = await lookAtAll(inputs);
+        const looks = await lookAtAll(inputs, before);
         refuse(looks);
         tellDrifts(inputs, looks);
         await tellPreflight(inputs.cluster);
@@ -142,8 +148,8 @@ function lockedWork({ cluster, stack = "", lockSeconds = 0, hosts }: ProvisionIn
     };
 }
 
-async function lookIfKnown(inputs: ProvisionInputs): Promise<Looks | undefined> {
-    return isUnknown(inputs.hosts) ? undefined : lookAtAll(inputs);
+async function lookIfKnown(inputs: ProvisionInputs, before: readonly ProvisionHost[] = []): Promise<Looks | undefined> {
+    return isUnknown(inputs.hosts) ? undefined : lookAtAll(inputs, before);
 }
 
 /** Its files are not what it was given. */

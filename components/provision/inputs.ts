@@ -39,6 +39,8 @@ export interface ProvisionInputs {
     readonly adopt?: TakeoverInputs;
     /** What a cluster that is taken over trusted before: found on its hosts, and kept for as long as `adopt` is set; nobody otherwise. Settled by check. */
     readonly inherited?: Authorities;
+    /** The numbers of the authorities: the first signs, all are trusted. @default [1] */
+    readonly authorities?: readonly number[];
     /** Made at random with the resource: by it hosts tell this stack's state from another's. Settled by check. */
     readonly owner?: string;
 }

@@ -10,6 +10,7 @@ import { firstEntry, readArchive } from "./archive";
 import { factsScript, parseFacts, type Facts } from "./facts";
 import type { ProvisionHost, ProvisionInputs } from "./inputs";
 import { moveProblems, problemsOf, twinProblems } from "./problems";
+import { rotationProblems } from "./rotationProblems";
 
 export interface Looks {
     readonly hosts: readonly HostLook[];
@@ -31,12 +32,17 @@ const LOOK_SECONDS = 30;
 const recent = new Map<string, { readonly looks: Promise<Looks>; endedMs: number | undefined }>();
 const RECENT_MS = 5000;
 
-/** Never fails: what can't be seen is a problem. A look that was just taken is not taken again, however long it took. */
-export function lookAtAll(inputs: ProvisionInputs): Promise<Looks> {
-    const key = canonical({ ...inputs, incarnations: undefined, inherited: undefined }) ?? "";
+/**
+ * Never fails: what can't be seen is a problem. A look that was just taken is not taken again, however long it took.
+ *
+ * @param before hosts that this state has had before
+ */
+export function lookAtAll(inputs: ProvisionInputs, before: readonly ProvisionHost[]): Promise<Looks> {
+    const asked = { ...inputs, incarnations: undefined, inherited: undefined };
+    const key = canonical([asked, before.map(({ name, address }) => [name, address])]) ?? "";
     const known = recent.get(key);
     if (known && (known.endedMs === undefined || performance.now() - known.endedMs < RECENT_MS)) return known.looks;
-    const looks = look(inputs);
+    const looks = look(inputs, before);
     const entry = { looks, endedMs: undefined as number | undefined };
     recent.set(key, entry);
     void looks.then(() => (entry.endedMs = performance.now()));
@@ -48,11 +54,12 @@ export function forgetLooks(): void {
     recent.clear();
 }
 
-async function look(inputs: ProvisionInputs): Promise<Looks> {
+async function look(inputs: ProvisionInputs, before: readonly ProvisionHost[]): Promise<Looks> {
     const hosts = await Promise.all(inputs.hosts.map((host) => lookAt(inputs, host)));
     const archive = await archiveProblems(inputs, hosts);
     const own = hosts.flatMap(({ problems }) => problems);
-    const found = [...archive, ...own, ...twinProblems(hosts), ...moveProblems(hosts)];
+    const rotation = rotationProblems(inputs, hosts, before);
+    const found = [...archive, ...own, ...twinProblems(hosts), ...moveProblems(hosts), ...rotation];
     // Whether a cluster can be taken over is asked of etcd, once nothing else speaks against it.
     return { hosts, problems: found.length > 0 ? found : await takeoverProblems(inputs, hosts) };
 }

@@ -1,0 +1,111 @@
+import assert from "node:assert/strict";
+
+import type { ProvisionHost, ProvisionInputs } from "../../../components/provision/inputs";
+import { parseFacts, type Facts } from "../../../components/provision/facts";
+import type { HostLook } from "../../../components/provision/look";
+import { rotationProblems } from "../../../components/provision/rotationProblems";
+import { assertOne } from "./answers";
+import { host, inputs as ordinary } from "./declared";
+
+const inputs: ProvisionInputs = { ...ordinary, owner: "state-1" };
+
+const hosts: readonly ProvisionHost[] = ["a", "b", "c"].map((name, index) => {
+    return { ...host, name, address: `10.0.0.${11 + index}` };
+});
+
+/** A host on which somebody is trusted by what runs, and by what would be started; its certificates have a signer. */
+function look(at: number, trusted: readonly string[], signer?: string, more: Partial<Facts> = {}): HostLook {
+    const facts = parseFacts(trusted.map((list) => `trusted=${list}`).join("\n"));
+    const signers = signer === undefined ? [] : [`tools client CA${signer}`, `tools peer CA${signer}`];
+    return { host: hosts[at]!, facts: { ...facts, owner: "state-1", signers, ...more }, problems: [] };
+}
+
+/** All three run, and are shown, the same. */
+function alike(trusted: string, signer: string): readonly HostLook[] {
+    return [0, 1, 2].map((at) => look(at, [trusted, trusted], signer));
+}
+
+function problems(
+    authorities: readonly number[] | undefined,
+    looks: readonly HostLook[],
+    declared: Partial<ProvisionInputs> = {},
+): readonly string[] {
+    return rotationProblems({ ...inputs, ...(authorities && { authorities }), ...declared }, looks, hosts);
+}
+
+describe("what speaks against the declared authorities", () => {
+    it("is nothing in the order that is documented, whether a step is taken, done, or taken back", () => {
+        for (const authorities of [undefined, [1], [1, 2]]) assert.deepEqual(problems(authorities, alike("1", "")), []);
+        for (const authorities of [undefined, [1, 2], [2, 1]])
+            assert.deepEqual(problems(authorities, alike("1,2", "")), []);
+        for (const authorities of [[1, 2], [2, 1], [2]])
+            assert.deepEqual(problems(authorities, alike("1,2", " 2")), []);
+        for (const authorities of [[2], [2, 1], [2, 3]]) assert.deepEqual(problems(authorities, alike("2", " 2")), []);
+    });
+
+    it("is a signer that not all members trust", () => {
+        const first =
+            /so that 2 signs all certificates, and not all members trust it \("a" trusts 1, "b" trusts 1, "c" trusts 1\): declare authorities: \[1, 2\] first, and run pulumi up to its end$/;
+        assertOne(problems([2], alike("1", "")), first);
+        assertOne(problems([2, 1], alike("1", "")), first);
+        assertOne(
+            problems([1, 2], alike("2", " 2")),
+            /is \[1, 2\].*"a" trusts 2.*: declare authorities: \[2, 1\] first/,
+        );
+        assertOne(problems(undefined, alike("2", " 2")), /is \[1\].*: declare authorities: \[2, 1\] first/);
+    });
+
+    it("is a signer that some trust already, after a run that died", () => {
+        const half = [look(0, ["1,2", "1,2"], ""), look(1, ["1", "1"], ""), look(2, ["1", "1"], "")];
+        assertOne(problems([2, 1], half), /\("b" trusts 1, "c" trusts 1\): declare authorities: \[1, 2\] first/);
+        assert.deepEqual(problems([1], half), []);
+    });
+
+    it("is a signer that what would be started next does not trust, although what runs does, and the reverse", () => {
+        const others = [look(1, ["1,2", "1,2"], ""), look(2, ["1,2", "1,2"], "")];
+        assertOne(problems([2, 1], [look(0, ["1", "1,2"], ""), ...others]), /\("a" trusts 1\)/);
+        assertOne(problems([2, 1], [look(0, ["1,2", "1"], ""), ...others]), /\("a" trusts 1\)/);
+    });
+
+    it("is an authority of whom a member still has a certificate", () => {
+        assertOne(
+            problems([2], alike("1,2", "")),
+            /is \[2\], and members have certificates of others \("a" of 1, "b" of 1, "c" of 1\), as clients may: declare authorities: \[2, 1\] first, run pulumi up to its end, and give clients their new certificates$/,
+        );
+        assertOne(
+            problems([2], [look(0, ["1,2"], " 2"), look(1, ["1,2"], " 2"), look(2, ["1,2"], "")]),
+            /\("c" of 1\)/,
+        );
+        assertOne(problems([1], alike("1,2", " 2")), /of 2.*: declare authorities: \[1, 2\] first/);
+    });
+
+    it("is no host on which nothing of ours was started, and none that is new to this state", () => {
+        assert.deepEqual(problems([2], [look(0, ["2", "2"], " 2"), look(1, []), look(2, ["2"], " 2")]), []);
+        const comes = [look(0, ["2", "2"], " 2"), look(1, ["1", "1"], "")];
+        assert.deepEqual(rotationProblems({ ...inputs, authorities: [2] }, comes, hosts.slice(0, 1)), []);
+        assertOne(problems([2], comes), /: take "b" off the list, run pulumi up, and declare them again$/);
+    });
+
+    it("is no certificate that somebody else made", () => {
+        const foreign = { signers: ["other", "tools client CA x", "lab client CA 3"] };
+        assert.deepEqual(problems([1], [look(0, ["1", "1"], "", foreign)]), []);
+    });
+
+    it("is left to a take-over while one is under way", () => {
+        const stranger = look(0, ["2", "2"], " 2", { owner: "state-0" });
+        assert.deepEqual(problems(undefined, [stranger], { adopt: { tuning: {}, clientAddresses: [] } }), []);
+        assert.deepEqual(problems(undefined, [stranger]), []);
+        assert.deepEqual(problems(undefined, [look(0, ["2", "2"], " 2", { isTakenOver: true })]), []);
+        const trusting = { isTakenOver: true, trustsBoth: true };
+        assert.deepEqual(problems(undefined, [look(0, ["1", "1"], " 2", trusting)]), []);
+        assertOne(problems([2], [look(0, ["1", "1"], " 2", trusting)]), /"a" trusts 1/);
+    });
+});
+
+describe("the authorities on a host", () => {
+    it("are read from its certificates; what is none says nothing", () => {
+        const { signers, trusted } = parseFacts(["trusted=1,2", "server.crt=nonsense", "peer.crt="].join("\n"));
+        assert.deepEqual(signers, []);
+        assert.deepEqual(trusted, [[1, 2]]);
+    });
+});
