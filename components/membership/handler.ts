@@ -102,7 +102,7 @@ async function foresee(olds: Partial<MembershipState>, news: MembershipInputs): 
         return undefined;
     }
     const wanted = desiredOf(olds, news);
-    const observer = await observerOf(wanted, news);
+    const observer = await observerOf(wanted, { ...news, credentials: knownCredentials(olds, news) });
     try {
         const now = withoutTwins(wanted, await observer.observe());
         const plan = wholePlan(isPreviewed ? withEdited(news.cluster, now.seen) : now.seen, now.wanted);
@@ -116,6 +116,11 @@ async function foresee(olds: Partial<MembershipState>, news: MembershipInputs): 
     } finally {
         observer.close();
     }
+}
+
+/** Certificates that are still to be made are made for those who trust the ones of before as well. */
+function knownCredentials(olds: Partial<MembershipState>, news: MembershipInputs): MembershipInputs["credentials"] {
+    return isUnknown(news.credentials) ? (olds.credentials ?? news.credentials) : news.credentials;
 }
 
 /** As it will be seen when the files are put back, which comes first. */

@@ -76,7 +76,7 @@ export function retiredHosts(olds: Partial<MembershipState>, news: MembershipInp
     return [...new Map([...before].reverse().map((host) => [host.address, host])).values()].reverse();
 }
 
-/** A preview of a take-over: whatever is made, it is another one than those that run. */
+/** In a preview: whatever is made, it is another one than those that run. */
 const GENERATION_TO_COME = "(staged)";
 
 export function desiredOf(olds: Partial<MembershipState>, news: MembershipInputs): Desired {
@@ -90,7 +90,7 @@ export function desiredOf(olds: Partial<MembershipState>, news: MembershipInputs
         version: news.version,
         hosts: news.hosts.map((host) => ({
             ...wantedHost(host, host.name),
-            ...(news.inherited && isUnknown(host.generation) && { generation: GENERATION_TO_COME }),
+            ...(isToCome(olds, news, host) && { generation: GENERATION_TO_COME }),
         })),
         retired: retired.map((host) =>
             wantedHost(host, named(host.name) > 1 ? `${host.name}@${host.address}:${host.peerPort}` : host.name),
@@ -104,6 +104,12 @@ export function desiredOf(olds: Partial<MembershipState>, news: MembershipInputs
         firewall: news.firewall,
         timeouts: news.timeouts,
     };
+}
+
+/** It is taken over, or is to trust an authority that is still to be made. */
+function isToCome(olds: Partial<MembershipState>, news: MembershipInputs, host: HostInputs): boolean {
+    const isRotated = olds.credentials !== undefined && isUnknown(news.credentials.ca);
+    return isUnknown(host.generation) && (news.inherited !== undefined || isRotated);
 }
 
 function wantedHost(host: HostInputs, key: string): WantedHost {
