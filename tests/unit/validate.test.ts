@@ -239,6 +239,7 @@ describe("a cluster's arguments", () => {
             "a restore of what is taken over",
             { restore: { snapshot: "/a.db" }, adopt: true },
             /restore is .*take the cluster over first, or begin anew/,
+        ],
         [
             "no authority",
             { certificates: { authorities: [] } },
