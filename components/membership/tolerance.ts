@@ -31,17 +31,20 @@ export function riskOf(seen: Observation, wanted: Desired, step: Step): string |
         return `survives the loss of ${path([before, meanwhile])} while it restarts${after ? `, then ${told(after)}` : ""}`;
     }
     if (!after || (before && told(before) === told(after))) return undefined;
-    return `survives the loss of ${path([before, after])}`;
+    return `survives the loss of ${path(before ? [before, after] : [after])}`;
 }
 
-/** All that a plan leads through, in words: `1 of 3 → 0 of 2 → 1 of 3`. Undefined if it stays as it is. */
+/**
+ * All that a plan leads through, in words: `1 of 3 → 0 of 2 → 1 of 3`; a cluster that is given up on the way is `no cluster` until the next
+ * one is founded. Undefined if it stays as it is.
+ */
 export function wayOf(moments: readonly (Tolerance | undefined)[]): string | undefined {
-    const way = path(moments);
+    const way = path(moments.slice(moments.findIndex((moment) => moment !== undefined)));
     return way.includes("→") ? way : undefined;
 }
 
 function path(moments: readonly (Tolerance | undefined)[]): string {
-    const texts = moments.flatMap((moment) => (moment ? [told(moment)] : []));
+    const texts = moments.map((moment) => (moment ? told(moment) : "no cluster"));
     return texts.filter((text, index) => text !== texts[index - 1]).join(" → ");
 }
 

@@ -21,7 +21,7 @@ export const replace: Rule = (world) => {
     }
     return step(
         { kind: "set-aside", host: former.key },
-        `it holds a member of cluster ${restore.replaces}, which restore replaces`,
+        `it holds a member of cluster ${restore.replaces}, which restore replaces; nobody is served before the new one is founded`,
     );
 };
 
@@ -31,7 +31,7 @@ export function restoreSnapshot(world: World, founder: WantedHost): Verdict | un
     if (!restore || seenHost(world, founder).restored === restoration(world.wanted, founder)) return undefined;
     return step(
         { kind: "restore-snapshot", host: founder.key, snapshot: restore.snapshot },
-        "the cluster begins anew from it; before it is there, nothing is stopped",
+        "the cluster begins anew from it, and loses what was written since; before it is there, nothing is stopped",
     );
 }
 

@@ -1,9 +1,12 @@
 import assert from "node:assert/strict";
 
-import { describe as told } from "../../../components/membership/plan";
+import { desiredOf } from "../../../components/membership/inputs";
+import { describe as told, wholePlan } from "../../../components/membership/plan";
+import { showPlan } from "../../../components/membership/show";
+import { observe } from "./model/observe";
 import { lots, memories, Past, type Fate, type Memory } from "./model/past";
 import { voters } from "./model/raft";
-import type { Program, State } from "./model/program";
+import { inputsOf, type Program, type State } from "./model/program";
 import { Died, up } from "./model/run";
 
 const snapshot = "/srv/backup/tools.db";
@@ -85,6 +88,16 @@ describe("a cluster that begins anew from a snapshot", () => {
             });
         });
     }
+
+    it("is announced with what it costs", () => {
+        const past = new Anew(["fine", "fine", "fine"], "kept");
+        const wanted = desiredOf(past.state, inputsOf(past.lab, past.declared));
+        const lines: string[] = [];
+        showPlan(wholePlan(observe(past.lab, wanted), wanted), wanted, (line) => lines.push(line));
+        assert.match(lines[0]!, /restore .* on "a", beside its data directory: .* loses what was written since/);
+        assert.match(lines[1]!, /stop etcd on "a" .*: it holds a member of cluster cluster-1, .*nobody is served/);
+        assert.match(lines.at(-1)!, /the loss of 1 of 3 → no cluster → 0 of 1 → 0 of 2 → 1 of 3 voters/);
+    });
 
     it("lets a host that was dead, and comes back with its old data, join like any other", () => {
         const past = new Anew(["fine", "dead", "fine"], "kept");
