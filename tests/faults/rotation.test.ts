@@ -18,7 +18,8 @@ describe("fault: a rotation of authorities", () => {
     let [old, next] = [1, 2];
 
     before(async () => {
-        site = await FaultBed.open(cluster, "10.107.10", 4);
+        // Deaths are what is tried here, not deadlines: under load, an etcd may take 7 s to stop.
+        site = await FaultBed.open(cluster, "10.107.10", 4, { timeouts: { healthSeconds: 30 } });
         await site.mustUp(all);
     });
 
