@@ -86,6 +86,13 @@ export interface EtcdClusterArgs {
      * @default undefined: nothing is restored */
     readonly restore?: RestoreArgs;
 
+    /**
+     * Each host backs up its own member by schedule: a snapshot, checked, in a file that `restore` takes. Changing it restarts nobody;
+     * backups that are there stay, also when it is declared no more.
+     * @default undefined: none is made
+     * @example { schedule: "*-*-* 02:30", directory: "/srv/backup/etcd", keep: 30 } */
+    readonly backup?: BackupArgs;
+
     /** Delete the data directories on `pulumi destroy` instead of moving them aside.
      * @default false */
     readonly deleteDataOnDestroy?: boolean;
@@ -124,6 +131,21 @@ export interface RestoreArgs {
      * other cluster is ever given up.
      * @default undefined: the hosts, and this stack's state, know of none */
     readonly replaces?: string;
+}
+
+/** When and where to hosts back up their members. */
+export interface BackupArgs {
+    /** As systemd's `OnCalendar=` takes it (systemd.time(7)), in the host's time zone unless it names one. One that was due while the host
+     * was off is made when it is back.
+     * @default "daily": at midnight */
+    readonly schedule?: string;
+    /** A directory on each host; a backup is `<directory>/<cluster>/<host's name>/<UTC time>.db`. It is made if it is missing, and may be
+     * another file system. Not within `dataDir`, nor below /home, /root, /run, /tmp or /usr.
+     * @default "/srv/backup/etcd" */
+    readonly directory?: string;
+    /** How many of its own backups each host keeps.
+     * @default 14 */
+    readonly keep?: number;
 }
 
 /** How a host is logged in to. At least one of `privateKey`, `agentSocket` and `password` is needed. */

@@ -1,11 +1,12 @@
 import * as pulumi from "@pulumi/pulumi";
 
-import type { EtcdClusterArgs, EtcdHostArgs, TimeoutArgs } from "./args";
+import type { BackupArgs, EtcdClusterArgs, EtcdHostArgs, TimeoutArgs } from "./args";
 import { bundle, unlessNobody, type Authorities } from "./adoption/authorities";
 import { claimPlaces, type Claim } from "./claims";
 import { ClusterCertificates, type ClientCertificate } from "./certificates";
 import { sshTarget } from "./connection";
 import { EtcdHost } from "./etcdHost";
+import type { BackupSettings } from "./host/backup";
 import { releaseDir } from "./host/install";
 import { hostPaths, type HostPaths } from "./host/paths";
 import { FIRST_AUTHORITY, type HostSettings } from "./host/settings";
@@ -124,6 +125,7 @@ export class EtcdCluster extends pulumi.ComponentResource {
                 install: args.install,
                 dataDir: paths.dataDir,
                 firewall: args.firewall ?? true,
+                ...(args.backup && { backup: true }),
                 deleteDataOnDestroy: args.deleteDataOnDestroy ?? false,
                 tuning: args.tuning ?? {},
                 ...(args.adopt && {
@@ -263,6 +265,14 @@ function timeoutsOf(args: TimeoutArgs = {}): Timeouts {
     };
 }
 
+function backupOf(args: BackupArgs): BackupSettings {
+    return {
+        schedule: args.schedule ?? "daily",
+        directory: args.directory ?? "/srv/backup/etcd",
+        keep: args.keep ?? 14,
+    };
+}
+
 function hostSettings(
     { name, args, token, paths, release, ports, maxLearners, authorities }: Settled,
     host: EtcdHostArgs,
@@ -282,6 +292,7 @@ function hostSettings(
         peers: args.hosts.map((peer) => peer.address),
         authorities,
         firewall: args.firewall ?? true,
+        ...(args.backup && { backup: backupOf(args.backup) }),
         clientAddresses: (args.clients ?? []).flatMap((client) => client.addresses ?? []),
     };
 }

@@ -2,6 +2,7 @@ import { parseNetwork } from "./address";
 import type { EtcdClusterArgs } from "./args";
 import { isAtLeast, minorOf } from "./host/version";
 import { InputError } from "./inputError";
+import { checkBackup } from "./validation/backup";
 import { checkClients, checkClusterName, checkScalars, checkVersion } from "./validation/cluster";
 import { checkHosts, toleranceOf } from "./validation/hosts";
 import { checkCertificates, checkInstall, checkTimeouts, checkTuning } from "./validation/options";
@@ -26,6 +27,7 @@ export function validateCluster(name: string, args: EtcdClusterArgs): readonly s
         ...checkTimeouts(args),
         ...checkRestore(args),
         ...checkCertificates(args),
+        ...checkBackup(name, args),
     ];
     if (problems.length > 0) throw new InputError(`EtcdCluster ${JSON.stringify(name)}`, problems);
     return [...versionWarnings(args), ...sizeWarnings(args), ...reachWarnings(args)];

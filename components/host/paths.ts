@@ -8,6 +8,10 @@ export interface HostPaths {
     readonly firewallUnitFile: string;
     /** Brings the table back whenever the host's own `nftables.service` has flushed all tables. */
     readonly firewallDropIn: string;
+    /** The units that back up the member, without `.service` and `.timer`. */
+    readonly backupUnit: string;
+    readonly backupUnitFile: string;
+    readonly backupTimerFile: string;
     /** Root of everything below; root:etcd 0750. */
     readonly root: string;
     /** Says that `root` is ours, and which cluster's: the host's. */
@@ -38,6 +42,8 @@ export interface HostPaths {
     readonly mayStartEmpty: string;
     /** The firewall table. */
     readonly firewall: string;
+    /** Backs up the member. */
+    readonly backupScript: string;
     /** The set of peers that the firewall lets in: membership's. */
     readonly peers: string;
     readonly firewallTable: string;
@@ -61,6 +67,9 @@ export function hostPaths(cluster: string, dataDir = `/var/lib/etcd/${cluster}`)
         unitFile: `/etc/systemd/system/${unit}.service`,
         firewallUnitFile: `/etc/systemd/system/${unit}-firewall.service`,
         firewallDropIn: `/etc/systemd/system/nftables.service.d/${unit}.conf`,
+        backupUnit: `${unit}-backup`,
+        backupUnitFile: `/etc/systemd/system/${unit}-backup.service`,
+        backupTimerFile: `/etc/systemd/system/${unit}-backup.timer`,
         root,
         mark: `${root}/managed`,
         generations: `${root}/generations`,
@@ -76,6 +85,7 @@ export function hostPaths(cluster: string, dataDir = `/var/lib/etcd/${cluster}`)
         identity: `${root}/identity`,
         mayStartEmpty: `${root}/may-start-empty`,
         firewall: `${root}/firewall.nft`,
+        backupScript: `${root}/backup.sh`,
         peers: `${root}/peers.nft`,
         firewallTable: unit.replace(/[^a-zA-Z0-9]/g, "_"),
         dataDir,

@@ -1,4 +1,5 @@
 import type { EtcdTuning, LogLevel } from "../args";
+import type { BackupSettings } from "./backup";
 import type { HostPaths } from "./paths";
 
 /** All that decides what one member's host is given, besides certificates. Plain values, validated before. */
@@ -25,6 +26,8 @@ export interface HostSettings {
     readonly clientAddresses: readonly string[];
     /** The addresses of all declared hosts. */
     readonly peers?: readonly string[];
+    /** How the member is backed up. It is no part of a generation. @default undefined: it is not */
+    readonly backup?: BackupSettings;
     /** A cluster that others built is being taken over: members keep the certificates that they have. @default false */
     readonly isTakingOver?: boolean;
     /** What is taken over has no TLS: its client port goes on serving http as well. @default false */

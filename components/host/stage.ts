@@ -1,4 +1,5 @@
 import { shellQuote } from "../quote";
+import { removeBackup, renderBackup } from "./backup";
 import { renderFirewall, renderFirewallDropIn, renderFirewallUnit, renderNoFirewall, renderPeers } from "./firewall";
 import { renderGeneration } from "./generation";
 import { ETCD_USER, HEADER, type HostCertificates, type HostSettings } from "./settings";
@@ -53,11 +54,13 @@ export function renderStage(settings: HostSettings, certificates: HostCertificat
             firewall_unit_file: paths.firewallUnitFile,
             firewall_drop_in: paths.firewallDropIn,
             firewall_table: paths.firewallTable,
+            backup_unit: paths.backupUnit,
             digest,
         }),
         call("check_host", settings.firewall ? "firewall" : ""),
         call("take_lock"),
-        call("check_ours"),
+        call("check_ours", ...backupUnitFiles(settings)),
+        ...(settings.backup ? [call("check_schedule", settings.backup.schedule)] : []),
         call("make_user"),
         call("make_root"),
         call("begin_manifest"),
@@ -72,9 +75,10 @@ export function renderStage(settings: HostSettings, certificates: HostCertificat
         ...Object.entries(files).map(([name, text]) => generationFile(name, text)),
         call("end_generation"),
         ...firewall(settings),
+        ...backup(settings),
         call("put", paths.staged, "0640", `root:${ETCD_USER}`, `${digest}\n`),
         call("mend_membership"),
-        call("write_manifest", paths.pki, paths.firewall),
+        call("write_manifest", paths.pki, paths.firewall, ...backupFiles(settings)),
         call("drop_old_generations"),
         "",
     ].join("\n");
@@ -94,6 +98,27 @@ function firewall(settings: HostSettings): readonly string[] {
         ),
         call("put_units", renderFirewallUnit(settings), renderFirewallDropIn(settings)),
         call("load_firewall", paths.firewall, renderFirewall(settings)),
+    ];
+}
+
+/** The script first: where it is, the units are ours. */
+function backupFiles(settings: HostSettings): readonly string[] {
+    return settings.backup ? [settings.paths.backupScript, ...backupUnitFiles(settings)] : [];
+}
+
+function backupUnitFiles({ backup, paths }: HostSettings): readonly string[] {
+    return backup ? [paths.backupUnitFile, paths.backupTimerFile] : [];
+}
+
+function backup(settings: HostSettings): readonly string[] {
+    if (!settings.backup) return [removeBackup(settings.paths)];
+    const { script, unit, timer } = renderBackup(settings, settings.backup);
+    const { backupScript, backupUnitFile, backupTimerFile } = settings.paths;
+    return [
+        call("put", backupScript, "0640", `root:${ETCD_USER}`, script),
+        call("put", backupUnitFile, "0644", "root:root", unit),
+        call("put", backupTimerFile, "0644", "root:root", timer),
+        call("start_timer"),
     ];
 }
 

@@ -31,8 +31,9 @@ is_ours() {
     case "$first" in "# Managed by pulumi-etcd"*) return 0;; *) return 1;; esac
 }
 
+# check_ours FILE...: besides those that every host may have.
 check_ours() {
-    for file in "$unit_file" "$firewall_unit_file" "$firewall_drop_in"; do
+    for file in "$unit_file" "$firewall_unit_file" "$firewall_drop_in" "$@"; do
         if [ -e "$file" ] || [ -L "$file" ]; then
             [ -f "$file" ] && is_ours "$file" || fail "$file exists and is not pulumi-etcd's: remove it, or give the cluster another name"
         fi
@@ -47,6 +48,12 @@ check_ours() {
     found=$(sed -n 2p "$mark")
     [ "$found" = "$token" ] ||
         fail "$root belongs to the cluster with the token $found, wanted is $token: give one of the two clusters another name, or keep the token"
+}
+
+check_schedule() {
+    command -v systemd-analyze >/dev/null || return 0
+    systemd-analyze calendar -- "$1" >/dev/null 2>&1 ||
+        fail "systemd of this host does not understand the backup.schedule \\"$1\\": correct it; systemd-analyze calendar shows what it makes of one"
 }
 
 # own PATH MODE OWNER: touches nothing that is as wanted.
@@ -135,18 +142,20 @@ mend_membership() {
 # Until the files are all there, their list is not to be relied on.
 begin_manifest() { : >"$staging"; }
 
-# write_manifest PKI FIREWALL: what is there now, for the next run to compare with. No path holds a blank.
+# write_manifest PKI FIREWALL BACKUP...: what is there now, for the next run to compare with. No path holds a blank.
 write_manifest() {
     generation=$generations/$digest
     copied="$generation/etcd.env $generation/etcd.service"
-    for file in "$2" "$firewall_unit_file" "$firewall_drop_in"; do
+    pki=$1
+    shift
+    for file in "$@" "$firewall_unit_file" "$firewall_drop_in"; do
         if [ -f "$file" ]; then copied="$copied $file"; fi
     done
     for file in $copied; do
         cmp -s "$file" "$as_staged/\${file##*/}" || cp -f "$file" "$as_staged/"
     done
-    files="$mark $staged $generation/client-ca.crt $generation/peer-ca.crt $1/server.crt $1/server.key $1/peer.crt $1/peer.key $copied"
-    list=$(stat -c '%A %a %U:%G %n' "$root" "$generations" "$generation" "$1" "$data" $files && sha256sum $files)
+    files="$mark $staged $generation/client-ca.crt $generation/peer-ca.crt $pki/server.crt $pki/server.key $pki/peer.crt $pki/peer.key $copied"
+    list=$(stat -c '%A %a %U:%G %n' "$root" "$generations" "$generation" "$pki" "$data" $files && sha256sum $files)
     put "$manifest" 0600 root:root "$list
 "
     rm -f "$staging"
@@ -213,5 +222,15 @@ open_firewall() {
     [ -f "$firewall_unit_file" ] || return 0
     put "$1" 0640 "root:$etcd" "$2"
     if [ -n "$changed" ]; then systemctl reload-or-restart "$firewall_unit"; fi
+}
+
+# start_timer: of backups. Whether its units were read since they changed is asked of systemd, as the run that changed them may be gone.
+start_timer() {
+    case $(systemctl show --value --property NeedDaemonReload "$backup_unit.service" "$backup_unit.timer") in
+        *yes*) systemctl daemon-reload;;
+    esac
+    systemctl is-enabled --quiet "$backup_unit.timer" || systemctl --quiet enable "$backup_unit.timer"
+    systemctl is-active --quiet "$backup_unit.timer" || systemctl start "$backup_unit.timer" ||
+        fail "the timer of backups does not start: see systemctl status $backup_unit.timer on the host"
 }
 `;

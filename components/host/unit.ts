@@ -68,7 +68,7 @@ function afterFirewall({ paths }: HostSettings): readonly string[] {
 }
 
 /** etcd needs its data directory, the network and nothing else. */
-const HARDENING: readonly string[] = [
+export const HARDENING: readonly string[] = [
     "UMask=0077",
     "NoNewPrivileges=yes",
     "CapabilityBoundingSet=",

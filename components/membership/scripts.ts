@@ -3,7 +3,9 @@ import { hostOfUrl, isAddress } from "../address";
 import { removeDropIns } from "../adoption/scripts";
 import type { HostPaths } from "../host/paths";
 import { ETCD_USER, HEADER } from "../host/settings";
+import { removeBackup } from "../host/backup";
 import { renderPeers } from "../host/firewall";
+import { saveVerified } from "../host/snapshot";
 import { shellQuote } from "../quote";
 import { MACHINE_SCRIPT } from "../remote/machines";
 import type { HostSeen, Identity } from "./types";
@@ -151,7 +153,7 @@ fi
 rm -f ${[paths.identity, paths.membershipEnv, paths.mayStartEmpty].map(shellQuote).join(" ")}`;
 }
 
-/** Removes all that this package placed for one cluster, but no data, no user, and no release that another cluster's unit runs. */
+/** Removes all that this package placed for one cluster, but no data, no backup, no user, and no release that another cluster's unit runs. */
 export function removeFiles(paths: HostPaths, deleteData: boolean): string {
     const unitDir = "/etc/systemd/system";
     const data = shellQuote(paths.dataDir);
@@ -160,6 +162,7 @@ if [ -f ${shellQuote(paths.firewallUnitFile)} ]; then
     systemctl disable --quiet --now ${paths.firewallUnit}.service 2>/dev/null || true
 fi
 /usr/sbin/nft delete table inet ${paths.firewallTable} 2>/dev/null || true
+${removeBackup(paths)}
 rm -f ${shellQuote(paths.unitFile)} ${shellQuote(paths.firewallUnitFile)} ${shellQuote(paths.firewallDropIn)} ${unitDir}/multi-user.target.wants/${paths.unit}.service
 rm -rf ${[paths.root, paths.runtime, paths.staging, paths.restored, paths.restoredWithin].map(shellQuote).join(" ")}
 ${removeDropIns(paths)}
@@ -193,20 +196,15 @@ const SNAPSHOTS_KEPT = 5;
 /** Takes a snapshot with the member's own certificate, has it checked, keeps the last few; prints its path. */
 export function snapshot(paths: HostPaths, releaseDir: string, endpoint: string): string {
     const directory = shellQuote(`${paths.dataDir}.snapshots`);
-    const tls = `--cacert ${paths.current}/client-ca.crt --cert ${paths.pki}/server.crt --key ${paths.pki}/server.key`;
     return `
 set -eu
 umask 077
+${saveVerified(paths, releaseDir, endpoint)}
 mkdir -p ${directory}
 # Two removals may follow each other within a second.
 file=${directory}/$(date -u +%Y%m%dT%H%M%S.%3NZ).db
 trap 'rm -f "$file.part" "$file.part.part"' EXIT
-ETCDCTL_API=3 ${releaseDir}/etcdctl --endpoints ${shellQuote(endpoint)} ${tls} snapshot save "$file.part" >/dev/null
-if [ -x ${releaseDir}/etcdutl ]; then
-    ${releaseDir}/etcdutl snapshot status "$file.part" >/dev/null
-else
-    ETCDCTL_API=3 ${releaseDir}/etcdctl snapshot status "$file.part" >/dev/null
-fi
+save_verified "$file.part"
 mv "$file.part" "$file"
 ls -1 ${directory}/*.db | sort -r | tail -n +${SNAPSHOTS_KEPT + 1} | xargs -r rm -f
 echo "$file"`;

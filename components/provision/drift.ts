@@ -10,6 +10,7 @@ export type Drift =
     | { readonly kind: "mode"; readonly path: string; readonly wanted: string; readonly found: string }
     | { readonly kind: "data"; readonly path: string; readonly found: string }
     | { readonly kind: "firewall" }
+    | { readonly kind: "backup" }
     /** It was not noted what is to be there: an earlier run was cut off. */
     | { readonly kind: "unfinished" };
 
@@ -79,6 +80,9 @@ if [ -f "$manifest" ] && ! [ -e ${quoted(paths.staging)} ]; then
     running=${quoted(paths.current)}/etcd.service
     if [ -f "$unit" ] && [ -f "$running" ] && ! cmp -s "$running" "$unit"; then differs "$unit" "$running"; is_edited "$unit"; fi
     for place in "$unit".d/*.conf; do [ -e "$place" ] && echo "dropin=$place"; done
+    case "$all " in *" "${quoted(paths.backupTimerFile)}" "*)
+        [ -L /etc/systemd/system/timers.target.wants/${paths.backupUnit}.timer ] && systemctl is-active --quiet ${paths.backupUnit}.timer || echo "drift=backup"
+    esac
     stray=$(find ${quoted(`${paths.dataDir}/member`)} ! -user ${ETCD_USER} -print -quit 2>/dev/null)
     [ -z "$stray" ] || echo "drift=data $stray $(stat -c %U:%G "$stray")"
 ${
@@ -109,6 +113,7 @@ export function parseDrift(all: (key: string) => readonly string[]): DriftSeen {
                 case "data":
                     return [{ kind, path, found: rest.join(" ") }];
                 case "firewall":
+                case "backup":
                 case "unfinished":
                     return [{ kind }];
                 default:
@@ -155,6 +160,8 @@ function linesOf(drift: Drift): readonly string[] {
             return [`${drift.path} belongs to ${drift.found}, wanted is ${ETCD_USER}:${ETCD_USER}; up sets it`];
         case "firewall":
             return ["the firewall's table is not in force, or would not be after a reboot; up loads it"];
+        case "backup":
+            return ["the timer of its backups does not run, or would not after a reboot; up starts it"];
         case "unfinished":
             return ["its files were not laid down to the end; up lays them down again"];
     }

@@ -4,7 +4,7 @@ import { foreignScript, parseForeign, type ForeignEtcd } from "../adoption/forei
 import { TAKING_OVER } from "../host/environment";
 import { EDITED } from "../host/generation";
 import { renderInstallCheck } from "../host/install";
-import { hostPaths } from "../host/paths";
+import { hostPaths, type HostPaths } from "../host/paths";
 import { parseReleaseName, renderArchivePeek, type ReleaseName } from "../host/release";
 import { HEADER } from "../host/settings";
 import { MARK_TAKING_OVER } from "../host/stage";
@@ -108,6 +108,12 @@ export const TOOLS: Readonly<Record<string, string>> = {
     "apt-get": "apt",
 };
 
+/** Those that are ours to have. Where no backup is declared, somebody's own may have those names. */
+function unitFiles(paths: HostPaths, backup = false): readonly string[] {
+    const always = [paths.unitFile, paths.firewallUnitFile, paths.firewallDropIn];
+    return backup ? [...always, paths.backupUnitFile, paths.backupTimerFile] : always;
+}
+
 /** A script for root. It answers in lines of `key=value`, and reads only. */
 export function factsScript(inputs: ProvisionInputs, host: ProvisionHost): string {
     const paths = hostPaths(inputs.cluster, inputs.dataDir);
@@ -175,7 +181,7 @@ grep -qsxF ${shellQuote(TAKING_OVER)} "$started" && echo trusts=both
 ${rotationScript(paths)}
 [ -e ${plain} ] || [ -e ${ending} ] && echo plainPeers=yes
 ${inputs.adopt ? `grep -qs '^ETCD_LISTEN_CLIENT_URLS=http:' ${current}/etcd.env && echo plain=clients\nsed 's/^/clientCa=/' ${current}/client-ca.crt 2>/dev/null\nsed 's/^/peerCa=/' ${current}/peer-ca.crt 2>/dev/null\n${foreignScript(paths, host)}` : ""}
-for file in ${[paths.unitFile, paths.firewallUnitFile, paths.firewallDropIn].map(shellQuote).join(" ")}; do
+for file in ${unitFiles(paths, inputs.backup).map(shellQuote).join(" ")}; do
     [ -e "$file" ] || continue
     line=; IFS= read -r line <"$file"
     case $line in *${shellQuote(ours)}*) ;; *) echo "foreign=$file" ;; esac

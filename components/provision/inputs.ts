@@ -27,6 +27,8 @@ export interface ProvisionInputs {
     readonly install: InstallSource;
     readonly dataDir: string;
     readonly firewall: boolean;
+    /** Hosts are given units that back up their members. @default undefined: none */
+    readonly backup?: boolean;
     readonly deleteDataOnDestroy: boolean;
     /** For others to read who holds the cluster's lock. */
     readonly stack?: string;

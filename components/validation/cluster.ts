@@ -3,6 +3,7 @@ import type { ClientArgs, EtcdClusterArgs } from "../args";
 import { OPERATOR } from "../host/settings";
 import { isAtLeast, KNOWN_MINORS, minorOf, parseVersion } from "../host/version";
 import { NAME, NAME_WANTED } from "./hosts";
+import { outside } from "./places";
 import { checkDistinct, checkOneOf, checkWhole, problem, type Problems } from "./problems";
 
 /** It is part of unit names, paths and the name of a firewall table, which knows no dots. */
@@ -10,12 +11,13 @@ export function checkClusterName(name: string): Problems {
     if (!/^[A-Za-z0-9](?:[A-Za-z0-9-]{0,38}[A-Za-z0-9])?$/.test(name)) {
         return problem("name", name, "1 to 40 letters, digits and hyphens, with a letter or digit at both ends");
     }
-    if (!name.endsWith("-firewall")) return [];
+    const part = ["firewall", "backup"].find((unit) => name.endsWith(`-${unit}`));
+    if (part === undefined) return [];
     return problem(
         "name",
         name,
-        'one that does not end in "-firewall"',
-        "another cluster's firewall unit would have this name",
+        `one that does not end in "-${part}"`,
+        `another cluster's ${part} unit would have this name`,
     );
 }
 
@@ -75,27 +77,6 @@ function checkMaxLearners({ maxLearners, version }: EtcdClusterArgs): Problems {
     );
 }
 
-/** Where etcd's unit can't write, or where others write. */
-const NO_DATA = [
-    "/bin",
-    "/boot",
-    "/dev",
-    "/etc",
-    "/home",
-    "/lib",
-    "/lib64",
-    "/opt/etcd",
-    "/proc",
-    "/root",
-    "/run",
-    "/sbin",
-    "/sys",
-    "/tmp",
-    "/usr",
-    "/var/run",
-    "/var/tmp",
-];
-
 function checkDataDir(dataDir: unknown): Problems {
     if (dataDir === undefined) return [];
     const property = "dataDir";
@@ -115,10 +96,7 @@ function checkDataDir(dataDir: unknown): Problems {
             "it is renamed when a member is replaced",
         );
     }
-    const taken = NO_DATA.find((directory) => dataDir === directory || dataDir.startsWith(`${directory}/`));
-    return taken === undefined
-        ? []
-        : problem(property, dataDir, `a directory outside ${taken}`, "/var/lib and /srv are good places");
+    return outside(property, dataDir, "/var/lib and /srv are good places");
 }
 
 export function checkClients(clients: readonly ClientArgs[] = []): Problems {

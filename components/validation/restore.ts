@@ -1,4 +1,5 @@
 import type { EtcdClusterArgs } from "../args";
+import { isPlainPath } from "./places";
 import { checkKeys, problem, type Problems } from "./problems";
 
 export function checkRestore({ restore, adopt }: EtcdClusterArgs): Problems {
@@ -7,11 +8,10 @@ export function checkRestore({ restore, adopt }: EtcdClusterArgs): Problems {
     if (typeof restore !== "object" || restore === null)
         return problem(at, restore, 'what to begin anew from: { snapshot: "/…", replaces: "…" }');
     const { snapshot, replaces } = restore;
-    const isPath = typeof snapshot === "string" && /^(\/[A-Za-z0-9._@:+=,-]+)+$/.test(snapshot);
     const isId = replaces === undefined || (typeof replaces === "string" && /^[1-9a-f][0-9a-f]{0,15}$/.test(replaces));
     return [
         ...checkKeys(at, restore, ["snapshot", "replaces"]),
-        ...(isPath
+        ...(isPlainPath(snapshot)
             ? []
             : problem(
                   `${at}.snapshot`,

@@ -54,9 +54,11 @@ describe("a cluster's arguments", () => {
             clusterToken: "tools.2026-11",
             restore: { snapshot: "/srv/backup/2026-11-22T01:00.db", replaces: "e5fe1d0a7c0b9d21" },
             certificates: { authorities: [2, 1, 10], algorithm: "RSA-4096", validityHours: 100, earlyRenewalHours: 10 },
+            backup: { schedule: "Mon..Fri *-*-1/2 02:30 America/New_York", directory: "/mnt/b+1@x", keep: 1 },
             timeouts: { lockSeconds: 0, healthSeconds: 5 },
         });
         assert.deepEqual(validateCluster("tools", rich), []);
+        assert.deepEqual(validateCluster("tools", args({ backup: {} })), []);
     });
 
     const cases: readonly (readonly [mistake: string, changes: object, told: RegExp])[] = [
@@ -265,6 +267,48 @@ describe("a cluster's arguments", () => {
             { adopt: true, certificates: { authorities: [1, 2] } },
             /certificates\.authorities is \[1,2\], wanted is \[1\] while adopt is set/,
         ],
+        ["backups that are none", { backup: true }, /backup is true, wanted is how to back up: \{\} for the defaults/],
+        [
+            "a schedule with another line in it",
+            { backup: { schedule: "daily\nUser=x" } },
+            /backup\.schedule is "daily\\nUser=x", wanted is a calendar expression of systemd's/,
+        ],
+        ["a schedule of nothing", { backup: { schedule: " " } }, /backup\.schedule is " "/],
+        ["a schedule with a systemd specifier", { backup: { schedule: "%H" } }, /backup\.schedule is "%H"/],
+        [
+            "a relative directory of backups",
+            { backup: { directory: "backups" } },
+            /backup\.directory is "backups", wanted is an absolute path/,
+        ],
+        [
+            "a directory of backups that is a command",
+            { backup: { directory: "/srv/$(reboot)" } },
+            /backup\.directory is/,
+        ],
+        [
+            "a directory of backups that leads elsewhere",
+            { backup: { directory: "/srv/../etc" } },
+            /without \. and \.\./,
+        ],
+        [
+            "backups within the data",
+            { backup: { directory: "/var/lib/etcd/tools/backups" } },
+            /backup\.directory is .*wanted is neither within dataDir \(\/var\/lib\/etcd\/tools\) nor around it/,
+        ],
+        ["backups in the data", { backup: { directory: "/srv/x/y" }, dataDir: "/srv/x/y" }, /neither within dataDir/],
+        ["backups around the data", { backup: { directory: "/var/lib" } }, /neither within dataDir/],
+        [
+            "backups where the unit can't write",
+            { backup: { directory: "/home/backups" } },
+            /backup\.directory is .*a directory outside \/home; \/srv/,
+        ],
+        ["backups where releases are cleared away", { backup: { directory: "/opt/etcd" } }, /outside \/opt\/etcd/],
+        ["no backups to keep", { backup: { keep: 0 } }, /backup\.keep is 0, wanted is a whole number from 1 up/],
+        [
+            "an unknown part of a backup",
+            { backup: { every: "day" } },
+            /backup\.every is "day", wanted is one of the options schedule, directory, keep/,
+        ],
         ["an unknown algorithm", { certificates: { algorithm: "DSA" } }, /certificates\.algorithm is "DSA"/],
         [
             "two clients with one name",
@@ -292,7 +336,7 @@ describe("a cluster's arguments", () => {
         it(`are refused with ${mistake}`, () => assert.match(refusal(changes), told));
     }
 
-    for (const name of ["a.b", "a_b", "", "-a", "x-firewall", "a".repeat(41), "a b"]) {
+    for (const name of ["a.b", "a_b", "", "-a", "x-firewall", "x-backup", "a".repeat(41), "a b"]) {
         it(`are refused with the name ${JSON.stringify(name)}`, () => assert.match(refusal({}, name), /: name is /));
     }
 

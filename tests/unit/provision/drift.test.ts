@@ -31,7 +31,8 @@ difference=/etc/etcd/x/etcd.env @@ -3 +3 @@
 difference=/etc/etcd/x/etcd.env -ETCD_SNAPSHOT_COUNT=5000
 difference=/etc/etcd/x/etcd.env +ETCD_SNAPSHOT_COUNT=1
 edited=yes
-drift=firewall`);
+drift=firewall
+drift=backup`);
         assert.equal(seen.isEdited, true);
         assert.deepEqual(tellDrift("b", seen), [
             `host "b": /etc/etcd/x/pki/peer.key has mode and owner 644 root:root, wanted is 600 etcd:etcd; up sets them`,
@@ -42,6 +43,7 @@ drift=firewall`);
             "    -ETCD_SNAPSHOT_COUNT=5000",
             "    +ETCD_SNAPSHOT_COUNT=1",
             `host "b": the firewall's table is not in force, or would not be after a reboot; up loads it`,
+            `host "b": the timer of its backups does not run, or would not after a reboot; up starts it`,
         ]);
     });
 

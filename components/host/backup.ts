@@ -1,0 +1,133 @@
+/** Scheduled backups of one member: the texts of their files, and what takes them away again. Pure. */
+import { shellQuote } from "../quote";
+import type { HostPaths } from "./paths";
+import { HEADER, httpsUrl, type HostSettings } from "./settings";
+import { saveVerified } from "./snapshot";
+import { HARDENING } from "./unit";
+
+/** When a host backs up its member, where to, and how many it keeps. */
+export interface BackupSettings {
+    /** As systemd's `OnCalendar=` takes it. */
+    readonly schedule: string;
+    readonly directory: string;
+    readonly keep: number;
+}
+
+/** The files of one host's backups. */
+export interface BackupFiles {
+    readonly script: string;
+    readonly unit: string;
+    readonly timer: string;
+}
+
+export function renderBackup(settings: HostSettings, backup: BackupSettings): BackupFiles {
+    return {
+        script: renderScript(settings, backup),
+        unit: renderUnit(settings, backup),
+        timer: renderTimer(settings, backup),
+    };
+}
+
+/**
+ * Several clusters and hosts share the directory: each has one of its own in there, since a name that begins with "a-b" may be that of the
+ * cluster "a" or of "a-b".
+ */
+function renderScript(settings: HostSettings, { directory, keep }: BackupSettings): string {
+    const { paths, cluster, name, releaseDir, address, clientPort } = settings;
+    return `${HEADER}
+# Backs up the member of this host, and keeps the last ${keep}.
+set -eu
+umask 077
+fail() { printf 'no backup was made: %s\\n' "$1" >&2; exit 1; }
+${saveVerified(paths, releaseDir, httpsUrl(address, clientPort))}
+
+directory=${shellQuote(`${directory}/${cluster}/${name}`)}
+exec 8<"$0"
+flock -n 8 || fail "another one is being made"
+# A run that was cut off leaves no more than what the next one replaces.
+part=$directory/backup.part
+trap 'rm -f "$part" "$part.part"' EXIT
+trap 'fail "it was stopped, or had not ended within an hour"' HUP INT TERM
+
+state=$(systemctl is-active ${paths.unit}.service) || fail "${paths.unit}.service is $state: start it, or run pulumi up"
+mkdir -p "$directory" || fail "the directory $directory can't be made"
+rm -f "$part" "$part.part"
+said=$(save_verified "$part" 2>&1) || {
+    why=$(printf '%s\\n' "$said" | grep -m 1 -E '^(Error|panic):' || printf '%s\\n' "$said" | tail -n 1)
+    fail "$why; older ones in $directory are kept"
+}
+file=$directory/$(date -u +%Y%m%dT%H%M%S.%3NZ).db
+mv -T "$part" "$file"
+sync "$directory"
+echo "$file"
+
+# The new one stays, whatever the clock was before.
+ls -1 "$directory" | grep -xE '[0-9]{8}T[0-9]{6}\\.[0-9]{3}Z\\.db' | grep -vxF "\${file##*/}" | sort -r | tail -n +${keep} |
+    while read -r old; do rm -f "$directory/$old"; done
+`;
+}
+
+/** A host whose member never joined has none to back up; one that is stopped is a backup that fails. */
+function renderUnit({ paths, cluster }: HostSettings, { directory }: BackupSettings): string {
+    const make = `umask 022; mkdir -p -m 0700 ${directory} || { echo "no backup was made: there is no ${directory}, and it can not be made" >&2; exit 1; }`;
+    return [
+        HEADER,
+        "[Unit]",
+        `Description=Backup of the etcd member of ${cluster}`,
+        `After=${paths.unit}.service`,
+        `RequiresMountsFor=${directory}`,
+        `ConditionPathExists=${paths.membershipEnv}`,
+        "",
+        "[Service]",
+        "Type=oneshot",
+        // With all rights, and before the directory is one that may be written to.
+        `ExecStartPre=+/bin/sh -c '${make}'`,
+        `ExecStart=/bin/sh ${paths.backupScript}`,
+        "TimeoutStartSec=3600",
+        "Nice=19",
+        "IOSchedulingPriority=7",
+        `ReadWritePaths=${directory}`,
+        ...HARDENING,
+        // The member's certificate is etcd's alone.
+        "CapabilityBoundingSet=CAP_DAC_OVERRIDE",
+        "",
+    ].join("\n");
+}
+
+function renderTimer({ cluster }: HostSettings, { schedule }: BackupSettings): string {
+    return `${HEADER}
+[Unit]
+Description=Scheduled backups of the etcd member of ${cluster}
+
+[Timer]
+OnCalendar=${schedule}
+# One that was due while the host was off is made at its next start.
+Persistent=true
+# Members need not be read all at once.
+RandomizedDelaySec=60
+
+[Install]
+WantedBy=timers.target
+`;
+}
+
+/** Takes the units and the script away, if they are there and ours. Backups stay. */
+export function removeBackup(paths: HostPaths): string {
+    const { backupUnit, backupUnitFile, backupTimerFile, backupScript } = paths;
+    const copies = [backupUnitFile, backupTimerFile, backupScript].map(
+        (file) => `${paths.asStaged}/${file.slice(file.lastIndexOf("/") + 1)}`,
+    );
+    return `removed=
+for file in ${[backupTimerFile, backupUnitFile].map(shellQuote).join(" ")}; do
+    grep -qsxF ${shellQuote(HEADER)} "$file" || continue
+    systemctl --quiet disable --now "\${file##*/}" 2>/dev/null || :
+    rm -f "$file"
+    removed=yes
+done
+if [ -n "$removed" ]; then
+    rm -f /var/lib/systemd/timers/stamp-${backupUnit}.timer
+    systemctl daemon-reload
+    systemctl reset-failed ${backupUnit}.service 2>/dev/null || :
+fi
+rm -f ${[backupScript, ...copies].map(shellQuote).join(" ")}`;
+}

@@ -1,0 +1,227 @@
+import assert from "node:assert/strict";
+
+import type { EtcdClusterArgs } from "../../components";
+import { FaultBed, lookAfter } from "./faultBed";
+
+describe("fault: scheduled backups, and what can happen to them", () => {
+    const cluster = "backup";
+    const all = ["a", "b", "c"];
+    const directory = "/srv/backup/etcd";
+    const unit = `etcd-${cluster}-backup`;
+    const files = `/etc/systemd/system/${unit}.service /etc/systemd/system/${unit}.timer /etc/etcd/${cluster}/backup.sh`;
+    const daily = { backup: { keep: 2 } };
+    let site: FaultBed;
+
+    before(async () => {
+        site = await FaultBed.open(cluster, "10.107.12", 3);
+        await site.mustUp(3);
+    });
+
+    lookAfter(
+        () => site,
+        () => site.mustUp(3, daily),
+    );
+
+    function placeOf(name: string): string {
+        return `${directory}/${cluster}/${name}`;
+    }
+
+    /** What lies there, the oldest first. */
+    async function found(name: string): Promise<readonly string[]> {
+        return (await site.host(name).output(`ls -A ${placeOf(name)}`)).split("\n").slice(0, -1);
+    }
+
+    /** @returns the name of the file, the only new one */
+    async function backUp(name: string): Promise<string> {
+        const before = await found(name).catch(() => []);
+        await site.host(name).output(`systemctl start ${unit}`);
+        const made = (await found(name)).filter((file) => !before.includes(file));
+        assert.equal(made.length, 1, made.join());
+        return made[0]!;
+    }
+
+    /** What the unit says when it is started and fails. */
+    async function failure(name: string): Promise<readonly string[]> {
+        const host = site.host(name);
+        assert.equal((await host.run(`systemctl start ${unit}`)).code, 1);
+        assert.equal((await host.run(`systemctl is-failed ${unit}`)).stdout, "failed\n");
+        const invocation = (await host.output(`systemctl show --value --property InvocationID ${unit}`)).trim();
+        // What it printed itself; systemd's own lines are of another identifier.
+        const own = `journalctl _SYSTEMD_INVOCATION_ID=${invocation} --output cat --no-pager`;
+        return (await host.output(own)).split("\n").slice(0, -1);
+    }
+
+    /** Nobody is restarted by it, and nothing is left to do. */
+    async function takesUp(changes: Partial<EtcdClusterArgs>): Promise<string> {
+        const before = await site.startTimes(all);
+        const run = await site.mustUp(all, changes);
+        assert.deepEqual(await site.startTimes(all), before);
+        await site.isDone(all, changes);
+        return run.text;
+    }
+
+    function manifests(): Promise<readonly string[]> {
+        return Promise.all(all.map((name) => site.host(name).readFile(`/etc/etcd/${cluster}/manifest`)));
+    }
+
+    async function assertGone(name: string): Promise<void> {
+        const host = site.host(name);
+        assert.equal(await host.output(`ls -d ${files} 2>/dev/null || :`), "");
+        const units = `systemctl list-units --all --no-legend '${unit}*'; ls /etc/systemd/system/timers.target.wants | grep ${unit} || :`;
+        assert.equal(await host.output(units), "");
+    }
+
+    it("are declared, and declared no more, without a restart; backups and other people's units are left alone", async () => {
+        const before = await manifests();
+        await site.host("b").writeFile(`/etc/systemd/system/${unit}.service`, "[Service]\nExecStart=/bin/true\n");
+        await takesUp({});
+        await site.mustRefuse(
+            3,
+            new RegExp(`host "b".*/${unit}.service is there and was not made by pulumi-etcd`),
+            daily,
+        );
+        await site.host("b").output(`rm /etc/systemd/system/${unit}.service`);
+
+        await takesUp(daily);
+        for (const name of all) {
+            const states = `systemctl is-enabled ${unit}.timer; systemctl is-active ${unit}.timer`;
+            assert.equal(await site.host(name).output(states), "enabled\nactive\n");
+        }
+        const file = await backUp("a");
+
+        await takesUp({});
+        for (const name of all) await assertGone(name);
+        assert.deepEqual(await found("a"), [file]);
+        assert.deepEqual(await manifests(), before);
+        await takesUp(daily);
+    });
+
+    it("are whole, root's alone, and the last few of each host; no other file is touched", async () => {
+        const a = site.host("a");
+        await a.output(
+            `mkdir -p ${placeOf("a")} ${directory}/${cluster}/a-b; cd ${placeOf("a")}; touch mine.db 2.db ../a-b/20200101T000000.000Z.db`,
+        );
+        // Of a time when the clock was ahead: not this one is the latest.
+        await a.output(`touch ${placeOf("a")}/20990101T000000.000Z.db`);
+        const made = [await backUp("a"), await backUp("a"), await backUp("a")];
+        assert.deepEqual(await found("a"), ["2.db", made[2], "20990101T000000.000Z.db", "mine.db"]);
+        await a.output(`rm ${placeOf("a")}/20990101T000000.000Z.db`);
+        made.push(await backUp("a"), await backUp("a"));
+        assert.deepEqual(await found("a"), ["2.db", ...made.slice(-2), "mine.db"]);
+        assert.equal(await a.output(`ls ${directory}/${cluster}/a-b`), "20200101T000000.000Z.db\n");
+        const stat = `stat -c '%a %U:%G' ${directory} ${placeOf("a")} ${placeOf("a")}/${made.at(-1)}`;
+        assert.equal(await site.host("a").output(stat), "700 root:root\n700 root:root\n600 root:root\n");
+        await a.output(`rm -r ${placeOf("a")}/2.db ${placeOf("a")}/mine.db ${directory}/${cluster}/a-b`);
+    });
+
+    it("a full target: the backup fails and says so, its part is gone, the old ones stay, nobody else notices; room is all it takes", async () => {
+        const b = site.host("b");
+        const old = `${placeOf("b")}/20200101T000000.000Z.db`;
+        await site.work("the target of scheduled backups is full");
+        await b.output(`mkdir -p ${directory} && mount -t tmpfs -o size=64k,mode=700 none ${directory}`);
+        await b.output(`mkdir -p ${placeOf("b")} && head -c 8192 /dev/urandom > ${old}`);
+        const look = (): Promise<string> => b.output(`cd ${placeOf("b")} && ls -A && sha256sum *`);
+        const before = await look();
+
+        const said = await failure("b");
+
+        const own = said.filter((line) => line.startsWith("no backup was made: "));
+        assert.equal(own.length, 1, said.join("\n"));
+        assert.match(own[0]!, /no space left on device; older ones in \/srv\/backup\/etcd\/backup\/b are kept$/);
+        assert.equal(await look(), before);
+        await site.progress();
+        await b.output(`mount -o remount,size=900m ${directory}`);
+        await backUp("b");
+        assert.equal((await found("b")).length, 2);
+        await b.output(`umount ${directory}`);
+        await site.converges(all, daily);
+    });
+
+    it("a run that is stopped half-way leaves the old ones, and nothing that the next one minds", async () => {
+        const b = site.host("b");
+        await backUp("b");
+        const before = await found("b");
+        const [pid = ""] = (await b.output(`systemctl show --value --property MainPID etcd-${cluster}`)).split("\n");
+        // Etcd hangs, and so does its backup.
+        await b.output(`kill -STOP ${pid}; systemctl start --no-block ${unit}`);
+        await b.output(
+            `until pgrep -f 'snapshot save ${placeOf("b")}'; do :; done; systemctl stop ${unit}; kill -CONT ${pid}`,
+        );
+        assert.deepEqual(await found("b"), before);
+        await b.output(`head -c 4096 /dev/urandom | tee ${placeOf("b")}/backup.part >${placeOf("b")}/backup.part.part`);
+        await backUp("b");
+        assert.ok(!(await found("b")).some((file) => file.includes("part")));
+    });
+
+    it("a stopped etcd: the backup fails and says why; a host whose member never joined has none to fail", async () => {
+        const c = site.host("c");
+        await c.output(`systemctl stop etcd-${cluster}`);
+        assert.deepEqual(
+            (await failure("c")).filter((line) => line.startsWith("no backup")),
+            [`no backup was made: etcd-${cluster}.service is inactive: start it, or run pulumi up`],
+        );
+        await c.output(`cd /etc/etcd/${cluster}; mv membership.env /root/; systemctl reset-failed ${unit}`);
+        const { code } = await c.run(`systemctl start ${unit}`);
+        const state = await c.output(`systemctl is-failed ${unit} || :; mv /root/membership.env /etc/etcd/${cluster}/`);
+        assert.deepEqual([code, state], [0, "inactive\n"]);
+        await site.converges(all, daily);
+        await backUp("c");
+    });
+
+    it("what was changed by hand is shown, and put back", async () => {
+        const a = site.host("a");
+        await a.output(
+            `sed -i 's/^OnCalendar=.*/OnCalendar=yearly/' /etc/systemd/system/${unit}.timer; echo true >>/etc/etcd/${cluster}/backup.sh; systemctl daemon-reload`,
+        );
+        await site.host("b").output(`systemctl --quiet disable --now ${unit}.timer`);
+        await site.host("c").output(`rm /etc/systemd/system/${unit}.service`);
+        const text = await takesUp(daily);
+        for (const line of [
+            `host "a": /etc/systemd/system/${unit}.timer was changed by hand; up puts it back:`,
+            "    +OnCalendar=yearly",
+            `host "a": /etc/etcd/${cluster}/backup.sh was changed by hand; up puts it back:`,
+            'host "b": the timer of its backups does not run, or would not after a reboot; up starts it',
+            `host "c": /etc/systemd/system/${unit}.service is gone; up puts it back`,
+        ])
+            assert.ok(text.includes(line), `${line}\n${text}`);
+        assert.match(
+            await a.output(`systemctl show --property TimersCalendar ${unit}.timer`),
+            /OnCalendar=\*-\*-\* 00:00:00/,
+        );
+        for (const name of all) await backUp(name);
+    });
+
+    it("have another schedule at once; one that systemd does not understand is refused, and the old one kept", async () => {
+        const shown = `systemctl show --property TimersCalendar ${unit}.timer`;
+        const before = await site.host("a").output(shown);
+        const why = /does not understand the backup\.schedule "sometimes"/;
+        await site.mustRefuse(all, why, { backup: { schedule: "sometimes" } });
+        assert.equal(await site.host("a").output(shown), before);
+        await takesUp({ backup: { schedule: "*-*-* 02:30 UTC", keep: 3 } });
+        assert.match(await site.host("a").output(shown), /OnCalendar=\*-\*-\* 02:30:00 UTC ; next_elapse=\w+ \d+/);
+        await takesUp(daily);
+    });
+
+    it("bring a cluster back: a backup is a snapshot to begin anew from", async () => {
+        await site.etcdctl("a", "put then kept");
+        const file = await backUp("a");
+        await site.etcdctl("a", "del then");
+        const { clusterId } = (await site.project.outputs())[cluster]!;
+        const changes = { ...daily, restore: { snapshot: `${placeOf("a")}/${file}`, replaces: clusterId } };
+        await site.mustUp(all, changes);
+        for (const name of all) assert.equal(await site.etcdctl(name, "get then --print-value-only"), "kept\n");
+        await site.isDone(all, changes);
+        await site.mustUp(all, daily);
+        for (const name of all) await backUp(name);
+    });
+
+    it("end with the member of their host, and stay where they are", async () => {
+        const before = await found("c");
+        const changes = { ...daily, allowEvenSize: true };
+        await site.mustUp(["a", "b"], changes);
+        await assertGone("c");
+        assert.deepEqual(await found("c"), before);
+        assert.notEqual(before.length, 0);
+        await site.isDone(["a", "b"], changes);
+    });
+});
