@@ -80,13 +80,14 @@ function renderUnit({ paths, cluster }: HostSettings, { directory }: BackupSetti
         "",
         "[Service]",
         "Type=oneshot",
-        // With all rights, and before the directory is one that may be written to.
+        // With all rights: what is around the directory is not to be written to by the backup itself.
         `ExecStartPre=+/bin/sh -c '${make}'`,
         `ExecStart=/bin/sh ${paths.backupScript}`,
         "TimeoutStartSec=3600",
         "Nice=19",
         "IOSchedulingPriority=7",
-        `ReadWritePaths=${directory}`,
+        // Systemd looks for it before ExecStartPre, too, and must not mind if it is not there yet.
+        `ReadWritePaths=-${directory}`,
         ...HARDENING,
         // The member's certificate is etcd's alone.
         "CapabilityBoundingSet=CAP_DAC_OVERRIDE",

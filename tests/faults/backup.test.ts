@@ -33,7 +33,7 @@ describe("fault: scheduled backups, and what can happen to them", () => {
 
     /** @returns the name of the file, the only new one */
     async function backUp(name: string): Promise<string> {
-        const before = await found(name).catch(() => []);
+        const before = await found(name).catch((): readonly string[] => []);
         await site.host(name).output(`systemctl start ${unit}`);
         const made = (await found(name)).filter((file) => !before.includes(file));
         assert.equal(made.length, 1, made.join());

@@ -35,7 +35,7 @@ describe("a host's backups", () => {
         assert.ok(lines.includes("ConditionPathExists=/etc/etcd/tools/membership.env"));
         assert.deepEqual(
             lines.filter((line) => line.startsWith("ReadWritePaths=")),
-            ["ReadWritePaths=/mnt/nfs"],
+            ["ReadWritePaths=-/mnt/nfs"],
         );
         assert.ok(lines.includes("ProtectSystem=strict"));
         assert.ok(lines.includes("RequiresMountsFor=/mnt/nfs"));
