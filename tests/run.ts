@@ -31,7 +31,10 @@ const ON_REQUEST: Readonly<Record<string, readonly string[]>> = {
         ...["otherState", "plainHttp", "preflight", "readdress", "security", "sideBySide", "sources"],
         ...["stacks", "versions"],
     ],
-    faults: ["certificates", "changes", "clock", "death", "disk", "joining", "network", "rotation", "upgrade"],
+    faults: [
+        ...["backup", "certificates", "changes", "clock", "death", "disk", "joining", "network", "rotation"],
+        "upgrade",
+    ],
 };
 /** Takes as long as all other faults together, and so begins first. */
 const LONGEST = "death.test.ts";

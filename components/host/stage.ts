@@ -101,7 +101,6 @@ function firewall(settings: HostSettings): readonly string[] {
     ];
 }
 
-/** The script first: where it is, the units are ours. */
 function backupFiles(settings: HostSettings): readonly string[] {
     return settings.backup ? [settings.paths.backupScript, ...backupUnitFiles(settings)] : [];
 }

@@ -28,7 +28,7 @@ describe("fault: scheduled backups, and what can happen to them", () => {
 
     /** What lies there, the oldest first. */
     async function found(name: string): Promise<readonly string[]> {
-        return (await site.host(name).output(`ls -A ${placeOf(name)}`)).split("\n").slice(0, -1);
+        return (await site.host(name).output(`LC_ALL=C ls -A ${placeOf(name)}`)).split("\n").slice(0, -1);
     }
 
     /** @returns the name of the file, the only new one */
@@ -47,7 +47,7 @@ describe("fault: scheduled backups, and what can happen to them", () => {
         assert.equal((await host.run(`systemctl is-failed ${unit}`)).stdout, "failed\n");
         const invocation = (await host.output(`systemctl show --value --property InvocationID ${unit}`)).trim();
         // What it printed itself; systemd's own lines are of another identifier.
-        const own = `journalctl _SYSTEMD_INVOCATION_ID=${invocation} --output cat --no-pager`;
+        const own = `journalctl --sync; journalctl _SYSTEMD_INVOCATION_ID=${invocation} --output cat --no-pager`;
         return (await host.output(own)).split("\n").slice(0, -1);
     }
 
@@ -67,14 +67,14 @@ describe("fault: scheduled backups, and what can happen to them", () => {
     async function assertGone(name: string): Promise<void> {
         const host = site.host(name);
         assert.equal(await host.output(`ls -d ${files} 2>/dev/null || :`), "");
-        const units = `systemctl list-units --all --no-legend '${unit}*'; ls /etc/systemd/system/timers.target.wants | grep ${unit} || :`;
+        const units = `systemctl list-units --all --no-legend '${unit}*'; ls /etc/systemd/system/timers.target.wants /var/lib/systemd/timers | grep ${unit} || :`;
         assert.equal(await host.output(units), "");
     }
 
     it("are declared, and declared no more, without a restart; backups and other people's units are left alone", async () => {
         const before = await manifests();
         await site.host("b").writeFile(`/etc/systemd/system/${unit}.service`, "[Service]\nExecStart=/bin/true\n");
-        await takesUp({});
+        await site.isDone(all);
         await site.mustRefuse(
             3,
             new RegExp(`host "b".*/${unit}.service is there and was not made by pulumi-etcd`),
@@ -93,7 +93,7 @@ describe("fault: scheduled backups, and what can happen to them", () => {
         for (const name of all) await assertGone(name);
         assert.deepEqual(await found("a"), [file]);
         assert.deepEqual(await manifests(), before);
-        await takesUp(daily);
+        await site.mustUp(all, daily);
     });
 
     it("are whole, root's alone, and the last few of each host; no other file is touched", async () => {
@@ -117,6 +117,8 @@ describe("fault: scheduled backups, and what can happen to them", () => {
     it("a full target: the backup fails and says so, its part is gone, the old ones stay, nobody else notices; room is all it takes", async () => {
         const b = site.host("b");
         const old = `${placeOf("b")}/20200101T000000.000Z.db`;
+        // More than the target will hold.
+        await site.etcdctl("b", `put big "$(head -c 100000 /dev/zero | tr '\\0' x)"`);
         await site.work("the target of scheduled backups is full");
         await b.output(`mkdir -p ${directory} && mount -t tmpfs -o size=64k,mode=700 none ${directory}`);
         await b.output(`mkdir -p ${placeOf("b")} && head -c 8192 /dev/urandom > ${old}`);
@@ -144,9 +146,7 @@ describe("fault: scheduled backups, and what can happen to them", () => {
         const [pid = ""] = (await b.output(`systemctl show --value --property MainPID etcd-${cluster}`)).split("\n");
         // Etcd hangs, and so does its backup.
         await b.output(`kill -STOP ${pid}; systemctl start --no-block ${unit}`);
-        await b.output(
-            `until pgrep -f 'snapshot save ${placeOf("b")}'; do :; done; systemctl stop ${unit}; kill -CONT ${pid}`,
-        );
+        await b.output(`until pgrep -x etcdctl; do :; done; systemctl stop ${unit}; kill -CONT ${pid}`);
         assert.deepEqual(await found("b"), before);
         await b.output(`head -c 4096 /dev/urandom | tee ${placeOf("b")}/backup.part >${placeOf("b")}/backup.part.part`);
         await backUp("b");
@@ -199,7 +199,7 @@ describe("fault: scheduled backups, and what can happen to them", () => {
         assert.equal(await site.host("a").output(shown), before);
         await takesUp({ backup: { schedule: "*-*-* 02:30 UTC", keep: 3 } });
         assert.match(await site.host("a").output(shown), /OnCalendar=\*-\*-\* 02:30:00 UTC ; next_elapse=\w+ \d+/);
-        await takesUp(daily);
+        await site.mustUp(all, daily);
     });
 
     it("bring a cluster back: a backup is a snapshot to begin anew from", async () => {
