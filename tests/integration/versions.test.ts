@@ -134,6 +134,23 @@ describe("clusters of every supported version, side by side on the same hosts", 
         }
     });
 
+    it("go back to a snapshot, each as another cluster", async () => {
+        const before = await project.outputs();
+        for (const name of names) {
+            await ask(name, "a", `snapshot save /root/${name}.db`);
+            await ask(name, "a", "put greeting lost");
+        }
+        const anew = Object.entries(declared(["a", "b", "c"], settings)).map(([name, args]) => {
+            const restore = { snapshot: `/root/${name}.db`, replaces: before[name]!.clusterId };
+            return [name, { ...args, restore }] as const;
+        });
+        await project.mustUp(Object.fromEntries(anew));
+        await assertMembers("a", "b", "c");
+        await project.mustUp(declared(["a", "b", "c"], settings));
+        const after = await project.outputs();
+        for (const name of names) assert.notEqual(after[name]!.clusterId, before[name]!.clusterId);
+    });
+
     it("come back by themselves when all hosts are rebooted at once", async () => {
         await Promise.all(["a", "b", "c"].map((host) => bed.lab.host(host).reboot()));
         await eventually("all members answer", 60, () => assertMembers("a", "b", "c"));
