@@ -81,6 +81,7 @@ const GENERATION_TO_COME = "(staged)";
 
 export function desiredOf(olds: Partial<MembershipState>, news: MembershipInputs): Desired {
     const retired = retiredHosts(olds, news);
+    const isGivenUp = olds.clusterId !== undefined && olds.clusterId === news.restore?.replaces;
     const named = (name: string): number => [...news.hosts, ...retired].filter((host) => host.name === name).length;
     return {
         cluster: news.cluster,
@@ -96,8 +97,8 @@ export function desiredOf(olds: Partial<MembershipState>, news: MembershipInputs
             wantedHost(host, named(host.name) > 1 ? `${host.name}@${host.address}:${host.peerPort}` : host.name),
         ),
         // What is given up is nothing that is to be found again.
-        knownClusterId: olds.clusterId === news.restore?.replaces ? undefined : olds.clusterId,
-        restore: news.restore && { ...news.restore, isKnown: olds.clusterId === news.restore.replaces },
+        knownClusterId: isGivenUp ? undefined : olds.clusterId,
+        restore: news.restore && { ...news.restore, isKnown: isGivenUp },
         ...(news.inherited && !isUnknown(news.inherited) && { isTakingOver: true }),
         maxLearners: news.maxLearners,
         allowEvenSize: news.allowEvenSize,

@@ -115,6 +115,22 @@ describe("a cluster that begins anew from a snapshot", () => {
         past.judge(state);
     });
 
+    it("is not founded while a host that can't be reached may hold a cluster, when none is named to be replaced", () => {
+        const past = new Past(["rebuilt", "rebuilt", "dead"], "without the cluster");
+        const machines = past.program.machines.slice(0, 2);
+        const { steps, refusal } = past.plan({
+            ...past.program,
+            machines,
+            allowEvenSize: true,
+            restore: { snapshot },
+        });
+        assert.deepEqual(
+            steps.filter((step) => /^restore|^bootstrap/.test(step)),
+            [],
+        );
+        assert.match(refusal ?? "", /"c" may hold one that an earlier run began/);
+    });
+
     it("comes to the same end though a run dies before any of its effects, and the next ones as well", () => {
         for (const lot of DYING) {
             let [effects, most] = [0, 0];
