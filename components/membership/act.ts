@@ -8,6 +8,7 @@ import { refusalOf, type Outcome } from "./outcome";
 import { putRestored, restoreSnapshot } from "./restoreScripts";
 import * as scripts from "./scripts";
 import type { Desired, Identity, Observation, Step } from "./types";
+import { answeringAs, leaderToAsk, voterToAsk } from "./whomToAsk";
 import { memberOf, restoration, restoredToken } from "./world";
 
 export async function act(observer: Observer, wanted: Desired, seen: Observation, step: Step): Promise<Outcome> {
@@ -239,9 +240,9 @@ class Actor {
     /** The leader's with a member that does not answer. It only spares clients a wait: a leader's host that can't be reached may do without. */
     private async dropConnections(memberId: string): Promise<void> {
         const { members = [], leaderId } = this.seen.cluster ?? {};
-        const leader = this.answering(leaderId);
+        const leader = answeringAs(this.seen, leaderId);
         const member = members.find(({ id }) => id === memberId);
-        if (leader === undefined || !member || this.answering(memberId) !== undefined) return;
+        if (leader === undefined || !member || answeringAs(this.seen, memberId) !== undefined) return;
         const script = scripts.dropConnections(this.observer.host(leader).peerPort, member.peerUrls);
         await this.on(leader, "drop connections", script, DROP_SECONDS).catch(() => undefined);
     }
@@ -285,27 +286,16 @@ class Actor {
         await Promise.all(keys.map((key) => this.on(key, what, script(key))));
     }
 
-    /** The host whose etcd answers as this member. */
-    private answering(memberId: string | undefined): string | undefined {
-        return Object.entries(this.seen.hosts).find(([, { status }]) => status && status.memberId === memberId)?.[0];
+    private leader(): ReturnType<Observer["client"]> {
+        return this.client(leaderToAsk(this.seen));
     }
 
-    /** The leader's own API: promotions and transfers are refused or forwarded, with trouble, elsewhere. */
-    private async leader(): ReturnType<Observer["client"]> {
-        const key = this.answering(this.seen.cluster?.leaderId);
-        return key === undefined ? this.anyVoter() : this.observer.client(key);
+    private anyVoter(except?: string): ReturnType<Observer["client"]> {
+        return this.client(voterToAsk(this.seen, except));
     }
 
-    /** A healthy voter's API: the leader's if there is a choice, and never that of the member which is to go. */
-    private async anyVoter(except?: string): ReturnType<Observer["client"]> {
-        const leaderId = this.seen.cluster?.leaderId;
-        const healthy = Object.entries(this.seen.hosts).filter(
-            ([, { status }]) => status?.isHealthy && status.memberId !== except,
-        );
-        const [best] = [...healthy].sort(
-            ([, a], [, b]) => Number(b.status?.memberId === leaderId) - Number(a.status?.memberId === leaderId),
-        );
-        if (!best) throw new Error("no voter answers");
-        return this.observer.client(best[0]);
+    private async client(key: string | undefined): ReturnType<Observer["client"]> {
+        if (key === undefined) throw new Error("no voter answers");
+        return this.observer.client(key);
     }
 }

@@ -1,5 +1,6 @@
 /** A step's effects on the model, one after the other: a run can die before each of them, and after the last. */
 import type { Desired, Identity, Observation, Step, WantedHost } from "../../../../components/membership/types";
+import { leaderToAsk, voterToAsk } from "../../../../components/membership/whomToAsk";
 import { memberOf, restoration } from "../../../../components/membership/world";
 import { Endpoint, EtcdRefusal } from "./etcd";
 import { ScriptFailed } from "./errors";
@@ -237,23 +238,16 @@ export class Actor {
         ];
     }
 
-    /** The leader's own API, as far as it was seen. */
     private leader(): Endpoint {
-        const leaderId = this.seen.cluster?.leaderId;
-        const key = Object.keys(this.seen.hosts).find(
-            (candidate) => leaderId !== undefined && this.seen.hosts[candidate]?.status?.memberId === leaderId,
-        );
-        return key === undefined ? this.anyVoter() : new Endpoint(this.lab, this.reach(key));
+        return this.endpoint(leaderToAsk(this.seen));
     }
 
-    /** A healthy voter's API: the leader's if there is a choice, and never that of the member which is to go. */
     private anyVoter(except?: string): Endpoint {
-        const leaderId = this.seen.cluster?.leaderId;
-        const healthy = Object.entries(this.seen.hosts).filter(
-            ([, { status }]) => status?.isHealthy && status.memberId !== except,
-        );
-        const best = healthy.find(([, { status }]) => status?.memberId === leaderId) ?? healthy[0];
-        if (!best) throw new EtcdRefusal("unavailable", "no voter answers");
-        return new Endpoint(this.lab, this.reach(best[0]));
+        return this.endpoint(voterToAsk(this.seen, except));
+    }
+
+    private endpoint(key: string | undefined): Endpoint {
+        if (key === undefined) throw new EtcdRefusal("unavailable", "no voter answers");
+        return new Endpoint(this.lab, this.reach(key));
     }
 }

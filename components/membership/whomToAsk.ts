@@ -1,0 +1,21 @@
+/** Whose API a step goes through, by what was seen: keys of hosts. Pure. */
+import type { Id, Observation } from "./types";
+
+/** The host whose etcd answers as this member. */
+export function answeringAs({ hosts }: Observation, memberId: Id | undefined): string | undefined {
+    return Object.keys(hosts).find((key) => hosts[key]?.status && hosts[key].status.memberId === memberId);
+}
+
+/** The leader's: promotions and transfers are refused or forwarded, with trouble, elsewhere. Where it does not answer, any voter's. */
+export function leaderToAsk(seen: Observation): string | undefined {
+    return answeringAs(seen, seen.cluster?.leaderId) ?? voterToAsk(seen);
+}
+
+/** A healthy voter's: the leader's if there is a choice, and never that of the member which is to go. */
+export function voterToAsk({ hosts, cluster }: Observation, except?: Id): string | undefined {
+    const healthy = Object.keys(hosts).filter((key) => {
+        const { status } = hosts[key]!;
+        return status?.isHealthy && status.memberId !== except;
+    });
+    return healthy.find((key) => hosts[key]?.status?.memberId === cluster?.leaderId) ?? healthy[0];
+}
