@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { copyFileSync } from "node:fs";
+import { copyFileSync, existsSync, lstatSync } from "node:fs";
+import { setTimeout } from "node:timers/promises";
 
 import type { EtcdClusterArgs } from "../../components";
 import { isAtLeast } from "../../components/host/version";
@@ -116,6 +117,41 @@ describe("fault: a cluster that has to begin anew from a snapshot", () => {
         await isAnew(all, changes, before);
     });
 
+    const places = `/var/lib/etcd/${cluster}`;
+    const powerCuts = [
+        ["its snapshot is being restored", (root: string) => existsSync(`${root}${places}.restored`)],
+        ["its data is aside", (root: string, data: number) => inode(`${root}${places}/member`) !== data],
+        [
+            "the restored data is in place",
+            (root: string, data: number) => ![0, data].includes(inode(`${root}${places}/member`)),
+        ],
+    ] as const;
+    for (const [moment, isThere] of powerCuts) {
+        it(`begins anew though the first host loses its power as ${moment}`, async () => {
+            const [before, a] = [await clusterId(), site.host("a")];
+            await site.etcdctl("b", `put moment "${moment}"`);
+            await site.etcdctl("a", `snapshot save ${snapshot}.cut`);
+            await site.etcdctl("b", "put moment later");
+            const changes = await from(`${snapshot}.cut`);
+            const root = rootOf(a, site.bed.lab);
+            const data = inode(`${root}${places}/member`);
+
+            const running = site.project.startUp(site.declared(all, changes));
+            let isOver = false;
+            void running.finished.then(() => (isOver = true));
+            while (!isOver && !isThere(root, data)) await setTimeout(1);
+            assert.ok(!isOver, running.printed());
+            await a.kill();
+            const run = await running.finished;
+            assert.notEqual(run.code, 0, run.text);
+            await a.start();
+            await site.mustUp(all, changes);
+
+            for (const name of all) assert.equal(await valueOf(name, "moment"), moment);
+            await isAnew(all, changes, before);
+        });
+    }
+
     it("stays as it is, and in use, when the file is none, or damaged, or no snapshot", async () => {
         await site.work("a snapshot that can't be restored");
         const a = site.host("a");
@@ -164,3 +200,8 @@ describe("fault: a cluster that has to begin anew from a snapshot", () => {
         for (const name of ["b", "c"]) assert.notEqual(await setAside(name), "");
     });
 });
+
+/** Of a directory or file; 0 where there is none. */
+function inode(path: string): number {
+    return lstatSync(path, { throwIfNoEntry: false })?.ino ?? 0;
+}
