@@ -133,7 +133,7 @@ export interface RestoreArgs {
     readonly replaces?: string;
 }
 
-/** When and where to hosts back up their members. */
+/** When and where hosts back up their members. */
 export interface BackupArgs {
     /** As systemd's `OnCalendar=` takes it (systemd.time(7)), in the host's time zone unless it names one. One that was due while the host
      * was off is made when it is back.
