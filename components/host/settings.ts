@@ -74,6 +74,9 @@ export function peerCommonName(cluster: string): string {
 /** The authorities of a cluster that declares none. */
 export const FIRST_AUTHORITY: readonly number[] = [1];
 
+/** As many may be declared: the one that was, the one that is to be, and one that an unfinished rotation has left. */
+export const MOST_AUTHORITIES = 3;
+
 /** The common name of an authority. */
 export function authorityName(cluster: string, kind: "client" | "peer", number: number): string {
     const name = `${cluster} ${kind} CA`;

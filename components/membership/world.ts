@@ -263,7 +263,3 @@ function peers(world: World): readonly WantedHost[] {
         world.seen.cluster ? memberOf(world, host) !== undefined : seenHost(world, host).hasData;
     return knownHosts(world).filter((host) => world.wanted.hosts.includes(host) || mayBeMember(host));
 }
-
-export function quoted(names: readonly string[]): string {
-    return names.map((name) => `"${name}"`).join(", ");
-}

@@ -1,11 +1,9 @@
 /** Which authorities are declared, and what members trust and show → why the one must not follow the other. Pure. */
-import { FIRST_AUTHORITY, authorityNumber } from "../host/settings";
+import { FIRST_AUTHORITY, MOST_AUTHORITIES, authorityNumber } from "../host/settings";
+import { quoted } from "../quote";
 import type { ProvisionHost, ProvisionInputs } from "./inputs";
 import type { HostLook } from "./look";
 import { isStrangers } from "./problems";
-
-/** As many as may be declared. */
-const MOST = 3;
 
 /** What an etcd of ours on a declared host trusts and shows. */
 interface Shown {
@@ -37,7 +35,7 @@ export function rotationProblems(
     if (wary.length > 0) {
         const found = wary.map(({ name, without }) => `"${name}" trusts ${without.join(" and ")}`);
         return [
-            `${declared}, so that ${signer} signs all certificates, and not all members trust it (${found.join(", ")}): ${remedy(shown, signer, quoted(wary))}`,
+            `${declared}, so that ${signer} signs all certificates, and not all members trust it (${found.join(", ")}): ${remedy(shown, signer, quoted(wary.map(({ name }) => name)))}`,
         ];
     }
 
@@ -86,9 +84,5 @@ function unique(numbers: readonly number[]): readonly number[] {
 
 /** As it may be declared. */
 function list(numbers: readonly number[]): string {
-    return `[${unique(numbers).slice(0, MOST).join(", ")}]`;
-}
-
-function quoted(hosts: readonly { readonly name: string }[]): string {
-    return hosts.map(({ name }) => `"${name}"`).join(", ");
+    return `[${unique(numbers).slice(0, MOST_AUTHORITIES).join(", ")}]`;
 }

@@ -1,4 +1,6 @@
 import type { CertificateArgs, EtcdClusterArgs, EtcdTuning, InstallSource } from "../args";
+import { FIRST_AUTHORITY, MOST_AUTHORITIES } from "../host/settings";
+import { isSame } from "../stateValues";
 import { checkDistinct, checkKeys, checkOneOf, checkWhole, problem, type Problems } from "./problems";
 
 const TUNING: readonly (keyof EtcdTuning)[] = [
@@ -109,16 +111,15 @@ function checkAuthorities(
     adopt: boolean | undefined,
 ): Problems {
     if (numbers === undefined) return [];
-    if (!Array.isArray(numbers) || numbers.length < 1 || numbers.length > 3)
-        return problem(property, numbers, "a list of one to three whole numbers, such as [1, 2]");
+    if (!Array.isArray(numbers) || numbers.length < 1 || numbers.length > MOST_AUTHORITIES)
+        return problem(property, numbers, `a list of 1 to ${MOST_AUTHORITIES} whole numbers, such as [1, 2]`);
     const list = numbers as readonly unknown[];
-    const isFirstAlone = list.length === 1 && list[0] === 1;
     return [
         ...list.flatMap((number, index) => checkWhole(`${property}[${index}]`, number ?? null, 1)),
         ...checkDistinct(list, String, (index) =>
             problem(`${property}[${index}]`, list[index], "a number that is not in the list yet"),
         ),
-        ...(adopt && !isFirstAlone
+        ...(adopt && !isSame(list, FIRST_AUTHORITY)
             ? problem(property, numbers, "[1] while adopt is set", "rotate authorities when the cluster is taken over")
             : []),
     ];

@@ -245,12 +245,12 @@ describe("a cluster's arguments", () => {
         [
             "no authority",
             { certificates: { authorities: [] } },
-            /certificates\.authorities is \[\], wanted is a list of one/,
+            /certificates\.authorities is \[\], wanted is a list of 1 to 3/,
         ],
         [
             "four authorities",
             { certificates: { authorities: [1, 2, 3, 4] } },
-            /certificates\.authorities is \[1,2,3,4\], wanted is a list of one to three/,
+            /certificates\.authorities is \[1,2,3,4\], wanted is a list of 1 to 3/,
         ],
         [
             "an authority that is no number from 1 up",

@@ -1,5 +1,6 @@
 /** While no member with a quorum answers. */
 import { hostOfUrl } from "../../address";
+import { quoted } from "../../quote";
 import type { HostSeen, Rule, Verdict, WantedHost, World } from "../types";
 import {
     isBeingBorn,
@@ -9,7 +10,6 @@ import {
     isStale,
     isUp,
     knownHosts,
-    quoted,
     refuse,
     seenHost,
     step,

@@ -1,4 +1,5 @@
 /** What is ill is looked after before anything else changes. */
+import { quoted } from "../../quote";
 import type { HostSeen, Member, Rule, WantedHost, World } from "../types";
 import {
     hostOf,
@@ -11,7 +12,6 @@ import {
     isUp,
     memberOf,
     quorum,
-    quoted,
     runsOther,
     seenHost,
     step,

@@ -1,6 +1,7 @@
 /** What must stop us before anything is changed. */
+import { quoted } from "../../quote";
 import type { Rule } from "../types";
-import { hostOf, memberOf, members, quoted, refuse, seenHost, step } from "../world";
+import { hostOf, memberOf, members, refuse, seenHost, step } from "../world";
 
 /** Invariant: an even number of voters is somebody's explicit wish. */
 export const evenSize: Rule = ({ wanted }) => {
