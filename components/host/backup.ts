@@ -2,7 +2,7 @@
 import { shellQuote } from "../quote";
 import type { HostPaths } from "./paths";
 import { HEADER, httpsUrl, type HostSettings } from "./settings";
-import { saveVerified } from "./snapshot";
+import { REASON, saveVerified } from "./snapshot";
 import { HARDENING } from "./unit";
 
 /** When a host backs up its member, where to, and how many it keeps. */
@@ -38,6 +38,7 @@ function renderScript(settings: HostSettings, { directory, keep }: BackupSetting
 # Backs up the member of this host, and keeps the last ${keep}.
 set -eu
 umask 077
+${REASON}
 fail() { printf 'no backup was made: %s\\n' "$1" >&2; exit 1; }
 ${saveVerified(paths, releaseDir, httpsUrl(address, clientPort))}
 
@@ -53,8 +54,7 @@ state=$(systemctl is-active ${paths.unit}.service) || fail "${paths.unit}.servic
 mkdir -p "$directory" || fail "the directory $directory can't be made"
 rm -f "$part" "$part.part"
 said=$(save_verified "$part" 2>&1) || {
-    why=$(printf '%s\\n' "$said" | grep -m 1 -E '^(Error|panic):' || printf '%s\\n' "$said" | tail -n 1)
-    fail "$why; older ones in $directory are kept"
+    fail "$(reason "$said"); older ones in $directory are kept"
 }
 file=$directory/$(date -u +%Y%m%dT%H%M%S.%3NZ).db
 mv -T "$part" "$file"

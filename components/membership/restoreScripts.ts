@@ -1,8 +1,10 @@
 /** What is said to a host's shell to begin anew from a snapshot. Pure: texts only; each can be cut off anywhere, and run again. */
 import type { HostPaths } from "../host/paths";
 import { ETCD_USER } from "../host/settings";
+import { REASON, onSnapshot } from "../host/snapshot";
 import { isAtLeast } from "../host/version";
 import { shellQuote } from "../quote";
+import { makeDataDir } from "./scripts";
 
 /** A cluster of one, as a snapshot is to become it. */
 export interface RestoredMember {
@@ -28,17 +30,17 @@ export function restoreSnapshot(paths: HostPaths, member: RestoredMember): strin
     const { version, releaseDir, name, peerUrl } = member;
     const [snapshot, url] = [member.snapshot, peerUrl].map(shellQuote);
     const skips = isAtLeast(version, "3.5.10") ? ` --bump-revision ${REVISIONS_SKIPPED} --mark-compacted` : "";
-    const tool = isAtLeast(version, "3.5.0") ? `${releaseDir}/etcdutl` : `ETCDCTL_API=3 ${releaseDir}/etcdctl`;
     const as = `--name ${shellQuote(name)} --initial-cluster ${shellQuote(`${name}=${peerUrl}`)} --initial-advertise-peer-urls ${url}`;
     return `
 umask 077
 [ -f ${snapshot} ] || { echo "there is no snapshot ${member.snapshot} on this host: copy it there, or correct restore.snapshot" >&2; exit 1; }
+${REASON}
+${onSnapshot(releaseDir)}
 ${restoredHere(paths)}
 rm -rf "$restored"
 trap '[ -e "$restored/complete" ] || rm -rf "$restored"' EXIT
-said=$(${tool} snapshot restore ${snapshot} --data-dir "$restored" ${as} --initial-cluster-token ${shellQuote(member.clusterToken)}${skips} 2>&1) || {
-    why=$(printf '%s\\n' "$said" | grep -m 1 -E '^(Error|panic):' || printf '%s\\n' "$said" | tail -n 1)
-    echo "${member.snapshot} can't be restored ($why); nothing was stopped: take another snapshot, as etcdctl snapshot save writes it" >&2
+said=$(on_snapshot restore ${snapshot} --data-dir "$restored" ${as} --initial-cluster-token ${shellQuote(member.clusterToken)}${skips} 2>&1) || {
+    echo "${member.snapshot} can't be restored ($(reason "$said")); nothing was stopped: take another snapshot, as etcdctl snapshot save writes it" >&2
     exit 1
 }
 chown -R ${ETCD_USER}:${ETCD_USER} "$restored"
@@ -52,7 +54,7 @@ export function putRestored(paths: HostPaths): string {
     const data = shellQuote(paths.dataDir);
     return `
 ${restoredHere(paths)}
-[ -d ${data} ] || { mkdir -p "$(dirname ${data})"; install -d -m 0700 -o ${ETCD_USER} -g ${ETCD_USER} ${data}; }
+${makeDataDir(paths)}
 if ! [ -d ${data}/member ]; then
     rm -f "$restored/complete"
     mv -T "$restored/member" ${data}/member

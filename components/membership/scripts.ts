@@ -75,17 +75,22 @@ mv -Tf ${link}.new ${link}
 systemctl daemon-reload`;
 }
 
+/** Makes the data directory, unless it is there. */
+export function makeDataDir(paths: HostPaths): string {
+    const data = shellQuote(paths.dataDir);
+    return `[ -d ${data} ] || { mkdir -p "$(dirname ${data})"; install -d -m 0700 -o ${ETCD_USER} -g ${ETCD_USER} ${data}; }`;
+}
+
 /**
  * Enabled, so that a reboot brings it back; started without waiting, since a member may be ready long after it takes part. What ran, or
  * is tried again and again, is ended before: while it ends, it would look stopped.
  */
 export function start(paths: HostPaths, unit: HostSeen["unit"]): string {
-    const data = shellQuote(paths.dataDir);
     const end = `
 systemctl reset-failed ${paths.unit}.service 2>/dev/null || true
 timeout 50 systemctl stop ${paths.unit}.service 2>/dev/null || true`;
     return `
-[ -d ${data} ] || { mkdir -p "$(dirname ${data})"; install -d -m 0700 -o ${ETCD_USER} -g ${ETCD_USER} ${data}; }
+${makeDataDir(paths)}
 systemctl enable --quiet --no-reload ${paths.unit}.service${unit === "inactive" || unit === "absent" ? "" : end}
 systemctl restart --no-block ${paths.unit}.service`;
 }
