@@ -34,7 +34,8 @@ export interface EtcdClusterArgs {
      * @default 2380 */
     readonly peerPort?: number;
 
-    /** The directory that holds a member's data on its host: two levels deep or more, and not below /home, /root, /run, /tmp or /usr.
+    /** The directory that holds a member's data on its host: two levels deep or more, neither /var/lib itself
+     * nor in the system's own places (/etc, /usr, /opt/etcd, …), nor below /home, /root, /run, /tmp or /var/tmp.
      * @default "/var/lib/etcd/<name>" */
     readonly dataDir?: string;
 
@@ -75,6 +76,7 @@ export interface EtcdClusterArgs {
      * set up by hand, with TLS or without. For as long as this is set, its members trust their old authorities and this stack's new
      * ones, and keep the certificates that they have; if they had none, clients may go on over http. Give clients their new
      * certificates, then take it away: members get new certificates, the old authorities are dropped, and so is http.
+     * Not together with `restore`, nor with a rotation of `certificates.authorities`.
      * @default false: a cluster that this stack's state does not know is left alone */
     readonly adopt?: boolean;
 
@@ -82,7 +84,7 @@ export interface EtcdClusterArgs {
      * Begin anew from a snapshot, when a cluster has lost its data or its quorum for good, or is to go back. It becomes a new logical
      * cluster: the snapshot is restored on the first declared host beside whatever it has; only then is every member of the old cluster
      * stopped and its data moved aside; the first host starts with what was restored, and all others join it. Hosts that are dead have
-     * to be off the list. Once that is done, it means nothing any more, and may stay or go.
+     * to be off the list. Once that is done, it means nothing any more, and may stay or go. Not together with `adopt`.
      * @default undefined: nothing is restored */
     readonly restore?: RestoreArgs;
 
@@ -140,7 +142,7 @@ export interface BackupArgs {
      * @default "daily": at midnight */
     readonly schedule?: string;
     /** A directory on each host; a backup is `<directory>/<cluster>/<host's name>/<UTC time>.db`. It is made if it is missing, and may be
-     * another file system. Not within `dataDir`, nor below /home, /root, /run, /tmp or /usr.
+     * another file system. Neither within `dataDir` nor around it, nor in the places where `dataDir` may not be.
      * @default "/srv/backup/etcd" */
     readonly directory?: string;
     /** How many of its own backups each host keeps.
@@ -217,7 +219,7 @@ export type LogLevel = "debug" | "info" | "warn" | "error";
 export interface EtcdTuning {
     /** Milliseconds. */
     readonly heartbeatInterval?: number;
-    /** Milliseconds. Five to ten times `heartbeatInterval`, at most 50000. */
+    /** Milliseconds. At least five times `heartbeatInterval`, at most 50000. */
     readonly electionTimeout?: number;
     readonly snapshotCount?: number;
     /** Bytes. */
@@ -257,6 +259,7 @@ export interface CertificateArgs {
      * - `[2]`: members are restarted one at a time, and trust 2 alone.
      *
      * A step that is left out is refused. Take the next number for a new one: a number that was declared no more makes another authority.
+     * Only `[1]` while `adopt` is set.
      * @default [1] */
     readonly authorities?: readonly number[];
     /** @default "ECDSA-P256" */

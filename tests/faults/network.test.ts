@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { hasPrinted, step } from "../integration/moments";
 import { FaultBed, lookAfter } from "./faultBed";
 
-/** A leader that dies without a word: the guide's gate. */
+/** A leader that dies without a word: as long as nobody may be able to write. */
 const ELECTION_MS = 3000;
 
 describe("fault: hosts that are silent, and networks that are bad", () => {

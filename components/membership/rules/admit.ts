@@ -103,7 +103,7 @@ function leftBehind(world: World, host: WantedHost, seen: HostSeen): ReturnType<
 }
 
 /**
- * Invariant: joining members start one after the other, each with the full list, or they wait for each other (rule 10). The next one
+ * Invariant: joining members start one after the other, each with the full list, or they wait for each other. The next one
  * starts when the one before has data, which it makes right after it has found its peers.
  */
 export const join: Rule = (world) => {

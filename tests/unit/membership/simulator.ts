@@ -41,7 +41,7 @@ const LONG = 0.25;
 /** Of so many lives, one begins with a cluster that somebody set up by hand. */
 const BY_HAND = 16;
 
-/** Of so many lives, one has hosts that get other addresses. */
+/** Of so many lives, one has hosts that get other addresses, unless it begins by hand. */
 const MOVING = 8;
 
 /** @throws BrokenPromise */
