@@ -1,6 +1,6 @@
 /** `npm run build`: the package as it is published, compiled, in `dist/`. It needs no TypeScript where it is installed. */
 import { spawnSync } from "node:child_process";
-import { copyFileSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, cpSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 const checkout = join(__dirname, "..");
@@ -26,9 +26,11 @@ function build(): void {
         "LICENSE",
         "README.md",
         "CHANGELOG.md",
+        "CONTRIBUTING.md",
     ]) {
         copyFileSync(join(checkout, file), join(target, file));
     }
+    cpSync(join(checkout, "docs"), join(target, "docs"), { recursive: true });
     writeFileSync(join(target, "package.json"), `${JSON.stringify(published(), undefined, 4)}\n`);
 }
 
