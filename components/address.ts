@@ -17,6 +17,12 @@ export function hostOfUrl(url: string): string {
     return new URL(url).hostname.replace(/^\[|\]$/g, "");
 }
 
+/** Whether an address or network is one of IPv4 in IPv6's form, `::ffff:10.0.0.50`, however it is written: no packet has such a source. */
+export function isMapped(address: string): boolean {
+    const [host = "", length = "128"] = address.split("/");
+    return isIPv6(host) && /^::ffff:[0-9a-f]+:[0-9a-f]+$/.test(canonicalAddress(host)) && Number(length) >= 96;
+}
+
 /** Why a member can't have an address; undefined where it can. */
 export function whyNoMemberAddress(address: string): string | undefined {
     if (/^127\.|^::1$/.test(address)) return "a loopback address means another machine to each member that uses it";
@@ -25,7 +31,7 @@ export function whyNoMemberAddress(address: string): string | undefined {
     if (/^(22[4-9]|23\d)\.|^ff/i.test(address)) return "it is a multicast address";
     if (/^(24\d|25[0-5])\./.test(address)) return "it is reserved";
     if (/^fe[89ab]/i.test(address)) return "a link-local address is good only together with an interface's name";
-    if (/^::ffff:/i.test(address)) return "it is an IPv4 address in disguise, write that one";
+    if (isMapped(address)) return "it is an IPv4 address in disguise, write that one";
     return undefined;
 }
 

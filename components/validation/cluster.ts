@@ -1,4 +1,4 @@
-import { isAddress, parseNetwork } from "../address";
+import { isAddress, isMapped, parseNetwork } from "../address";
 import type { ClientArgs, EtcdClusterArgs } from "../args";
 import { OPERATOR } from "../host/settings";
 import { isAtLeast, KNOWN_MINORS, minorOf, parseVersion } from "../host/version";
@@ -130,10 +130,11 @@ function checkClient(client: ClientArgs, at: string): Problems {
 function checkClientAddress(property: string, address: unknown): Problems {
     const wanted = 'an IP address or a network, such as "10.0.0.0/24"';
     if (typeof address !== "string") return problem(property, address, wanted);
-    if (isAddress(address)) return [];
     const network = parseNetwork(address);
-    if (network === undefined) return problem(property, address, wanted);
-    return network.isExact
+    if (network === undefined && !isAddress(address)) return problem(property, address, wanted);
+    if (isMapped(network?.canonical ?? address))
+        return problem(property, address, "an IPv4 address or network, written as one", "its packets are IPv4");
+    return network === undefined || network.isExact
         ? []
         : problem(property, address, `the network's first address, ${JSON.stringify(network.canonical)}`);
 }

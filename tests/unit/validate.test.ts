@@ -327,6 +327,31 @@ describe("a cluster's arguments", () => {
             /wanted is the network's first address, "10\.0\.0\.0\/24"/,
         ],
         [
+            "a client's IPv4 address in IPv6's form",
+            { clients: [{ name: "x", addresses: ["::ffff:10.0.0.50"] }] },
+            /clients\[0\]\.addresses\[0\] is "::ffff:10\.0\.0\.50", wanted is an IPv4 address or network, written as one/,
+        ],
+        [
+            "a client's IPv4 address in hexadecimal",
+            { clients: [{ name: "x", addresses: ["0:0:0:0:0:FFFF:0a00:32"] }] },
+            /clients\[0\]\.addresses\[0\] .*, written as one; its packets are IPv4/,
+        ],
+        [
+            "a client's IPv4 network in IPv6's form",
+            { clients: [{ name: "x", addresses: ["::ffff:10.0.0.0/120"] }] },
+            /clients\[0\]\.addresses\[0\] .*, written as one/,
+        ],
+        [
+            "all of IPv4 in IPv6's form",
+            { clients: [{ name: "x", addresses: ["::ffff:0:0/96"] }] },
+            /clients\[0\]\.addresses\[0\] .*, written as one/,
+        ],
+        [
+            "a host's IPv4 address in IPv6's long form",
+            { hosts: [host("a", "0:0:0:0:0:ffff:a00:32")] },
+            /hosts\[0\]\.address .* IPv4 address in disguise/,
+        ],
+        [
             "an IPv6 network written by one of its hosts",
             { clients: [{ name: "x", addresses: ["fd00::1:5/112"] }] },
             /"fd00::1:0\/112"/,
