@@ -160,7 +160,7 @@ for file in /etc/etcd/*/current/etcd.env; do
     done
     while IFS= read -r line; do
         case $line in ETCD_DATA_DIR=*) theirs=\${line#*=} ;; *) continue ;; esac
-        case $theirs/ in ${data}/?*) echo "overlap=$other $theirs" ;; *) case ${data}/ in "$theirs"/?*) echo "overlap=$other $theirs" ;; esac ;; esac
+        case $theirs/ in ${data}/*) echo "overlap=$other $theirs" ;; *) case ${data}/ in "$theirs"/*) echo "overlap=$other $theirs" ;; esac ;; esac
     done <"$file"
 done
 [ -f ${identity} ] && echo data=ours

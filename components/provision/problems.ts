@@ -33,9 +33,10 @@ export function problemsOf(
         ...addressProblems(host, facts),
         ...portProblems(host, facts),
         ...(facts.foreign ? foreignProblems(inputs, host, facts.foreign) : []),
-        ...facts.overlaps.map(
-            ({ cluster, directory }) =>
-                `${inputs.dataDir} and ${directory}, where the cluster "${cluster}" has its data, lie within one another, and would be moved together: choose another dataDir`,
+        ...facts.overlaps.map(({ cluster, directory }) =>
+            directory === inputs.dataDir
+                ? `${directory} is where the cluster "${cluster}" has its data: choose another dataDir`
+                : `${inputs.dataDir} and ${directory}, where the cluster "${cluster}" has its data, lie within one another, and would be moved together: choose another dataDir`,
         ),
         ...ownershipProblems(inputs, facts),
     ];

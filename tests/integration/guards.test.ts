@@ -187,6 +187,28 @@ describe("two clusters on the same hosts, whose names begin like one another, as
         await unchanged();
     });
 
+    it("refuse another program's member that is given one of their data directories, or one within it", async () => {
+        const other = await Project.open();
+        try {
+            const [cluster, port] = ["z", 22379];
+            const third = (dataDir: string): Clusters => ({
+                [cluster]: args("a", { clientPort: port, peerPort: port + 1, dataDir }),
+            });
+            await other.mustUp(third("/srv/z"));
+            const unchanged = await watchHosts(bed.lab);
+            const same = problemsOf(await other.up(third("/var/lib/etcd/x-y")));
+            assert.match(same, /\/var\/lib\/etcd\/x-y is where the cluster "x-y" has its data: choose another dataDir/);
+            const within = problemsOf(await other.up(third("/var/lib/etcd/x/z")));
+            assert.match(within, /\/var\/lib\/etcd\/x, where the cluster "x" has its data, lie within one another/);
+            await unchanged();
+            await other.mustUp(third("/srv/z"), "--expect-no-changes");
+            const gone = await other.destroy();
+            assert.equal(gone.code, 0, gone.text);
+        } finally {
+            other.close();
+        }
+    });
+
     it("lose the host whose name begins another's from one of them, and neither the other host nor the other cluster is touched", async () => {
         const unchanged = await watch(long, "etcd_x_y");
         const others = await startTimes(bed.lab, ["b", "c"], short);
