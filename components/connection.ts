@@ -2,6 +2,7 @@ import type { types } from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
 
 import type { ResolvedSsh } from "./resolveSsh";
+import { commandHostKey } from "./remote/hostKeys";
 import type { SshTarget } from "./remote/target";
 
 /** What is resolved, with every late-known value known: for our own SSH connections. A secret, whatever it was made of. */
@@ -20,7 +21,7 @@ export function commandConnection(ssh: ResolvedSsh): types.input.remote.Connecti
 }
 
 function endpoint(ssh: ResolvedSsh): types.input.remote.ProxyConnectionArgs {
-    const hostKey = commandHostKey(ssh);
+    const hostKey = ssh.insecureSkipHostKeyCheck ? undefined : commandHostKey(ssh.hostKeys);
     return {
         host: ssh.address,
         port: ssh.port,
@@ -33,16 +34,4 @@ function endpoint(ssh: ResolvedSsh): types.input.remote.ProxyConnectionArgs {
         perDialTimeout: ssh.connectTimeoutSeconds,
         dialErrorLimit: 2,
     };
-}
-
-/**
- * `@pulumi/command` takes one host key, and its SSH library asks a host for a key in an order of its own: of the keys that we know, the
- * one that it would ask for first.
- */
-const ASKED_FIRST = ["ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "ssh-rsa", "ssh-ed25519"];
-
-function commandHostKey(ssh: ResolvedSsh): string | undefined {
-    if (ssh.insecureSkipHostKeyCheck) return undefined;
-    const rank = (key: string) => ASKED_FIRST.indexOf(key.split(" ")[0] ?? "");
-    return [...ssh.hostKeys].sort((left, right) => rank(left) - rank(right))[0];
 }

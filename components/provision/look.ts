@@ -5,6 +5,7 @@ import { takeoverProblems } from "../adoption/preflight";
 import { otherMachine, otherVersion, parseReleaseName } from "../host/release";
 import { pool, type SshConnection } from "../remote/connectionPool";
 import { isRemoteError } from "../remote/errors";
+import { whyCommandRefuses } from "../remote/hostKeys";
 import { canonical } from "../stateValues";
 import { firstEntry, readArchive } from "./archive";
 import { factsScript, parseFacts, type Facts } from "./facts";
@@ -73,11 +74,20 @@ async function lookAt(inputs: ProvisionInputs, host: ProvisionHost): Promise<Hos
         return {
             host,
             facts,
-            problems: problems.map((problem) => `host "${host.name}" (${host.address}): ${problem}`),
+            problems: [
+                ...hostKeyProblems(connection).map((problem) => `host "${host.name}": ${problem}`),
+                ...problems.map((problem) => `host "${host.name}" (${host.address}): ${problem}`),
+            ],
         };
     } catch (error) {
         return { host, facts: undefined, problems: [`host "${host.name}": ${whyNot(error)}`] };
     }
+}
+
+/** Staging logs in by `@pulumi/command`, and so by one key of each host on the way. */
+function hostKeyProblems({ target, hostKey, bastion }: SshConnection): readonly string[] {
+    const own = whyCommandRefuses(target, hostKey);
+    return [...(bastion ? hostKeyProblems(bastion) : []), ...(own === undefined ? [] : [own])];
 }
 
 /** What was set up by hand trusts whom its own settings name. */

@@ -33,6 +33,12 @@ export interface Login {
     readonly attempts: readonly Credential[];
 }
 
+export interface LoggedIn {
+    readonly client: Client;
+    /** What the host has shown, as it went over the wire. */
+    readonly hostKey: Buffer;
+}
+
 /** @throws RemoteError host-key-missing, host-key-invalid, no-credentials, private-key-invalid */
 export function prepareLogin(target: SshTarget): Login {
     return { target, trusted: trustedHostKeys(target), attempts: credentials(target) };
@@ -46,11 +52,12 @@ export async function logIn(
     { target, trusted, attempts }: Login,
     stream: Duplex,
     timeoutSeconds: number,
-): Promise<Client> {
+): Promise<LoggedIn> {
     const client = new Client();
     const host = describeTarget(target);
     let accepted: readonly AuthenticationType[] = [];
     let mismatch: RemoteError | undefined;
+    let hostKey = Buffer.alloc(0);
 
     const ready = new Promise<Client>((resolve, reject) => {
         client.once("ready", () => resolve(client));
@@ -65,6 +72,7 @@ export async function logIn(
             readyTimeout: 0,
             algorithms: { serverHostKey: hostKeyAlgorithms(trusted) },
             hostVerifier: (shown: Buffer): boolean => {
+                hostKey = Buffer.from(shown);
                 if (target.insecureSkipHostKeyCheck === true || isTrusted(trusted, shown)) return true;
                 mismatch = hostKeyMismatch(target, trusted, shown);
                 return false;
@@ -79,12 +87,13 @@ export async function logIn(
     });
 
     try {
-        return await within(timeoutSeconds, ready, () =>
+        await within(timeoutSeconds, ready, () =>
             unreachable(
                 target,
                 `its SSH server did not let us in within ${Math.ceil(timeoutSeconds)} s of the connection`,
             ),
         );
+        return { client, hostKey };
     } catch (error) {
         client.destroy();
         stream.destroy();

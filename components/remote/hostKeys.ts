@@ -22,6 +22,30 @@ const ALGORITHMS: ReadonlyMap<string, readonly ServerHostKeyAlgorithm[]> = new M
 ]);
 
 /**
+ * `@pulumi/command` takes one host key, and its SSH library asks a host for a key in an order of its own
+ * (golang.org/x/crypto/ssh/common.go: defaultHostKeyAlgos).
+ */
+const COMMAND_ORDER = ["ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "ssh-rsa", "ssh-ed25519"];
+
+/** Of the keys that we know of a host, the one to give to `@pulumi/command`: that which it would ask for first. */
+export function commandHostKey(hostKeys: readonly string[]): string | undefined {
+    const rank = (key: string) => COMMAND_ORDER.indexOf(key.split(" ")[0] ?? "");
+    return [...hostKeys].sort((left, right) => rank(left) - rank(right))[0];
+}
+
+/** Why `@pulumi/command` would refuse a host that shows a key which we trust; undefined where it would not. */
+export function whyCommandRefuses(target: SshTarget, shown: Buffer): string | undefined {
+    if (target.insecureSkipHostKeyCheck === true) return undefined;
+    const checked = parseHostKey(commandHostKey(target.hostKeys ?? []) ?? "");
+    if (checked === undefined || checked.blob.equals(shown)) return undefined;
+    return (
+        `${describeTarget(target)}: the host key is ${keyType(shown) ?? "unknown"} ${fingerprint(shown)}, and ` +
+        `@pulumi/command, which checks one key alone, would be given ${checked.type} ${fingerprint(checked.blob)}; ` +
+        `take that one out of hostKeys or knownHosts`
+    );
+}
+
+/**
  * Reads one line in the manner of `known_hosts`: `[names] type key [comment]`.
  * @returns undefined if it holds no key of a known type
  */
@@ -48,13 +72,14 @@ export function keyType(blob: Buffer): string | undefined {
 }
 
 /**
- * The algorithms to ask a host for: those of the given keys first, since a host with several keys shows the one that is asked for.
+ * The algorithms to ask a host for: those of the given keys first, since a host with several keys shows the one that is asked for. Among
+ * them in the order of `@pulumi/command`, so that a host shows us the key that it will show there.
  * The others follow, so that a host without any of them ends in a mismatch that names its key and not in "no common algorithm".
  */
 export function hostKeyAlgorithms(keys: readonly HostKey[]): ServerHostKeyAlgorithm[] {
     const wanted = new Set(keys.map((key) => key.type));
-    const types = [...ALGORITHMS.keys()];
-    const ordered = [...types.filter((type) => wanted.has(type)), ...types.filter((type) => !wanted.has(type))];
+    const others = [...ALGORITHMS.keys()].filter((type) => !wanted.has(type));
+    const ordered = [...COMMAND_ORDER.filter((type) => wanted.has(type)), ...others];
     return ordered.flatMap((type) => ALGORITHMS.get(type) ?? []);
 }
 

@@ -65,7 +65,9 @@ export class SshConnection {
         readonly target: SshTarget,
         private readonly client: Client,
         private readonly stream: Duplex,
-        bastion: SshConnection | undefined,
+        /** The key that the host has shown, as it went over the wire. */
+        readonly hostKey: Buffer,
+        readonly bastion: SshConnection | undefined,
     ) {
         this.host = describeTarget(target);
         this.#hold = new ProcessHold(stream, bastion === undefined ? undefined : bastion.#hold);
@@ -89,8 +91,8 @@ export class SshConnection {
         const stream = await (bastion === undefined
             ? openSocket(target, timeoutSeconds)
             : bastion.#reach(target, timeoutSeconds));
-        const client = await logIn(login, stream, Math.max(0.001, (deadline - Date.now()) / 1000));
-        return new SshConnection(target, client, stream, bastion);
+        const { client, hostKey } = await logIn(login, stream, Math.max(0.001, (deadline - Date.now()) / 1000));
+        return new SshConnection(target, client, stream, hostKey, bastion);
     }
 
     /** False once the connection is closed: by either side, or because the host fell silent. */

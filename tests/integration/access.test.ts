@@ -9,6 +9,7 @@ import { succeed } from "../../lab/command";
 import { refusalOf } from "./diagnostics";
 import { etcdctl, openBed, startTimes, voters, type Bed } from "./fixture";
 import { Project, type Run } from "./project";
+import { watchHosts } from "./untouched";
 
 /** What must never be readable anywhere. */
 const PASSPHRASE = "a passphrase for a test";
@@ -180,6 +181,56 @@ describe("hosts behind a bastion", () => {
         const run = await project.up({ [cluster]: { ...args, ssh: { ...args.ssh, bastion } } });
         const said = refusalOf(run);
         assert.match(said[0]!, /root@10\.82\.2\.9: the host key is ssh-ed25519/);
+    });
+});
+
+describe("hosts of which keys are known that they have no more", () => {
+    const cluster = "keys";
+    let bed: Bed;
+    let project: Project;
+    let old: Readonly<Record<"ed25519" | "ecdsa", string>>;
+
+    before(async () => {
+        bed = await openBed("it-access-keys", "10.82.3", 1);
+        project = await Project.open();
+        old = { ed25519: await makeKey("ed25519"), ecdsa: await makeKey("ecdsa") };
+    });
+
+    after(async () => {
+        project?.close();
+        await bed?.lab.down();
+    });
+
+    async function makeKey(type: string): Promise<string> {
+        const file = join(project.directory, `old_${type}`);
+        await succeed("ssh-keygen", ["-q", "-t", type, "-N", "", "-C", "", "-f", file]);
+        return (await readFile(`${file}.pub`, "utf8")).trim();
+    }
+
+    function declare(login: Partial<SshArgs>): Record<string, EtcdClusterArgs> {
+        const args = bed.declare(1);
+        return { [cluster]: { ...args, ssh: { ...args.ssh, ...login } } };
+    }
+
+    async function isRefused(login: Partial<SshArgs>, type: string): Promise<void> {
+        const unchanged = await watchHosts(bed.lab);
+        const said = refusalOf(await project.up(declare(login))).join("\n");
+        assert.match(said, new RegExp(`would be given ${type} SHA256:.*; take that one out of hostKeys or knownHosts`));
+        assert.match(said, /nothing was changed on any host/);
+        await unchanged();
+    }
+
+    it("are refused before anything is changed, where staging would check one of those", async () => {
+        const right = bed.lab.host("a").publicHostKey;
+        await isRefused({ hostKeys: { a: [old.ed25519, right] } }, "ssh-ed25519");
+        await isRefused({ hostKeys: { a: [right, old.ecdsa] } }, "ecdsa-sha2-nistp256");
+        const knownHosts = `${bed.lab.host("a").address} ${old.ed25519}\na ${right}\n`;
+        await isRefused({ hostKeys: {}, knownHosts }, "ssh-ed25519");
+    });
+
+    it("become a cluster where staging checks the one that they have", async () => {
+        await project.mustUp(declare({ hostKeys: { a: [bed.lab.host("a").publicHostKey, old.ed25519] } }));
+        assert.deepEqual(await voters(bed.lab.host("a"), cluster), ["a"]);
     });
 });
 
