@@ -86,16 +86,10 @@ export function renderStage(settings: HostSettings, certificates: HostCertificat
 }
 
 function firewall(settings: HostSettings): readonly string[] {
-    const { paths } = settings;
-    if (!settings.firewall) return [call("open_firewall", paths.firewall, renderNoFirewall(settings))];
+    const { paths, peers = [] } = settings;
+    if (!settings.firewall) return [call("open_firewall", paths.firewall, renderNoFirewall(settings), paths.peers)];
     return [
-        call(
-            "put_once",
-            paths.peers,
-            "0640",
-            `root:${ETCD_USER}`,
-            renderPeers(settings.isTakingOver ? (settings.peers ?? []) : []),
-        ),
+        call("begin_peers", paths.peers, renderPeers(settings.isTakingOver ? peers : []), ...peers),
         call("put_units", renderFirewallUnit(settings), renderFirewallDropIn(settings)),
         call("load_firewall", paths.firewall, renderFirewall(settings)),
     ];

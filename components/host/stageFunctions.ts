@@ -139,8 +139,16 @@ mend_membership() {
     own "$unit_file" 0644 root:root
 }
 
-# Until the files are all there, their list is not to be relied on.
-begin_manifest() { : >"$staging"; }
+# Until the files are all there, their list is not to be relied on. A run that was cut off, or failed, may have changed a file and not
+# told those who read it.
+begin_manifest() {
+    resumed=
+    if [ -e "$staging" ]; then
+        resumed=yes
+        systemctl daemon-reload
+    fi
+    : >"$staging"
+}
 
 # write_manifest PKI FIREWALL BACKUP...: what is there now, for the next run to compare with. No path holds a blank.
 write_manifest() {
@@ -200,6 +208,29 @@ put_units() {
     if [ -n "$units_changed$changed" ]; then systemctl daemon-reload; fi
 }
 
+# begin_peers FILE PEERS ADDRESS...: until membership writes its own list. Members may run here already, and the table is in force before
+# membership has its turn: besides the declared hosts, those stay in that this member was last told of, who may be declared no more.
+# In a line of its own, an address is let in, and membership, which parses no such lines, still takes the step that its preview foresaw.
+begin_peers() {
+    [ -e "$1" ] && return 0
+    file=$1
+    peers=$2
+    shift 2
+    told=$(sed -n 's/^ETCD_INITIAL_CLUSTER=//p' "$root/membership.env" 2>/dev/null | tr , '\\n' | sed -E 's|^.*://\\[?||; s|\\]?:[0-9]+$||' || :)
+    for address in "$@" $told; do
+        case "$address" in
+            *[!0-9a-fA-F.:]*) continue;;
+            *:*) family=6;;
+            *[!0-9.]*) continue;;
+            *) family=4;;
+        esac
+        # A set that is declared twice has the elements of both.
+        peers="$peers    set peers$family { type ipv\${family}_addr; elements = { $address }; }
+"
+    done
+    put "$file" 0640 "root:$etcd" "$peers"
+}
+
 # load_firewall FILE TABLE: the new table is tried before it replaces the old one.
 load_firewall() {
     if ! [ -f "$1" ] || ! printf '%s' "$2" | cmp -s - "$1"; then
@@ -212,16 +243,18 @@ load_firewall() {
     systemctl is-enabled --quiet "$firewall_unit" || systemctl --quiet enable "$firewall_unit"
     if ! systemctl is-active --quiet "$firewall_unit"; then
         systemctl start "$firewall_unit" || fail "the firewall can't be loaded: see journalctl -u $firewall_unit on the host"
-    elif [ -n "$changed" ] || ! /usr/sbin/nft list table inet "$firewall_table" >/dev/null 2>&1; then
+    elif [ -n "$changed$resumed" ] || ! /usr/sbin/nft list table inet "$firewall_table" >/dev/null 2>&1; then
         systemctl reload "$firewall_unit" || fail "the firewall can't be loaded: see journalctl -u $firewall_unit on the host"
     fi
 }
 
-# open_firewall FILE TABLE: the unit stays, because what runs now may ask for it at its next start.
+# open_firewall FILE TABLE PEERS: the unit stays, because what runs now may ask for it at its next start. The list of peers goes, as nobody
+# keeps it up to date any more.
 open_firewall() {
     [ -f "$firewall_unit_file" ] || return 0
     put "$1" 0640 "root:$etcd" "$2"
-    if [ -n "$changed" ]; then systemctl reload-or-restart "$firewall_unit"; fi
+    if [ -n "$changed$resumed" ]; then systemctl reload-or-restart "$firewall_unit"; fi
+    rm -f "$3"
 }
 
 # start_timer: of backups. Whether its units were read since they changed is asked of systemd, as the run that changed them may be gone.
