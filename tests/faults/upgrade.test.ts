@@ -7,9 +7,14 @@ import { FaultBed, lookAfter } from "./faultBed";
 
 const all = ["a", "b", "c"];
 
+/** From Debian's package to a release archive: the version and where it comes from change at once. */
+const packaged: Partial<EtcdClusterArgs> = { version: "3.4.23", install: { source: "debian" } };
+
 const upgrades = [
     { kind: "minor version", cluster: "upgrade", network: "10.107.6", from: "3.5", to: "3.6" },
     { kind: "patch", cluster: "patch", network: "10.107.8", from: "3.6.8", to: "3.6" },
+    { kind: "series (3.6 → 3.7)", cluster: "upgrade-7", network: "10.107.9", from: "3.6", to: "3.7" },
+    { kind: "series (3.4 → 3.5)", cluster: "upgrade-5", network: "10.107.13", from: packaged, to: "3.5" },
 ];
 
 for (const { kind, cluster, network, from, to } of upgrades) {
@@ -18,7 +23,8 @@ for (const { kind, cluster, network, from, to } of upgrades) {
         let newer: Partial<EtcdClusterArgs> & { readonly version: string };
 
         before(async () => {
-            site = await FaultBed.open(cluster, network, 3, {}, from);
+            const [always, series] = typeof from === "string" ? [{}, from] : [from, to];
+            site = await FaultBed.open(cluster, network, 3, always, series);
             const { version, path, sha256 } = await releaseArchive(to);
             newer = { version, install: { source: "file", path, sha256 } };
             await site.mustUp(all);
