@@ -2,6 +2,7 @@
 import { posix } from "node:path";
 
 import type { HostPaths } from "../host/paths";
+import { hasLog } from "../host/writeAheadLog";
 import { shellQuote } from "../quote";
 
 /** A member that runs without us, or did until its take-over began. */
@@ -50,7 +51,7 @@ if [ -n "$pid" ] && ! grep -qs '/${paths.unit}\\.service' "/proc/$pid/cgroup"; t
 elif ! systemctl is-active --quiet ${paths.unit}.service; then
     noted=$(sed -n 's/^data=//p' ${note} 2>/dev/null)
     # Without data there is nothing left to take over.
-    if [ -d "$noted/member/wal" ] || [ -d ${shellQuote(paths.dataDir)}/member/wal ]; then sed 's/^/foreign.note:/' ${note} 2>/dev/null; fi
+    if ${hasLog('"$noted"')} || ${hasLog(shellQuote(paths.dataDir))}; then sed 's/^/foreign.note:/' ${note} 2>/dev/null; fi
 fi
 true`;
 }

@@ -1,6 +1,7 @@
 /** What is said to a host's shell when its etcd is taken over. Pure: texts only. */
 import type { HostPaths } from "../host/paths";
 import { ETCD_USER, HEADER } from "../host/settings";
+import { hasLog } from "../host/writeAheadLog";
 import { shellQuote } from "../quote";
 import type { ForeignSeen } from "../membership/types";
 import { takeoverNote } from "./foreign";
@@ -82,7 +83,7 @@ code=0
 timeout ${seconds} systemctl restart ${paths.unit}.service || code=$?
 if [ $code = 0 ]; then rm -f ${file}; exit 0; fi
 journalctl --unit ${paths.unit}.service --output cat --no-pager --lines 5 >&2
-[ -d ${data}/member/wal ] || { echo "there is no etcd data in ${paths.dataDir}, so that neither ${paths.unit}.service nor ${unit} is started" >&2; exit 1; }
+${hasLog(data)} || { echo "there is no etcd data in ${paths.dataDir}, so that neither ${paths.unit}.service nor ${unit} is started" >&2; exit 1; }
 systemctl disable --quiet ${paths.unit}.service
 timeout 90 systemctl stop ${paths.unit}.service || systemctl kill --signal=KILL ${paths.unit}.service
 ${isMoved ? `mv -T ${data} ${old}` : ":"}

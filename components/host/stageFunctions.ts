@@ -35,7 +35,8 @@ is_ours() {
 check_ours() {
     for file in "$unit_file" "$firewall_unit_file" "$firewall_drop_in" "$@"; do
         if [ -e "$file" ] || [ -L "$file" ]; then
-            [ -f "$file" ] && is_ours "$file" || fail "$file exists and is not pulumi-etcd's: remove it, or give the cluster another name"
+            # An empty one is what a loss of power may leave of ours.
+            [ -f "$file" ] && { ! [ -s "$file" ] || is_ours "$file"; } || fail "$file exists and is not pulumi-etcd's: remove it, or give the cluster another name"
         fi
     done
     if [ -L "$root" ] || { [ -e "$root" ] && ! [ -d "$root" ]; }; then
@@ -133,6 +134,7 @@ mend_membership() {
         note_edited "$unit_file" "\${generation##*/}"
         cp -f "$current/etcd.service" "$unit_file.new"
         chmod 0644 "$unit_file.new"
+        sync "$unit_file.new"
         mv -f "$unit_file.new" "$unit_file"
         systemctl daemon-reload
     fi
@@ -208,11 +210,17 @@ put_units() {
     if [ -n "$units_changed$changed" ]; then systemctl daemon-reload; fi
 }
 
+# loads_peers FILE: the firewall can be loaded with it. One that a loss of power or an edit has spoilt, it can't.
+loads_peers() {
+    [ -f "$1" ] && printf '%s\\n' 'table inet etcd_try {' "include \\"$1\\"" 'chain input {' 'ip saddr @peers4 accept' \
+        'ip6 saddr @peers6 accept' '}' '}' | /usr/sbin/nft -c -f - 2>/dev/null
+}
+
 # begin_peers FILE PEERS ADDRESS...: until membership writes its own list. Members may run here already, and the table is in force before
 # membership has its turn: besides the declared hosts, those stay in that this member was last told of, who may be declared no more.
 # In a line of its own, an address is let in, and membership, which parses no such lines, still takes the step that its preview foresaw.
 begin_peers() {
-    [ -e "$1" ] && return 0
+    if loads_peers "$1"; then return 0; fi
     file=$1
     peers=$2
     shift 2

@@ -1,4 +1,5 @@
 import { ETCD_USER, HEADER, type HostSettings } from "./settings";
+import { hasLog } from "./writeAheadLog";
 
 /**
  * The text of the etcd unit. It is part of a generation; membership copies it to its place when it activates that generation.
@@ -11,9 +12,9 @@ import { ETCD_USER, HEADER, type HostSettings } from "./settings";
 export function renderUnit(settings: HostSettings): string {
     const { paths, releaseDir, cluster, firewall } = settings;
     const note = `basename "$$(readlink ${paths.current})" > ${paths.runtime}/generation`;
-    const wal = `${paths.dataDir}/member/wal`;
+    const wal = hasLog(paths.dataDir).replaceAll("$", () => "$$");
     const lost = `there is no etcd data in ${paths.dataDir}, and without it this member must not start: pulumi up replaces it`;
-    const hasData = `if [ -d ${wal} ]; then rm -f ${paths.mayStartEmpty}; elif ! [ -e ${paths.mayStartEmpty} ]; then echo "${lost}" >&2; exit 1; fi`;
+    const hasData = `if ${wal}; then rm -f ${paths.mayStartEmpty}; elif ! [ -e ${paths.mayStartEmpty} ]; then echo "${lost}" >&2; exit 1; fi`;
     return [
         HEADER,
         "[Unit]",
@@ -22,8 +23,8 @@ export function renderUnit(settings: HostSettings): string {
         "Wants=network-online.target",
         "After=network-online.target time-sync.target",
         ...(firewall ? afterFirewall(settings) : []),
-        // Without it, etcd would think that it is the only member of a new cluster.
-        `ConditionPathExists=${paths.membershipEnv}`,
+        // Without what it says, etcd would think that it is the only member of a new cluster.
+        `ConditionFileNotEmpty=${paths.membershipEnv}`,
         // A member comes back whenever what kept it from starting is gone, however long that took.
         "StartLimitIntervalSec=0",
         "",

@@ -198,22 +198,19 @@ class Actor {
     }
 
     private async join(key: string, memberId: string, initialCluster: string): Promise<Outcome> {
-        await this.on(
-            key,
-            "join",
-            [
-                "set -eu",
-                scripts.writeMembership(
-                    this.paths,
-                    { initialCluster, initialClusterState: "existing" },
-                    this.identity(this.seen.cluster?.clusterId, memberId),
-                ),
-                scripts.allowEmptyStart(this.paths),
-                this.start(key),
-                scripts.awaitLog(this.paths),
-            ].join("\n"),
-        );
-        return { hosts: [key] };
+        const script = [
+            "set -eu",
+            scripts.setRemainsAside(this.paths),
+            scripts.writeMembership(
+                this.paths,
+                { initialCluster, initialClusterState: "existing" },
+                this.identity(this.seen.cluster?.clusterId, memberId),
+            ),
+            scripts.allowEmptyStart(this.paths),
+            this.start(key),
+            scripts.awaitLog(this.paths),
+        ];
+        return this.outcome(key, await this.on(key, "join", script.join("\n")));
     }
 
     /** A snapshot that was taken and checked comes before the removal of whoever votes. */

@@ -11,7 +11,7 @@ import type { ConnectionPool, SshConnection } from "../remote/connectionPool";
 import { isSame } from "../stateValues";
 import { messageOf } from "./errors";
 import { isAtItsPlace, isUp, memberOf } from "./world";
-import { look } from "./scripts";
+import { look } from "./lookScripts";
 import { parseLook, unreachable } from "./seen";
 import type { ClusterSeen, Desired, HostSeen, MemberStatus, Observation, Serving, WantedHost } from "./types";
 

@@ -10,7 +10,7 @@ import { LINES_READ, tellingLines } from "./logLines";
 import type { Outcome } from "./outcome";
 import { Patience } from "./patience";
 import { describe, nextStep, otherHalf, wholePlan, type Plan } from "./plan";
-import { lastLogLines } from "./scripts";
+import { lastLogLines } from "./lookScripts";
 import { riskOf } from "./tolerance";
 import type { Desired, Observation, Step, Wait } from "./types";
 import { memberOf } from "./world";

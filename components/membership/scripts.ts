@@ -6,18 +6,23 @@ import { ETCD_USER, HEADER } from "../host/settings";
 import { removeBackup } from "../host/backup";
 import { renderPeers } from "../host/firewall";
 import { saveVerified } from "../host/snapshot";
+import { hasLog } from "../host/writeAheadLog";
 import { shellQuote } from "../quote";
-import { MACHINE_SCRIPT } from "../remote/machines";
 import type { HostSeen, Identity } from "./types";
 
-/** Writes a file beside its place, then renames it. */
+/** Writes a file beside its place, then renames it when it is on the disk: a loss of power leaves the old one, the new one or none. */
 function put(path: string, mode: string, owner: string, text: string): string {
-    const beside = shellQuote(`${path}.new`);
+    const beside = `${path}.new`;
+    return [write(beside, mode, owner, text), `mv -f ${shellQuote(beside)} ${shellQuote(path)}`].join("\n");
+}
+
+function write(path: string, mode: string, owner: string, text: string): string {
+    const file = shellQuote(path);
     return [
-        `( umask 077; printf %s ${shellQuote(text)} > ${beside} )`,
-        `chown ${owner} ${beside}`,
-        `chmod ${mode} ${beside}`,
-        `mv -f ${beside} ${shellQuote(path)}`,
+        `( umask 077; printf %s ${shellQuote(text)} > ${file} )`,
+        `chown ${owner} ${file}`,
+        `chmod ${mode} ${file}`,
+        `sync ${file}`,
     ].join("\n");
 }
 
@@ -52,12 +57,18 @@ export function writeMembership(paths: HostPaths, file: MembershipFile, identity
     ].join("\n");
 }
 
-/** Lets addresses in at once; the table is replaced in one transaction, or stays as it was. */
+/**
+ * Lets addresses in at once; the table is replaced in one transaction, or stays as it was. The file, by which later runs judge, takes its
+ * place only when what it says is in force.
+ */
 export function writePeers(paths: HostPaths, addresses: readonly string[]): string {
+    const beside = `${paths.peers}.new`;
     return [
         "set -eu",
-        put(paths.peers, "0640", `root:${ETCD_USER}`, renderPeers(addresses)),
-        `nft -f ${shellQuote(paths.firewall)}`,
+        write(beside, "0640", `root:${ETCD_USER}`, renderPeers(addresses)),
+        `table=$(sed ${shellQuote(`s|include "${paths.peers}"|include "${beside}"|`)} ${shellQuote(paths.firewall)})`,
+        `printf '%s\\n' "$table" | nft -f -`,
+        `mv -f ${shellQuote(beside)} ${shellQuote(paths.peers)}`,
     ].join("\n");
 }
 
@@ -69,6 +80,7 @@ export function activate(paths: HostPaths, generation: string): string {
 [ -d ${directory} ] || { echo "generation ${generation} is not on this host: its files were not staged" >&2; exit 1; }
 cp -f ${directory}/etcd.service ${unit}.new
 chmod 0644 ${unit}.new
+sync ${unit}.new
 mv -f ${unit}.new ${unit}
 ln -sfn ${shellQuote(`generations/${generation}`)} ${link}.new
 mv -Tf ${link}.new ${link}
@@ -111,11 +123,10 @@ export function forbidEmptyStart(paths: HostPaths): string {
  * With a log, it needs to start without one no more.
  */
 export function awaitLog(paths: HostPaths): string {
-    const log = shellQuote(`${paths.dataDir}/member/wal`);
     return `
 tries=100
-until [ -d ${log} ] || [ $tries = 0 ]; do sleep 0.02; tries=$((tries - 1)); done
-if [ -d ${log} ]; then ${forbidEmptyStart(paths)}; fi`;
+until ${hasLog(shellQuote(paths.dataDir))} || [ $tries = 0 ]; do sleep 0.02; tries=$((tries - 1)); done
+if ${hasLog(shellQuote(paths.dataDir))}; then ${forbidEmptyStart(paths)}; fi`;
 }
 
 /** Restarts and waits for etcd's own word that it is ready. */
@@ -156,6 +167,11 @@ if [ -n "$(ls -A ${data}/member 2>/dev/null)" ]; then
     echo "data moved to $aside"
 fi
 rm -f ${[paths.identity, paths.membershipEnv, paths.mayStartEmpty].map(shellQuote).join(" ")}`;
+}
+
+/** Whatever lies there before a member's first start is of another life, also what is left of data that has lost its log. */
+export function setRemainsAside(paths: HostPaths): string {
+    return `if ! [ -e ${shellQuote(paths.mayStartEmpty)} ] && ! ${hasLog(shellQuote(paths.dataDir))}; then${setAside(paths)}\nfi`;
 }
 
 /** Removes all that this package placed for one cluster, but no data, no backup, no user, and no release that another cluster's unit runs. */
@@ -206,9 +222,13 @@ set -eu
 umask 077
 ${saveVerified(paths, releaseDir, endpoint)}
 mkdir -p ${directory}
+# What a run left that was killed; nobody else takes one now.
+rm -f ${directory}/*.part ${directory}/*.part.part
 # Two removals may follow each other within a second.
 file=${directory}/$(date -u +%Y%m%dT%H%M%S.%3NZ).db
 trap 'rm -f "$file.part" "$file.part.part"' EXIT
+# Without it, a signal would end the shell with no trap run.
+trap 'exit 129' HUP INT TERM
 save_verified "$file.part"
 mv "$file.part" "$file"
 ls -1 ${directory}/*.db | sort -r | tail -n +${SNAPSHOTS_KEPT + 1} | xargs -r rm -f
@@ -231,62 +251,4 @@ export function dropConnections(peerPort: number, silent: readonly string[]): st
         return `ss --tcp --kill dst ${shellQuote(hostname)} and ${filter} >/dev/null 2>&1 || true`;
     });
     return lines.join("\n");
-}
-
-/** The last lines of a member's journal; what is older says nothing about what goes on now. */
-export function lastLogLines(paths: HostPaths, lines: number): string {
-    // journalctl's own --lines would count from where --since begins.
-    return `journalctl --unit ${paths.unit}.service --since -15min --output cat --no-pager 2>/dev/null | tail -n ${lines}`;
-}
-
-/**
- * What etcd says of a write-ahead log whose records are not what was written, when it does not start for it: errors of its log package and
- * of the decoder (etcd server/storage/wal: wal.go, decoder.go, walpb/record.pb.go), under the words with which a start fails ("discovery
- * failed" up to 3.5), and the panics of Raft about a log that ends too early. "unexpected EOF" is none: etcd cuts such an end off by itself.
- */
-export const DAMAGE = [
-    "crc mismatch",
-    "(bootstrap failed|discovery failed|cannot be repaired|unmarshal protobuf message failed).*(proto:|wal: |max entry size limit exceeded|unexpected block type)",
-    "is out of range \\[(lastIndex|[0-9]+, )",
-].join("|");
-
-/** One look at a host: lines of \`key=value\`, then two files, each line of theirs after its name. */
-export function look(paths: HostPaths): string {
-    const data = shellQuote(`${paths.dataDir}/member/wal`);
-    return `
-shown=$(systemctl show --property LoadState,ActiveState,ExecMainCode,ExecMainStatus,InvocationID ${paths.unit}.service)
-echo "$shown"
-case $shown in
-*ActiveState=active*) ;;
-*)
-    start=\${shown#*InvocationID=}
-    journalctl --quiet --no-pager --output cat --lines 200 "_SYSTEMD_INVOCATION_ID=\${start%%
-*}" 2>/dev/null |
-        grep -qE ${shellQuote(DAMAGE)} && echo damaged=yes
-    ;;
-esac
-[ -L /etc/systemd/system/multi-user.target.wants/${paths.unit}.service ] && echo enabled=yes
-current=$(readlink ${shellQuote(paths.current)})
-echo "current=\${current##*/}"
-staged=; read -r staged 2>/dev/null <${shellQuote(paths.staged)}
-echo "staged=$staged"
-[ -n "$staged" ] && sed -n 's/^ETCD_LISTEN_PEER_URLS=/stagedPeerUrl=/p' ${shellQuote(paths.generations)}/"$staged"/etcd.env 2>/dev/null
-sed -n 's/^ETCD_LISTEN_PEER_URLS=/currentPeerUrl=/p' ${shellQuote(paths.current)}/etcd.env 2>/dev/null
-running=; read -r running 2>/dev/null <${shellQuote(`${paths.runtime}/generation`)}
-echo "running=$running"
-[ -n "$running" ] && sed -n 's/^ETCD_MAX_LEARNERS=/maxLearners=/p; s/^ETCD_\\(NAME\\|LISTEN_[A-Z]*_URLS\\)=/serving:&/p' ${shellQuote(paths.generations)}/"$running"/etcd.env 2>/dev/null
-printf machine=; ${MACHINE_SCRIPT}
-[ -d ${data} ] && echo hasData=yes
-for place in ${shellQuote(paths.restored)} ${shellQuote(paths.restoredWithin)}; do
-    if IFS= read -r line 2>/dev/null <"$place/complete"; then echo "restored=$line"; fi
-done
-[ -e ${shellQuote(paths.mayStartEmpty)} ] && echo mayStartEmpty=yes
-[ -e ${shellQuote(paths.plainPeers)} ] || [ -e ${shellQuote(paths.plainPeersEnding)} ] && echo plainPeers=yes
-show() { while IFS= read -r line || [ -n "$line" ]; do printf '%s:%s\\n' "$1" "$line"; done <"$2"; }
-{
-    show identity ${shellQuote(paths.identity)}
-    show membership ${shellQuote(paths.membershipEnv)}
-    show peers ${shellQuote(paths.peers)}
-} 2>/dev/null
-true`;
 }

@@ -183,6 +183,8 @@ ${rotationScript(paths)}
 ${inputs.adopt ? `grep -qs '^ETCD_LISTEN_CLIENT_URLS=http:' ${current}/etcd.env && echo plain=clients\nsed 's/^/clientCa=/' ${current}/client-ca.crt 2>/dev/null\nsed 's/^/peerCa=/' ${current}/peer-ca.crt 2>/dev/null\n${foreignScript(paths, host)}` : ""}
 for file in ${unitFiles(paths, inputs.backup).map(shellQuote).join(" ")}; do
     [ -e "$file" ] || continue
+    # An empty one is what a loss of power may leave of ours.
+    [ -f "$file" ] && ! [ -s "$file" ] && continue
     line=; IFS= read -r line <"$file"
     case $line in *${shellQuote(ours)}*) ;; *) echo "foreign=$file" ;; esac
 done

@@ -30,7 +30,7 @@ describe("the etcd unit", () => {
         const guard = lines().find((line) => line.startsWith("ExecStartPre=+"));
         assert.match(
             guard!,
-            /\[ -d \/var\/lib\/etcd\/tools\/member\/wal \].*\[ -e \/etc\/etcd\/tools\/may-start-empty \].*exit 1/,
+            /if \( set -- \/var\/lib\/etcd\/tools\/member\/wal\/\*\.wal; \[ -e "\$\$1" \] \);.*\[ -e \/etc\/etcd\/tools\/may-start-empty \].*exit 1/,
         );
     });
 

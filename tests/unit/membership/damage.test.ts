@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 
-import { DAMAGE } from "../../../components/membership/scripts";
+import { DAMAGE } from "../../../components/membership/lookScripts";
 
 /** A line as etcd's logger writes it, found as the look at a host finds it. */
 function isDamage(line: string): boolean {

@@ -1,0 +1,102 @@
+import assert from "node:assert/strict";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import {
+    chmodSync,
+    existsSync,
+    mkdirSync,
+    mkdtempSync,
+    readdirSync,
+    readFileSync,
+    rmSync,
+    writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { hostPaths, type HostPaths } from "../../../components/host/paths";
+import { hasLog } from "../../../components/host/writeAheadLog";
+import { setRemainsAside, snapshot, writePeers } from "../../../components/membership/scripts";
+
+describe("a script on a host", () => {
+    let place: string;
+    let paths: HostPaths;
+
+    beforeEach(() => {
+        place = mkdtempSync(join(tmpdir(), "scripts-"));
+        const dataDir = join(place, "data");
+        paths = { ...hostPaths("x", dataDir), peers: join(place, "peers.nft"), firewall: join(place, "firewall.nft") };
+        paths = {
+            ...paths,
+            mayStartEmpty: join(place, "empty"),
+            identity: join(place, "id"),
+            membershipEnv: join(place, "env"),
+        };
+        mkdirSync(join(dataDir, "member/wal"), { recursive: true });
+        writeFileSync(paths.firewall, `include "${paths.peers}"\n`);
+    });
+
+    afterEach(() => rmSync(place, { recursive: true }));
+
+    function program(name: string, text: string): void {
+        writeFileSync(join(place, name), `#!/bin/sh\n${text}\n`);
+        chmodSync(join(place, name), 0o755);
+    }
+
+    /** Those programs that only root may run do nothing, or what the test says. */
+    function run(script: string): number | null {
+        program("chown", ":");
+        const env = { ...process.env, PATH: `${place}:${process.env["PATH"]}` };
+        return spawnSync("sh", { input: script, env }).status;
+    }
+
+    it("takes a directory without a log's file for no log", () => {
+        const condition = hasLog(paths.dataDir);
+        assert.equal(run(condition), 1);
+        writeFileSync(join(paths.dataDir, "member/wal/0.tmp"), "");
+        assert.equal(run(condition), 1);
+        for (const name of ["0.wal", "1.wal"]) writeFileSync(join(paths.dataDir, "member/wal", name), "");
+        assert.equal(run(condition), 0);
+    });
+
+    it("moves what is left of data without a log aside before a first start, and nothing later", () => {
+        writeFileSync(paths.mayStartEmpty, "");
+        assert.equal(run(setRemainsAside(paths)), 0);
+        assert.ok(existsSync(paths.dataDir));
+        rmSync(paths.mayStartEmpty);
+        assert.equal(run(setRemainsAside(paths)), 0);
+        assert.equal(existsSync(paths.dataDir), false);
+        assert.ok(readdirSync(place).some((name) => /^data\.2/.test(name)));
+    });
+
+    it("notes whom the firewall lets in only when that is in force", () => {
+        writeFileSync(paths.peers, "old");
+        program("nft", "exit 1");
+        assert.notEqual(run(writePeers(paths, ["10.0.0.1"])), 0);
+        assert.equal(readFileSync(paths.peers, "utf8"), "old");
+        program("nft", `kill -KILL $PPID`);
+        run(writePeers(paths, ["10.0.0.1"]));
+        assert.equal(readFileSync(paths.peers, "utf8"), "old");
+        program("nft", `cat >${place}/loaded`);
+        assert.equal(run(writePeers(paths, ["10.0.0.1"])), 0);
+        assert.match(readFileSync(paths.peers, "utf8"), /10\.0\.0\.1/);
+        assert.equal(readFileSync(join(place, "loaded"), "utf8"), `include "${paths.peers}.new"\n`);
+        rmSync(paths.firewall);
+        assert.notEqual(run(writePeers(paths, ["10.0.0.2"])), 0);
+    });
+
+    it("leaves no part of a snapshot when it is ended, nor what one left that was killed", async () => {
+        const directory = `${paths.dataDir}.snapshots`;
+        mkdirSync(directory);
+        for (const name of ["1.db", "2.db.part", "2.db.part.part"]) writeFileSync(join(directory, name), "");
+        program("etcdctl", `for file; do :; done; echo half >"$file.part"; echo started; sleep 1; exit 1`);
+        const script = snapshot(paths, place, "https://10.0.0.1:2379").replace(">/dev/null || return", ">&2 || return");
+        const child = spawn("sh", ["-c", script], { stdio: ["ignore", "ignore", "pipe"] });
+        await once(child.stderr, "data");
+        assert.equal(readdirSync(directory).length, 2);
+        child.kill("SIGTERM");
+        const [code] = (await once(child, "exit")) as [number | null];
+        assert.equal(code, 129);
+        assert.deepEqual(readdirSync(directory), ["1.db"]);
+    });
+});
