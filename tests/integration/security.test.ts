@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 
 import type { EtcdClusterArgs } from "../../components";
+import { parsePeers } from "../../components/host/firewall";
 import type { LabHost } from "../../lab";
 import { diagnoseFailures } from "./diagnose";
-import { eventually, openBed, type Bed } from "./fixture";
+import { etcdctl, eventually, openBed, voters, type Bed } from "./fixture";
 import { Project } from "./project";
 
 const cluster = "safe";
@@ -211,5 +212,34 @@ describe("a running cluster, seen by somebody who means it no good", () => {
             const again = await project.up(declared({ firewall: false }), "--expect-no-changes");
             assert.equal(again.code, 0, again.text);
         });
+
+        it("parts no members while it is switched on, before membership has its turn", async () => {
+            await project.mustUp(declared({ firewall: false }));
+            await project.mustUp(declared(), "--target", "**-stage");
+            for (const name of all) await writes(name);
+            assert.deepEqual(await reached("d"), [true, false, true], "a declared client");
+            assert.deepEqual(await reached("e"), [false, false, true], "a stranger");
+            await project.mustUp(declared());
+            for (const name of all) {
+                const peers = await bed.lab.host(name).readFile(`${root}/peers.nft`);
+                assert.deepEqual(parsePeers(peers), ["10.87.1.11", "10.87.1.12", "10.87.1.13"]);
+            }
+        });
+
+        it("knows who came and who went while it was switched off", async () => {
+            const moved = { hosts: bed.declare(["a", "b", "e"]).hosts };
+            await project.mustUp(declared({ firewall: false }));
+            await project.mustUp(declared({ ...moved, firewall: false }));
+            await project.mustUp(declared(moved), "--target", "**-stage");
+            for (const name of ["a", "b", "e"]) await writes(name);
+            assert.deepEqual(await reached("c"), [false, false, true], "a member that was removed");
+            await project.mustUp(declared(moved));
+            assert.deepEqual(await voters(a, cluster), ["a", "b", "e"]);
+        });
+
+        /** A write by way of a member needs a quorum that hears it. */
+        async function writes(name: string): Promise<void> {
+            await etcdctl(bed.lab.host(name), cluster, "--command-timeout 10s put key value");
+        }
     });
 });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 
-import { renderPeers } from "../../components/host/firewall";
+import { parsePeers, renderPeers } from "../../components/host/firewall";
 import { releaseDir, renderInstall } from "../../components/host/install";
 import { hostPaths } from "../../components/host/paths";
 import type { HostCertificates, HostSettings } from "../../components/host/settings";
@@ -114,6 +114,7 @@ describe("staging", function () {
                 await a.run(`timeout -s KILL ${milliseconds / 1000} sh`, { stdin: stage.script });
             }
             assert.deepEqual(await runStage(a, stage), { stdout: "", stderr: "", code: 0 });
+            assert.match(await a.output("nft list set inet etcd_tools clients4"), /10\.0\.0\.0\/8/);
             const left = await a.output("find /etc/etcd /etc/systemd/system -name '*.new'");
             assert.equal(left, "");
             const files = await a.output(
@@ -213,6 +214,53 @@ describe("staging", function () {
             );
             await stageOn(a, settings(), texts);
             assert.equal(await a.output("nft list tables"), "table inet etcd_tools\n");
+        });
+
+        it("lets the declared hosts in when the firewall is switched on, and whom its member was told of, until membership says whom", async () => {
+            const root = "/etc/etcd/tools";
+            await stageOn(a, settings({ firewall: false }), texts);
+            assert.equal((await a.run(`test -e ${root}/peers.nft`)).code, 1, "an old list would come back");
+            const told =
+                "a=https://10.96.1.11:2380,x-1=http://10.96.1.77:2380,y=https://[fd00::7]:2380,z=https://ab.cd:1";
+            await a.writeFile(
+                `${root}/membership.env`,
+                `# x\nETCD_INITIAL_CLUSTER=${told}\nETCD_INITIAL_CLUSTER_STATE=new\n`,
+            );
+            await stageOn(a, settings({ peers: ["10.96.1.11", "10.96.1.12"] }), texts);
+            const sets = await a.output("nft list set inet etcd_tools peers4; nft list set inet etcd_tools peers6");
+            assert.deepEqual(sets.match(/10\.\S+\d|fd00\S*\d/g), ["10.96.1.11", "10.96.1.12", "10.96.1.77", "fd00::7"]);
+            assert.deepEqual(parsePeers(await a.readFile(`${root}/peers.nft`)), []);
+            await a.output(`rm ${root}/membership.env`);
+        });
+
+        it("loads a firewall whose reload failed, at the next run", async () => {
+            const place = "/run/systemd/system/etcd-tools-firewall.service.d";
+            const changed = settings({ clientAddresses: ["10.96.1.98"] });
+            for (const [wanted, shown] of [
+                [changed, /10\.96\.1\.98/],
+                [settings({ firewall: false }), /^$/],
+            ] as const) {
+                await stageOn(a, settings(), texts);
+                await a.output(
+                    `mkdir -p ${place}; printf '[Service]\\nExecReload=\\nExecReload=/bin/false\\n' >${place}/fails.conf; systemctl daemon-reload`,
+                );
+                const { code } = await runStage(a, renderStage(wanted, texts));
+                await a.output(`rm -r ${place}; systemctl daemon-reload`);
+                assert.equal(code, 1);
+                await stageOn(a, wanted, texts);
+                assert.match((await a.output("nft list ruleset")).trim(), shown);
+            }
+        });
+
+        it("has systemd read units that a run which was cut off has changed", async () => {
+            const unit = "etcd-tools-firewall.service";
+            await stageOn(a, settings(), texts);
+            await a.output(
+                `cd /etc/systemd/system; cp ${unit} /root/; sed -i s/^Description=.*/Description=old/ ${unit}; systemctl daemon-reload; ` +
+                    `cp /root/${unit} ${unit}; : >/run/pulumi-etcd-staging-tools`,
+            );
+            await stageOn(a, settings(), texts);
+            assert.doesNotMatch(await a.output(`systemctl show --value --property Description ${unit}`), /old/);
         });
 
         const refusals: readonly (readonly [what: string, arrange: string, undo: string, told: RegExp])[] = [
