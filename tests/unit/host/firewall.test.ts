@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 
@@ -9,6 +9,7 @@ import fc from "fast-check";
 import { parsePeers, renderFirewall, renderNoFirewall, renderPeers } from "../../../components/host/firewall";
 import { hostPaths } from "../../../components/host/paths";
 import { requirePrograms } from "../../../lab/prerequisites";
+import { STAGE_FUNCTIONS } from "../../../components/host/stageFunctions";
 import { settingsOf } from "./settings";
 
 const address = fc.oneof(
@@ -103,5 +104,54 @@ describe("the firewall table, as nft reads it", () => {
         const off = path.join(directory, "off.nft");
         writeFileSync(off, renderNoFirewall(settingsOf({ paths: paths() })));
         assert.equal(nft(`nft -f ${off}; nft -f ${paths().firewall}; nft -f ${off}; nft list ruleset`), "");
+    });
+
+    describe("as staging leaves it", () => {
+        /** Runs a part of staging, with a systemd that reloads the firewall by its file. */
+        function staging(part: string): string {
+            return nft(`${STAGE_FUNCTIONS}
+chown() { :; }
+systemctl() { case "$*" in *reload*etcd-tools-firewall) nft -f ${paths().firewall};; esac; }
+root=${directory} etcd=etcd staging=${directory}/staging firewall_unit=etcd-tools-firewall firewall_table=etcd_tools
+firewall_unit_file=${paths().peers}
+${part}`);
+        }
+        const wanted = (changes = {}) => renderFirewall(settingsOf({ paths: paths(), ...changes }));
+        const quoted = (text: string) => `'${text}'`;
+
+        it("lets in the declared hosts and whom the member was told of, until membership says whom", () => {
+            rmSync(paths().peers, { force: true });
+            writeFileSync(paths().firewall, wanted());
+            const told = "a=https://10.0.0.1:2380,b-1=http://10.0.0.2:80,c=https://[fd00::3]:2380,d=https://ab.cd:1";
+            writeFileSync(path.join(directory, "membership.env"), `# x\nETCD_INITIAL_CLUSTER=${told}\n`);
+            const begin = `begin_peers ${paths().peers} ${quoted(renderPeers([]))} 10.0.0.1 10.0.0.9 fd00::9`;
+            const listed = staging(
+                `${begin}; nft -f ${paths().firewall}; nft list set inet etcd_tools peers4; nft list set inet etcd_tools peers6`,
+            );
+            assert.deepEqual(listed.match(/10\.[\d.]+|fd00::\d/g), [
+                "10.0.0.1",
+                "10.0.0.2",
+                "10.0.0.9",
+                "fd00::3",
+                "fd00::9",
+            ]);
+            assert.deepEqual(parsePeers(readFileSync(paths().peers, "utf8")), []);
+            writeFileSync(paths().peers, renderPeers(["10.0.0.4"]));
+            staging(begin);
+            assert.equal(readFileSync(paths().peers, "utf8"), renderPeers(["10.0.0.4"]), "membership's stays");
+        });
+
+        it("is loaded by the run after one that wrote it and was cut off, and no list comes back", () => {
+            writeFileSync(paths().peers, renderPeers([]));
+            writeFileSync(paths().firewall, wanted());
+            const listed = staging(
+                `nft -f ${paths().firewall}; begin_manifest; put ${paths().firewall} 0640 x ${quoted(wanted({ clientAddresses: ["10.0.0.98"] }))}
+begin_manifest; load_firewall ${paths().firewall} ${quoted(wanted({ clientAddresses: ["10.0.0.98"] }))}; nft list ruleset; echo off
+put ${paths().firewall} 0640 x ${quoted(renderNoFirewall(settingsOf({ paths: paths() })))}
+begin_manifest; open_firewall ${paths().firewall} ${quoted(renderNoFirewall(settingsOf({ paths: paths() })))} ${paths().peers}; nft list ruleset`,
+            );
+            assert.match(listed, /10\.0\.0\.98[^]*off\n$/);
+            assert.equal(existsSync(paths().peers), false);
+        });
     });
 });
