@@ -67,7 +67,7 @@ export class Observer {
         );
         const asked = Object.fromEntries(answers);
         const cluster = await this.cluster(asked);
-        return { hosts: cluster ? await this.withPeers(asked, cluster) : asked, cluster };
+        return cluster ? this.withPeers(asked, cluster) : { hosts: asked, cluster };
     }
 
     private async lookAt(host: WantedHost): Promise<readonly [string, HostSeen]> {
@@ -102,7 +102,7 @@ export class Observer {
      * Whoever is up and answers no linearizable read may take part all the same: the leader knows with whom it exchanges messages. A
      * member's own status says nothing about that: a learner that was cut off gives it, and names the leader that it heard last.
      */
-    private async withPeers(hosts: HostsSeen, cluster: ClusterSeen): Promise<HostsSeen> {
+    private async withPeers(hosts: HostsSeen, cluster: ClusterSeen): Promise<Observation> {
         const world = { seen: { hosts, cluster }, wanted: this.wanted };
         // One whose data is of a member at another place is asked about even if it is down: that member may live there still.
         const mayTakePart = (key: string, seen: HostSeen): boolean => {
@@ -111,15 +111,16 @@ export class Observer {
         };
         const silent = Object.entries(hosts).filter(([key, seen]) => !seen.status?.isHealthy && mayTakePart(key, seen));
         const leader = Object.entries(hosts).find(([, seen]) => seen.status?.memberId === cluster.leaderId);
-        if (silent.length === 0 || !leader) return hosts;
+        if (silent.length === 0 || !leader) return world.seen;
         const active = await this.client(leader[0])
             .then((client) => client.activePeers())
-            .catch((): ReadonlySet<string> => new Set());
+            .catch(() => undefined);
+        if (!active) return { hosts, cluster: { ...cluster, isLeaderMute: true } };
         const serving = silent.map(([key, seen]) => {
             const member = memberOf(world, this.host(key));
             return [key, { ...seen, servesPeers: member !== undefined && active.has(member.id) }] as const;
         });
-        return { ...hosts, ...Object.fromEntries(serving) };
+        return { hosts: { ...hosts, ...Object.fromEntries(serving) }, cluster };
     }
 
     private async status(host: WantedHost, place: Place): Promise<MemberStatus | undefined> {

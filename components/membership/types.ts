@@ -159,6 +159,8 @@ export interface ClusterSeen {
     readonly leaderId: Id | undefined;
     readonly members: readonly Member[];
     readonly alarms: readonly { readonly memberId: Id; readonly alarm: string }[];
+    /** The leader did not say with whom it exchanges messages: that a member is not heard means nothing. */
+    readonly isLeaderMute?: true;
 }
 
 /** The world as one observation found it: a plain value. */

@@ -153,6 +153,7 @@ export function isDead(world: World, member: Member): boolean {
 }
 
 function isLeaderAsked({ seen }: World): boolean {
+    if (seen.cluster?.isLeaderMute) return false;
     const leaderId = seen.cluster?.leaderId;
     return Object.values(seen.hosts).some(({ status }) => status !== undefined && status.memberId === leaderId);
 }
