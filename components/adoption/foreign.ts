@@ -52,8 +52,7 @@ elif ! systemctl is-active --quiet ${paths.unit}.service; then
     noted=$(sed -n 's/^data=//p' ${note} 2>/dev/null)
     # Without data there is nothing left to take over.
     if ${hasLog('"$noted"')} || ${hasLog(shellQuote(paths.dataDir))}; then sed 's/^/foreign.note:/' ${note} 2>/dev/null; fi
-fi
-true`;
+fi`;
 }
 
 /** Reads what the script of `foreignScript` printed; undefined where there is no such etcd. */

@@ -6,6 +6,7 @@ import { shellQuote } from "../quote";
 import type { ConnectionPool, SshConnection } from "../remote/connectionPool";
 import type { EtcdCredentials } from "../remote/etcdClient";
 import type { SshTarget } from "../remote/ssh";
+import { wholeAnswer } from "../remote/wholeAnswer";
 import { bundle } from "./authorities";
 import { foreignScript, isPlain, parseForeign, type ForeignEtcd } from "./foreign";
 
@@ -50,8 +51,7 @@ export async function lentByHosts(
         hosts.map(async (host) => {
             try {
                 const connection = await pool.connect(host.ssh);
-                const asked = await connection.run(foreignScript(paths, host), { timeoutSeconds: READ_SECONDS });
-                const foreign = parseForeign(asked.stdout);
+                const foreign = parseForeign(await wholeAnswer(connection, foreignScript(paths, host), READ_SECONDS));
                 if (foreign && isPlain(foreign)) return [[host.key, { ...NOTHING, serverName: host.address }] as const];
                 const files = foreign?.isRunning ? filesOf(foreign) : ours;
                 const access = files && accessOf(host, await readFiles(connection, files), ca);
@@ -72,8 +72,7 @@ export async function readFiles<Name extends string>(
 ): Promise<Readonly<Record<Name, string>>> {
     const names = Object.keys(files) as Name[];
     const script = names.map((name) => `sed 's/^/${name}:/' ${shellQuote(files[name])} 2>/dev/null`);
-    const { stdout } = await connection.run([...script, "true"].join("\n"), { timeoutSeconds: READ_SECONDS });
-    const lines = stdout.split("\n");
+    const lines = (await wholeAnswer(connection, script.join("\n"), READ_SECONDS)).split("\n");
     const textOf = (name: string): string =>
         lines.flatMap((line) => (line.startsWith(`${name}:`) ? [`${line.slice(name.length + 1)}\n`] : [])).join("");
     return Object.fromEntries(names.map((name) => [name, textOf(name)])) as Record<Name, string>;

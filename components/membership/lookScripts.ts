@@ -24,7 +24,7 @@ export const DAMAGE = [
 /** One look at a host: lines of \`key=value\`, then two files, each line of theirs after its name. */
 export function look(paths: HostPaths): string {
     return `
-shown=$(systemctl show --property LoadState,ActiveState,ExecMainCode,ExecMainStatus,InvocationID ${paths.unit}.service)
+shown=$(systemctl show --property LoadState,ActiveState,ExecMainCode,ExecMainStatus,InvocationID ${paths.unit}.service) || exit
 echo "$shown"
 case $shown in
 *ActiveState=active*) ;;
@@ -57,6 +57,5 @@ show() { while IFS= read -r line || [ -n "$line" ]; do printf '%s:%s\\n' "$1" "$
     show identity ${shellQuote(paths.identity)}
     show membership ${shellQuote(paths.membershipEnv)}
     show peers ${shellQuote(paths.peers)}
-} 2>/dev/null
-true`;
+} 2>/dev/null`;
 }

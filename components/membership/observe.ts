@@ -8,6 +8,7 @@ import { directWay } from "../remote/direct";
 import type { EtcdClient, EtcdCredentials } from "../remote/etcdClient";
 import { openEtcd } from "../remote/etcdClient";
 import type { ConnectionPool, SshConnection } from "../remote/connectionPool";
+import { wholeAnswer } from "../remote/wholeAnswer";
 import { isSame } from "../stateValues";
 import { messageOf } from "./errors";
 import { isAtItsPlace, isUp, memberOf } from "./world";
@@ -75,11 +76,9 @@ export class Observer {
             const connection = await this.pool.connect(host.ssh);
             const paths = hostPaths(this.wanted.cluster, this.wanted.dataDir);
             const script = this.lent ? `${look(paths)}\n${foreignScript(paths, host)}` : look(paths);
-            const { stdout } = await connection.run(script, {
-                timeoutSeconds: this.wanted.timeouts.commandSeconds,
-            });
-            const seen = { ...parseLook(host.name, stdout), status: undefined, servesPeers: false };
-            return [host.key, this.lent ? withForeign(seen, parseForeign(stdout)) : seen];
+            const answer = await wholeAnswer(connection, script, this.wanted.timeouts.commandSeconds);
+            const seen = { ...parseLook(host.name, answer), status: undefined, servesPeers: false };
+            return [host.key, this.lent ? withForeign(seen, parseForeign(answer)) : seen];
         } catch (error) {
             return [host.key, unreachable(host.name, error instanceof Error ? error.message : String(error))];
         }

@@ -198,8 +198,7 @@ ${driftScript(paths, inputs.firewall)}
 ${inputs.install.source === "debian" ? "systemctl is-active --quiet etcd.service 2>/dev/null && echo etcd.service=active" : ""}
 binaries=$( ${renderInstallCheck(inputs.install, inputs.version)} )
 echo "binaries=$binaries"
-${inputs.install.source === "url" ? `if [ "$binaries" = absent ]; then ( ${renderArchivePeek(inputs.install.url)} ); fi` : ""}
-true`;
+${inputs.install.source === "url" ? `if [ "$binaries" = absent ]; then ( ${renderArchivePeek(inputs.install.url)} ); fi` : ""}`;
 }
 
 /** Reads what the script of `factsScript` printed. */

@@ -6,6 +6,7 @@ import { otherMachine, otherVersion, parseReleaseName } from "../host/release";
 import { pool, type SshConnection } from "../remote/connectionPool";
 import { isRemoteError } from "../remote/errors";
 import { whyCommandRefuses } from "../remote/hostKeys";
+import { wholeAnswer } from "../remote/wholeAnswer";
 import { canonical } from "../stateValues";
 import { firstEntry, readArchive } from "./archive";
 import { factsScript, parseFacts, type Facts } from "./facts";
@@ -68,8 +69,8 @@ async function look(inputs: ProvisionInputs, before: readonly ProvisionHost[]): 
 async function lookAt(inputs: ProvisionInputs, host: ProvisionHost): Promise<HostLook> {
     try {
         const connection = await pool.connect(host.ssh);
-        const { stdout } = await connection.run(factsScript(inputs, host), { timeoutSeconds: LOOK_SECONDS });
-        const facts = await withAuthorities(connection, parseFacts(stdout));
+        const answer = await wholeAnswer(connection, factsScript(inputs, host), LOOK_SECONDS);
+        const facts = await withAuthorities(connection, parseFacts(answer));
         const problems = problemsOf(inputs, host, facts, Date.now() / 1000);
         return {
             host,

@@ -183,6 +183,22 @@ describe("a cluster of three whose configuration changes", () => {
         );
     });
 
+    it("takes nobody for stopped whose host can't say what runs on it", async () => {
+        const b = bed.lab.host("b");
+        const before = await startTimes(bed.lab, all, cluster);
+        const broken = "/usr/local/bin/systemctl";
+        await b.output(
+            `printf '#!/bin/sh\\ncase "$*" in "show --property LoadState"*) echo timed out >&2; exit 1 ;; esac\\nexec /usr/bin/systemctl "$@"\\n' >${broken} && chmod +x ${broken}`,
+        );
+        const run = await project.up(program({ logLevel: "info" }));
+        await b.output(`rm ${broken}`);
+        assert.notEqual(run.code, 0);
+        assert.match(run.text, /host "b" .* could not be looked at: its shell ended with exit code 1: timed out/);
+        assert.doesNotMatch(run.text, /1\/\d+ /);
+        assert.deepEqual(await startTimes(bed.lab, all, cluster), before);
+        await project.mustUp(program());
+    });
+
     /** Of the certificate that a member shows to its clients now. */
     async function serial(name: string): Promise<string> {
         const host = bed.lab.host(name);
