@@ -25,6 +25,7 @@ import { wholePlan, type Plan } from "./plan";
 import { shown } from "./deviations";
 import { notePreview } from "./previews";
 import { memberTable, reconcile, type Tell } from "./reconcile";
+import { otherCluster } from "./rules/stop";
 import { showPlan, tellDeviations } from "./show";
 import { withoutTwins } from "./twins";
 import type { Desired, Observation } from "./types";
@@ -156,14 +157,15 @@ async function converge(id: string, olds: Partial<MembershipState>, news: Member
         const hosts = [...wanted.hosts, ...wanted.retired];
         const end = await locked(lockedWork(news, hosts, wanted.retired.length > 0), async (lock) => {
             const first = withoutTwins(wanted, await observer.observe());
-            clusterId = first.seen.cluster?.clusterId ?? clusterId;
             const plan = wholePlan(first.seen, first.wanted);
             tellDeviations(news, plan, teller(news.cluster));
             const seen = await reconcile(observer, first.wanted, first.seen, plan, {
                 tell: teller(news.cluster),
                 beforeStep: () => lock.assertHeld(),
                 onSeen: (now) => {
-                    clusterId = now.cluster?.clusterId ?? clusterId;
+                    // What is refused as another cluster is none that this state has built.
+                    if (otherCluster({ seen: now, wanted: first.wanted })) return;
+                    clusterId = wanted.knownClusterId ?? now.cluster?.clusterId ?? clusterId;
                 },
             });
             return { ...first, seen };

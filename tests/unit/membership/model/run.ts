@@ -2,6 +2,7 @@
 import { desiredOf, retiredHosts } from "../../../../components/membership/inputs";
 import { passing } from "../../../../components/membership/outcome";
 import { describe, nextStep, otherHalf } from "../../../../components/membership/plan";
+import { otherCluster } from "../../../../components/membership/rules/stop";
 import type { Desired, Observation, Step, Wait } from "../../../../components/membership/types";
 import { Actor } from "./act";
 import { withoutTwins } from "../../../../components/membership/twins";
@@ -115,7 +116,8 @@ class Run {
         this.faultsSeen = this.lab.faults;
         this.lab.advance(20);
         const seen = eye();
-        this.clusterId = seen.cluster?.clusterId ?? this.clusterId;
+        if (!otherCluster({ seen, wanted: this.wanted }))
+            this.clusterId = this.wanted.knownClusterId ?? seen.cluster?.clusterId ?? this.clusterId;
         return seen;
     }
 
