@@ -1,12 +1,13 @@
 /** Which version may follow which. */
 import { whyNotFrom } from "../../host/version";
 import type { Rule } from "../types";
-import { refuse, seenHost } from "../world";
+import { knownHosts, refuse, seenHost } from "../world";
 
 /** Invariant: no member is started with a version that etcd does not upgrade to from what the others run. */
 export const versionSkew: Rule = (world) => {
     const { wanted } = world;
-    const running = wanted.hosts.flatMap((host) => seenHost(world, host).status?.version ?? []);
+    // A newcomer joins those that are declared no more, and has to be able to.
+    const running = knownHosts(world).flatMap((host) => seenHost(world, host).status?.version ?? []);
     if (running.every((version) => version === wanted.version)) return undefined;
     const reason = whyNotFrom(running, wanted.version);
     return reason === undefined ? undefined : refuse(`version ${wanted.version} is declared, but ${reason}`);

@@ -4,6 +4,18 @@ import type { Identity, Observation } from "../../../components/membership/types
 import { Cluster, grown } from "./model/cluster";
 import { but, damaged, silent } from "./model/seen";
 
+/** It has joined, and votes on nothing yet. */
+function learning(name: string): (seen: Observation) => Observation {
+    return (seen) => {
+        const { hosts, cluster } = but(name, ({ status }) => ({
+            status: { ...status!, isLearner: true, isHealthy: false },
+            servesPeers: true,
+        }))(seen);
+        const members = cluster!.members.map((one) => (one.name === name ? { ...one, isLearner: true } : one));
+        return { hosts, cluster: { ...cluster!, members } };
+    };
+}
+
 describe("the plan", () => {
     it("leaves alone what is another cluster's, or nobody knows whose", () => {
         const cluster = grown("abc", "abc");
@@ -38,6 +50,43 @@ describe("the plan", () => {
         assert.match(elsewhere.refusal ?? "", /member "b" is not restarted/);
     });
 
+    describe("while an alarm is raised", () => {
+        const raised =
+            (alarm: string) =>
+            ({ hosts, cluster }: Observation): Observation => ({
+                hosts,
+                cluster: { ...cluster!, alarms: [{ memberId: cluster!.members[0]!.id, alarm }] },
+            });
+
+        it("gives members another generation when the database is full, and not when it is corrupt", () => {
+            const cluster = grown("abc", "abc");
+            cluster.revise();
+            const full = cluster.foresee("abc", raised("NOSPACE"));
+            assert.equal(full.refusal, undefined);
+            assert.equal(full.kinds.filter((kind) => kind === "restart").length, 3);
+            const corrupt = cluster.foresee("abc", raised("CORRUPT"));
+            assert.ok(!corrupt.kinds.includes("restart"), corrupt.kinds.join());
+            assert.match(corrupt.refusal ?? "", /the alarm CORRUPT, so "restart/);
+        });
+
+        for (const alarm of ["NOSPACE", "CORRUPT"]) {
+            it(`adds, promotes and removes nobody: ${alarm}`, () => {
+                const assertRefused = (names: string, cluster: Cluster, step: string): void => {
+                    const { kinds, refusal } = cluster.foresee(names, raised(alarm));
+                    assert.ok(!kinds.includes(step), kinds.join());
+                    assert.match(refusal ?? "", new RegExp(`the alarm ${alarm}, so ".*${step.split("-")[0]}`));
+                };
+                assertRefused("abc", grown("abc", "a"), "add-learner");
+                assertRefused("a", grown("abc", "abc"), "remove");
+                const { kinds, refusal } = grown("abc", "abc").foresee("abc", (seen) =>
+                    raised(alarm)(learning("b")(seen)),
+                );
+                assert.deepEqual(kinds, []);
+                assert.match(refusal ?? "", new RegExp(`the alarm ${alarm}, so "promote "b"`));
+            });
+        }
+    });
+
     it("changes nothing while two hosts hold the data of one member", () => {
         const { seen } = grown("abc", "abc").foresee("abc");
         const { identity } = seen.hosts.b!;
@@ -50,6 +99,17 @@ describe("the plan", () => {
     it("refuses a version that etcd does not upgrade to from what runs", () => {
         const old = but("b", ({ status }) => ({ status: { ...status!, version: "3.4.45" } }));
         const { kinds, refusal } = grown("abc", "abc").foresee("abc", old);
+        assert.deepEqual(kinds, []);
+        assert.match(refusal ?? "", /version 3\.6\.16 is declared, but/);
+    });
+
+    it("refuses such a version also when all hosts are replaced, and newcomers would join those that run it", () => {
+        const old = [..."abc"].map((name) =>
+            but(name, ({ status }) => ({ status: { ...status!, version: "3.4.45" } })),
+        );
+        const { kinds, refusal } = grown("abcdef", "abc").foresee("def", (seen) =>
+            old.reduce((now, change) => change(now), seen),
+        );
         assert.deepEqual(kinds, []);
         assert.match(refusal ?? "", /version 3\.6\.16 is declared, but/);
     });
