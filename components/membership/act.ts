@@ -217,10 +217,11 @@ class Actor {
     private async remove(memberId: string, snapshotOn: string | undefined): Promise<Outcome> {
         if (snapshotOn !== undefined) {
             const host = this.observer.host(snapshotOn);
+            const releaseDir = this.wanted.hosts.includes(host) ? this.wanted.releaseDir : undefined;
             const file = await this.on(
                 snapshotOn,
                 "take a snapshot",
-                scripts.snapshot(this.paths, this.wanted.releaseDir, this.observer.endpoint(snapshotOn)),
+                scripts.snapshot(this.paths, releaseDir, this.observer.endpoint(snapshotOn)),
                 SNAPSHOT_SECONDS,
             );
             this.note = `snapshot kept on "${host.name}" in ${file.trim()}`;

@@ -214,13 +214,21 @@ export function removeReleases(paths: HostPaths): string {
 /** How many snapshots taken before removals a host keeps. */
 const SNAPSHOTS_KEPT = 5;
 
-/** Takes a snapshot with the member's own certificate, has it checked, keeps the last few; prints its path. */
-export function snapshot(paths: HostPaths, releaseDir: string, endpoint: string): string {
+/** A host that is declared no more has the release that its unit runs, which may not be the one that is declared. */
+function releaseThatRuns(paths: HostPaths): string {
+    return `release=$(sed -n 's|^ExecStart=\\(.*\\)/etcd$|\\1|p' ${shellQuote(paths.current)}/etcd.service)\n`;
+}
+
+/**
+ * Takes a snapshot with the member's own certificate, has it checked, keeps the last few; prints its path.
+ * @param releaseDir undefined for the one of the etcd that runs
+ */
+export function snapshot(paths: HostPaths, releaseDir: string | undefined, endpoint: string): string {
     const directory = shellQuote(`${paths.dataDir}.snapshots`);
     return `
 set -eu
 umask 077
-${saveVerified(paths, releaseDir, endpoint)}
+${releaseDir === undefined ? releaseThatRuns(paths) : ""}${saveVerified(paths, releaseDir ?? "$release", endpoint)}
 mkdir -p ${directory}
 # What a run left that was killed; nobody else takes one now.
 rm -f ${directory}/*.part ${directory}/*.part.part

@@ -1,0 +1,58 @@
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { hostPaths } from "../../../components/host/paths";
+import { act } from "../../../components/membership/act";
+import type { Observer } from "../../../components/membership/observe";
+import { snapshot } from "../../../components/membership/scripts";
+import type { Desired } from "../../../components/membership/types";
+import { found, wanted, wantedHosts } from "../adoption/found";
+
+describe("the snapshot before a removal", () => {
+    /** What the host is told that keeps it. */
+    async function said(declared: Desired): Promise<string> {
+        let told = "";
+        const runOrThrow = (_what: string, script: string): Promise<string> => {
+            told = script;
+            throw new Error("enough");
+        };
+        const observer = {
+            host: (key: string) => wantedHosts.find((host) => host.key === key),
+            endpoint: () => "https://10.0.0.2:2379",
+            connection: () => Promise.resolve({ runOrThrow }),
+        } as unknown as Observer;
+        const remove = { kind: "remove", name: "a", memberId: "1", snapshotOn: "b", because: "" } as const;
+        await assert.rejects(act(observer, declared, found, remove), /enough/);
+        return told;
+    }
+
+    it("is taken with the declared release, and on a host that is declared no more with the one that it runs", async () => {
+        assert.match(await said(wanted), /\/opt\/etcd\/x\/etcdctl/);
+        const replaced = { ...wanted, hosts: [wantedHosts[0]!], retired: wantedHosts.slice(1) };
+        assert.doesNotMatch(await said(replaced), /\/opt\/etcd\/x\//);
+    });
+
+    it("finds the release that a host runs", () => {
+        const root = mkdtempSync(join(tmpdir(), "snapshot-"));
+        try {
+            const paths = { ...hostPaths("tools"), current: root, pki: root, dataDir: join(root, "data") };
+            const release = join(root, "3.5.35");
+            mkdirSync(release);
+            writeFileSync(join(root, "etcd.service"), `[Service]\nExecStart=${release}/etcd\nRestart=always\n`);
+            writeFileSync(
+                join(release, "etcdctl"),
+                `#!/bin/sh\nwhile [ $# -gt 1 ]; do shift; done\necho saved >"$1"\n`,
+            );
+            chmodSync(join(release, "etcdctl"), 0o755);
+            const input = snapshot(paths, undefined, "https://10.0.0.2:2379");
+            const { status, stdout, stderr } = spawnSync("sh", { input, encoding: "utf8" });
+            assert.equal(status, 0, stderr);
+            assert.equal(readFileSync(stdout.trim(), "utf8"), "saved\n");
+        } finally {
+            rmSync(root, { recursive: true });
+        }
+    });
+});
