@@ -9,6 +9,7 @@ import { isEdited } from "../provision/edited";
 import { isStopped } from "../provision/stops";
 import { pool } from "../remote/connectionPool";
 import { clearLocked } from "./clear";
+import { clusterIdToKeep } from "./clusterId";
 import { afterFailure, messageOf, withNext } from "./errors";
 import { isSame, isUnknown } from "../stateValues";
 import {
@@ -25,7 +26,6 @@ import { wholePlan, type Plan } from "./plan";
 import { shown } from "./deviations";
 import { notePreview } from "./previews";
 import { memberTable, reconcile, type Tell } from "./reconcile";
-import { otherCluster } from "./rules/stop";
 import { showPlan, tellDeviations } from "./show";
 import { withoutTwins } from "./twins";
 import type { Desired, Observation } from "./types";
@@ -163,9 +163,7 @@ async function converge(id: string, olds: Partial<MembershipState>, news: Member
                 tell: teller(news.cluster),
                 beforeStep: () => lock.assertHeld(),
                 onSeen: (now) => {
-                    // What is refused as another cluster is none that this state has built.
-                    if (otherCluster({ seen: now, wanted: first.wanted })) return;
-                    clusterId = wanted.knownClusterId ?? now.cluster?.clusterId ?? clusterId;
+                    clusterId = clusterIdToKeep({ seen: now, wanted: first.wanted }, clusterId);
                 },
             });
             return { ...first, seen };

@@ -1,8 +1,8 @@
 /** One `pulumi up` against the model: stage, observe, plan, act, and what is kept in state at the end. */
+import { clusterIdToKeep } from "../../../../components/membership/clusterId";
 import { desiredOf, retiredHosts } from "../../../../components/membership/inputs";
 import { passing } from "../../../../components/membership/outcome";
 import { describe, nextStep, otherHalf } from "../../../../components/membership/plan";
-import { otherCluster } from "../../../../components/membership/rules/stop";
 import type { Desired, Observation, Step, Wait } from "../../../../components/membership/types";
 import { Actor } from "./act";
 import { withoutTwins } from "../../../../components/membership/twins";
@@ -116,8 +116,7 @@ class Run {
         this.faultsSeen = this.lab.faults;
         this.lab.advance(20);
         const seen = eye();
-        if (!otherCluster({ seen, wanted: this.wanted }))
-            this.clusterId = this.wanted.knownClusterId ?? seen.cluster?.clusterId ?? this.clusterId;
+        this.clusterId = clusterIdToKeep({ seen, wanted: this.wanted }, this.clusterId);
         return seen;
     }
 
