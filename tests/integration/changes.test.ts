@@ -237,6 +237,7 @@ describe("a list of hosts that is edited in every way", () => {
 
     it("is not taken for another cluster that somebody began in its place, at the next run neither", async () => {
         await change("a");
+        await ask("a", "put greeting hello");
         const { address } = host("a");
         const data = `/var/lib/etcd/${cluster}`;
         const known = (await project.outputs())[cluster]!.clusterId;
@@ -257,6 +258,7 @@ describe("a list of hosts that is edited in every way", () => {
         await host("a").output(
             `systemctl stop etcd-${cluster} && rm -r ${data}/member && mv /root/member ${data}/ && systemctl start etcd-${cluster}`,
         );
+        await project.mustUp(declared("a"));
         await assertNothingLeftToDo();
     });
 });
