@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
-import { readdirSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
+import { join } from "node:path";
 
 import { etcdctlCommand } from "../integration/fixture";
 import { hasPrinted } from "../integration/moments";
+import type { Running } from "../integration/project";
 import { FaultBed, lookAfter } from "./faultBed";
 import { rootOf } from "./signs";
 
@@ -33,13 +35,30 @@ describe("fault: members that are gone, and runs that meet", () => {
         return readdirSync(`${rootOf(site.host(name), site.bed.lab)}/var/lib/etcd/${cluster}.snapshots`).join();
     }
 
+    /** A run has the stack's lock: the backend has a file of it. */
+    async function isLocked(running: Running): Promise<void> {
+        const locks = join(site.project.directory, "backend", ".pulumi", "locks");
+        const held = (): boolean =>
+            existsSync(locks) &&
+            readdirSync(locks, { recursive: true }).some((entry) => String(entry).endsWith(".json"));
+        while (!held()) {
+            assert.equal(running.process.exitCode, null, running.printed());
+            await new Promise((resolve) => setTimeout(resolve, 5));
+        }
+    }
+
     it("two runs of one stack at once: the engine lets one work and tells the other to wait", async () => {
-        const [one, two] = [site.project.startUp(site.declared(all)), site.project.startUp(site.declared(all))];
-        const runs = await Promise.all([one.finished, two.finished]);
-        const failed = runs.filter(({ code }) => code !== 0);
-        assert.ok(failed.length <= 1, runs.map(({ text }) => text).join("\n"));
-        for (const { text } of failed) assert.match(text, /the stack is currently locked by 1 lock/);
-        await site.isDone(all);
+        // Each member is restarted: the first run is at work for longer than the second one takes to find its lock.
+        const changes = { logLevel: "warn" } as const;
+        const first = site.project.startUp(site.declared(all, changes));
+        await isLocked(first);
+        const second = await site.up(all, changes);
+        assert.notEqual(second.code, 0, second.text);
+        assert.match(second.text, /the stack is currently locked by 1 lock/);
+        const { code, text } = await first.finished;
+        assert.equal(code, 0, text);
+        await site.isDone(all, changes);
+        await site.mustUp(all);
     });
 
     it("one host of three is dead and still declared: nothing is changed, and the error says both ways out", async () => {
@@ -52,6 +71,7 @@ describe("fault: members that are gone, and runs that meet", () => {
         );
         assert.match(run.text, /nothing was changed on any host/);
         await isUntouched();
+        await site.endWork(["a", "b"]);
     });
 
     it("one host of three is dead and replaced by another one in the list: it is", async () => {
@@ -72,6 +92,7 @@ describe("fault: members that are gone, and runs that meet", () => {
 
     it("a dead host is replaced while the leader still writes to it: nobody waits for that", async () => {
         await site.haveLead("a");
+        await site.work("a dead host is replaced that the leader writes to");
         // Without a word to anybody, as when the power goes.
         await site.host("d").cut();
         await site.host("d").kill();
@@ -146,5 +167,26 @@ describe("fault: members that are gone, and runs that meet", () => {
                 .output(`rm -rf /var/lib/etcd/${cluster}; mv /var/lib/etcd/kept /var/lib/etcd/${cluster}`);
         }
         await site.converges(["a", "b", "d"]);
+    });
+
+    it("all data is gone, and the state is kept: nothing is founded, and all goes on when the data is back", async () => {
+        const hosts = ["a", "b", "d"];
+        await site.mustUp(hosts);
+        await site.work("all data is gone", 0);
+        for (const name of hosts) {
+            await site
+                .host(name)
+                .output(`systemctl stop etcd-${cluster}; mv /var/lib/etcd/${cluster} /var/lib/etcd/kept`);
+        }
+        const isUntouched = await site.watch(hosts);
+        await site.mustRefuse(hosts, /was built by an earlier run, but no declared host has its data/);
+        await isUntouched();
+        for (const name of hosts) {
+            await site.host(name).output(`! pgrep -x etcd && ! test -e /var/lib/etcd/${cluster}/member`);
+            await site
+                .host(name)
+                .output(`rm -rf /var/lib/etcd/${cluster}; mv /var/lib/etcd/kept /var/lib/etcd/${cluster}`);
+        }
+        await site.converges(hosts);
     });
 });

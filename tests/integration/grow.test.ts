@@ -46,6 +46,8 @@ describe("a cluster of one that grows to three", () => {
         for (const name of ["a", "b", "c"]) {
             assert.deepEqual(await voters(bed.lab.host(name), cluster), ["a", "b", "c"]);
             assert.match(await etcdctl(bed.lab.host(name), cluster, "get greeting"), /hello/);
+            const file = await bed.lab.host(name).output(`cat /etc/etcd/${cluster}/membership.env`);
+            assert.match(file, /^ETCD_INITIAL_CLUSTER_STATE=existing$/m, `the file of "${name}"`);
         }
     });
 
@@ -69,6 +71,20 @@ describe("a cluster of one that grows to three", () => {
         );
         assert.equal(outputs.initialClusterState, "existing");
         assert.match(outputs.etcdctl, /--endpoints https:\/\/10\.80\.1\.11:2379,/);
+    });
+
+    it("answers the line that it shows, with the operator's certificate saved as it says", async () => {
+        const { etcdctl: line, operator } = (await project.outputs())[cluster]!;
+        const host = bed.lab.host("b");
+        await host.output("mkdir -m 0700 /root/operator; ln -s /opt/etcd/*/etcdctl /usr/local/bin/etcdctl");
+        await host.writeFile("/root/operator/ca.crt", operator.ca);
+        await host.writeFile("/root/operator/operator.crt", operator.cert);
+        await host.writeFile("/root/operator/operator.key", operator.key);
+        assert.match(await host.output(`cd /root/operator && ${line} get greeting`), /hello/);
+        assert.equal(
+            (await host.output(`cd /root/operator && ${line} endpoint health 2>&1`)).match(/ is healthy/g)?.length,
+            3,
+        );
     });
 
     it("keeps private keys out of the readable part of the state", async () => {
