@@ -250,6 +250,30 @@ describe("EtcdHost", () => {
         assert.equal(commandConnection({ ...ssh, hostKeys, insecureSkipHostKeyCheck: true }).hostKey, undefined);
     });
 
+    it("is asked by our own connections for its keys in the plugin's order, and told where the plugin would refuse it", async () => {
+        const { hostKeyAlgorithms, whyCommandRefuses } = await import("../../components/remote/hostKeys");
+        const line = (type: string, text: string): string => {
+            const length = Buffer.alloc(4);
+            length.writeUInt32BE(type.length);
+            return `${type} ${Buffer.concat([length, Buffer.from(type + text)]).toString("base64")}`;
+        };
+        const blob = (key: string): Buffer => Buffer.from(key.split(" ")[1]!, "base64");
+        const [old, now, stale] = [
+            line("ssh-ed25519", "old"),
+            line("ssh-ed25519", "now"),
+            line("ecdsa-sha2-nistp256", "stale"),
+        ];
+        const asked = hostKeyAlgorithms([now, stale].map((key) => ({ type: key.split(" ")[0]!, blob: blob(key) })));
+        assert.deepEqual(asked.slice(0, 2), ["ecdsa-sha2-nistp256", "ssh-ed25519"]);
+
+        const why = (...hostKeys: readonly string[]) =>
+            whyCommandRefuses({ address: "10.0.0.1", user: "root", hostKeys }, blob(now));
+        assert.match(why(old, now) ?? "", /would be given ssh-ed25519 SHA256:/);
+        assert.match(why(now, stale) ?? "", /would be given ecdsa-sha2-nistp256 SHA256:/);
+        assert.equal(why(now, old), undefined);
+        assert.equal(why(now), undefined);
+    });
+
     it("is reached through the bastion by the plugin and by our own connections alike", async () => {
         const { commandConnection, sshTarget } = await import("../../components/connection");
         const { sudoPassword: password, ...bastion } = {
