@@ -1,54 +1,18 @@
 import assert from "node:assert/strict";
 
-import { ModelOfEtcd, type Answer, type Subject } from "./etcdRulesSubject";
+import { grown, insist, ModelOfEtcd, until, type Subject } from "./etcdRulesSubject";
 import { RealEtcd } from "./etcdRulesReal";
 
 const names = "abcde";
 
+/** Those that the model stands for. */
+const series = ["3.6", "3.7"];
+
 /** The model says for certain what real etcd says too: each rule is tried on both. */
 const subjects: Readonly<Record<string, () => Promise<Subject>>> = {
     "the simulator's model": () => Promise.resolve(new ModelOfEtcd(names)),
-    "etcd 3.6": () => RealEtcd.open("3.6", names),
+    ...Object.fromEntries(series.map((version) => [`etcd ${version}`, () => RealEtcd.open(version, names)])),
 };
-
-/** Waits, for seconds of the subject's own time. */
-async function until(subject: Subject, what: string, check: () => boolean | Promise<boolean>): Promise<void> {
-    const deadline = subject.now + 60_000;
-    while (!(await check())) {
-        if (subject.now > deadline) {
-            throw new Error(`not within 60 s with ${subject.name}: ${what}\n${subject.account()}`);
-        }
-        await subject.pass();
-    }
-}
-
-/** Asks again while etcd gives an answer that time heals. @returns what it said before it agreed, each answer once */
-async function insist(subject: Subject, what: string, ask: () => Answer): Promise<readonly Answer[]> {
-    const refusals = new Set<Answer>();
-    await until(subject, what, () => {
-        const answer = ask();
-        if (answer !== "ok") refusals.add(answer);
-        return answer === "ok";
-    });
-    return [...refusals];
-}
-
-/** A cluster of voters, grown one by one. */
-async function grown(subject: Subject, voters: string, limits: readonly (number | undefined)[]): Promise<void> {
-    const [first, ...others] = voters;
-    subject.start(first!, first!, "new", limits[0]);
-    await until(subject, `${first} answers`, () => subject.isNamed(first!, first!));
-    for (const [index, name] of others.entries()) {
-        await insist(subject, `add ${name}`, () => subject.add(first!, name));
-        subject.start(name, voters.slice(0, index + 2), "existing", limits[index + 1]);
-        await until(subject, `${name} is named`, () => {
-            // One that asked a member which had not heard of it yet gives up; its unit starts it again.
-            if (subject.isOut(name)) subject.restart(name);
-            return subject.isNamed(first!, name);
-        });
-        await insist(subject, `promote ${name}`, () => subject.promote(first!, name));
-    }
-}
 
 for (const [called, open] of Object.entries(subjects)) {
     describe(`the rules of membership, as ${called} has them`, () => {
@@ -253,15 +217,17 @@ describe("a voter that lost its data", () => {
             until(model, told, () => false),
             /started empty under an identity that has voted/,
         );
-        const real = await RealEtcd.open("3.6", names);
-        try {
-            await grown(real, "ab", [2, 2]);
-            await real.stop("b");
-            real.wipe("b");
-            real.start("b", "ab", "existing", 2);
-            await until(real, told, () => real.hasData("b"));
-        } finally {
-            await real.close();
+        for (const version of series) {
+            const real = await RealEtcd.open(version, names);
+            try {
+                await grown(real, "ab", [2, 2]);
+                await real.stop("b");
+                real.wipe("b");
+                real.start("b", "ab", "existing", 2);
+                await until(real, told, () => real.hasData("b"));
+            } finally {
+                await real.close();
+            }
         }
     });
 });
@@ -288,16 +254,18 @@ describe("the limit of learners", () => {
         await grown(model, "ab", [1, 3]);
         await insist(model, "add c", () => model.add("a", "c"));
         assert.equal(model.add("a", "d"), "parts");
-        const real = await RealEtcd.open("3.6", names);
-        try {
-            await grown(real, "ab", [1, 3]);
-            await insist(real, "add c", () => real.add("a", "c"));
-            real.add("a", "d");
-            await until(real, "b takes d", () => real.list("b").includes("d learns"));
-            assert.deepEqual(real.list("a"), ["a votes", "b votes", "c learns"]);
-            assert.deepEqual(real.list("b"), ["a votes", "b votes", "c learns", "d learns"]);
-        } finally {
-            await real.close();
+        for (const version of series) {
+            const real = await RealEtcd.open(version, names);
+            try {
+                await grown(real, "ab", [1, 3]);
+                await insist(real, "add c", () => real.add("a", "c"));
+                real.add("a", "d");
+                await until(real, "b takes d", () => real.list("b").includes("d learns"));
+                assert.deepEqual(real.list("a"), ["a votes", "b votes", "c learns"]);
+                assert.deepEqual(real.list("b"), ["a votes", "b votes", "c learns", "d learns"]);
+            } finally {
+                await real.close();
+            }
         }
     });
 });

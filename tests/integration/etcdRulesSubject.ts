@@ -171,3 +171,42 @@ export class ModelOfEtcd implements Subject {
         }
     }
 }
+
+/** Waits, for seconds of the subject's own time. */
+export async function until(subject: Subject, what: string, check: () => boolean | Promise<boolean>): Promise<void> {
+    const deadline = subject.now + 60_000;
+    while (!(await check())) {
+        if (subject.now > deadline) {
+            throw new Error(`not within 60 s with ${subject.name}: ${what}\n${subject.account()}`);
+        }
+        await subject.pass();
+    }
+}
+
+/** Asks again while etcd gives an answer that time heals. @returns what it said before it agreed, each answer once */
+export async function insist(subject: Subject, what: string, ask: () => Answer): Promise<readonly Answer[]> {
+    const refusals = new Set<Answer>();
+    await until(subject, what, () => {
+        const answer = ask();
+        if (answer !== "ok") refusals.add(answer);
+        return answer === "ok";
+    });
+    return [...refusals];
+}
+
+/** A cluster of voters, grown one by one. */
+export async function grown(subject: Subject, voters: string, limits: readonly (number | undefined)[]): Promise<void> {
+    const [first, ...others] = voters;
+    subject.start(first!, first!, "new", limits[0]);
+    await until(subject, `${first} answers`, () => subject.isNamed(first!, first!));
+    for (const [index, name] of others.entries()) {
+        await insist(subject, `add ${name}`, () => subject.add(first!, name));
+        subject.start(name, voters.slice(0, index + 2), "existing", limits[index + 1]);
+        await until(subject, `${name} is named`, () => {
+            // One that asked a member which had not heard of it yet gives up; its unit starts it again.
+            if (subject.isOut(name)) subject.restart(name);
+            return subject.isNamed(first!, name);
+        });
+        await insist(subject, `promote ${name}`, () => subject.promote(first!, name));
+    }
+}
