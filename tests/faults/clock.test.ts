@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 
 import { skewedRelease } from "../../lab/release";
-import { eventually, statusOf } from "../integration/fixture";
+import { ETCD_VERSION, eventually, statusOf } from "../integration/fixture";
 import { hasPrinted, step } from "../integration/moments";
 import { FaultBed, lookAfter } from "./faultBed";
 
@@ -18,8 +18,8 @@ describe("fault: clocks of hosts whose etcd runs", () => {
     let site: FaultBed;
 
     before(async () => {
-        const { path, sha256 } = await skewedRelease("3.6");
-        site = await FaultBed.open(cluster, "10.141.1", 4, { install: { source: "file", path, sha256 } }, "3.6");
+        const { path, sha256 } = await skewedRelease(ETCD_VERSION);
+        site = await FaultBed.open(cluster, "10.141.1", 4, { install: { source: "file", path, sha256 } });
         await site.mustUp(founders);
     });
 

@@ -3,6 +3,9 @@ import type { EtcdClusterArgs, EtcdHostArgs } from "../../components";
 import { closeLab, openLab, type Lab, type LabHost, type LabHostSpec } from "../../lab";
 import { releaseArchive } from "../../lab/release";
 
+/** Of the etcd that hosts run where a test does not name one, as a series or exactly. */
+export const ETCD_VERSION = process.env.ETCD_VERSION ?? "3.6";
+
 export interface Bed {
     readonly lab: Lab;
     /** The arguments of a cluster on the first hosts, or on those that are named. */
@@ -12,14 +15,14 @@ export interface Bed {
 /**
  * Hosts `a`, `b`, … of an environment with a network of its own.
  * @param network three numbers: `10.80.1`; its hosts are at .11, .12, …
- * @param version of etcd, as a series or exactly @default the environment's ETCD_VERSION, else 3.6
+ * @param version of etcd, as a series or exactly @default {@link ETCD_VERSION}
  * @param bastion the one host through which this machine reaches the others
  */
 export async function openBed(
     environment: string,
     network: string,
     count: number,
-    version = process.env.ETCD_VERSION ?? "3.6",
+    version = ETCD_VERSION,
     bastion?: LabHostSpec,
 ): Promise<Bed> {
     const hosts = [..."abcdefg"].slice(0, count).map((name, index) => ({ name, address: `${network}.${11 + index}` }));

@@ -40,7 +40,7 @@ describe("a cluster that was set up by hand, with TLS", () => {
     const onHosts = (command: string): Promise<readonly string[]> => onEach(bed.lab.hosts, command);
 
     before(async () => {
-        bed = await openBed("ad-hand", "10.105.2", 3, "3.6");
+        bed = await openBed("ad-hand", "10.105.2", 3);
         project = await Project.open();
         authority = await Authority.make();
         const here = await addressTowards(bed.lab.host("a").address);

@@ -9,7 +9,7 @@ import type { EtcdClusterArgs } from "../../components";
 import type { EtcdCredentials } from "../../components/remote/etcdClient";
 import type { LabHost } from "../../lab";
 import { releaseArchive } from "../../lab/release";
-import type { Bed } from "./fixture";
+import { ETCD_VERSION, type Bed } from "./fixture";
 
 /** Two clusters on the same hosts: from Debian's package, and from a release that a unit of somebody's runs as root. */
 export const ports = { packaged: 2379, released: 3379 } as const;
@@ -34,7 +34,7 @@ export function declareBoth(bed: Bed, changes: Partial<EtcdClusterArgs>): Record
 
 /** Sets up both clusters on hosts that have their certificates, if there are to be any. @param flagsOf a member */
 export async function startBoth(hosts: readonly LabHost[], flagsOf: typeof settings): Promise<void> {
-    const { path } = await releaseArchive("3.6");
+    const { path } = await releaseArchive(ETCD_VERSION);
     for (const host of hosts) {
         await setUpPackage(host, flagsOf(host, hosts, foundIn.packaged, ports.packaged));
         await setUpRelease(host, units.released, flagsOf(host, hosts, foundIn.released, ports.released), path);

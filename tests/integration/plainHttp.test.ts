@@ -25,7 +25,7 @@ describe("a cluster that was set up by hand, without TLS", () => {
     const onHosts = (command: string): Promise<readonly string[]> => onEach(bed.lab.hosts, command);
 
     before(async () => {
-        bed = await openBed("ad-plain", "10.111.1", 3, "3.6");
+        bed = await openBed("ad-plain", "10.111.1", 3);
         project = await Project.open();
         const here = await addressTowards(bed.lab.host("a").address);
         always = { clients: [workloadClient(here)] };
