@@ -7,7 +7,7 @@ import { exclusiveScript } from "../remote/hostLock";
 import { onePerMachine } from "../remote/machines";
 import type { SshConnection, SshTarget } from "../remote/ssh";
 import { messageOf, withNext } from "./errors";
-import { locked, type LockedWork } from "./locked";
+import { locked, type Away, type LockedWork } from "./locked";
 import { removeFiles, removeReleases, setAside, stop } from "./scripts";
 
 /** Which cluster's things go. */
@@ -32,6 +32,7 @@ const CLEAR_SECONDS = 180;
 async function clearHosts(
     { cluster, dataDir, deleteDataOnDestroy, owner }: Cleared,
     hosts: ClearedHosts,
+    away: Away,
 ): Promise<void> {
     const paths = hostPaths(cluster, dataDir);
     const script = [
@@ -44,7 +45,7 @@ async function clearHosts(
         removeFiles(paths, deleteDataOnDestroy),
     ].join("\n");
     const failures: string[] = [];
-    const reached = await reachable(cluster, hosts);
+    const reached = await reachable(cluster, hosts, away);
     await Promise.all(
         (await onePerMachine([...reached.keys()])).map(async (connection) => {
             const name = reached.get(connection)!;
@@ -61,10 +62,19 @@ async function clearHosts(
 }
 
 /** The open connections, each with its host's name. A former host may be a declared one at an address that it had: that comes first. */
-async function reachable(cluster: string, hosts: ClearedHosts): Promise<ReadonlyMap<SshConnection, string>> {
+async function reachable(
+    cluster: string,
+    hosts: ClearedHosts,
+    away: Away,
+): Promise<ReadonlyMap<SshConnection, string>> {
+    const connect = async (ssh: SshTarget): Promise<SshConnection> => {
+        const why = away.get(ssh);
+        if (why !== undefined) throw new Error(why);
+        return pool.connect(ssh);
+    };
     const connections = await Promise.all(
         hosts.map(async ({ name, ssh }) => {
-            const connection = await pool.connect(ssh).catch((error: unknown) => {
+            const connection = await connect(ssh).catch((error: unknown) => {
                 tellOnce(
                     `[${cluster}] host "${name}" was not cleared: ${messageOf(error)}; should it come back, its etcd is still enabled`,
                 );
@@ -86,12 +96,15 @@ function leaveToOwner({ mark }: HostPaths, owner: string): string {
  */
 export async function clearLocked(
     cleared: Cleared,
-    work: LockedWork & { readonly hosts: ClearedHosts },
+    work: Omit<LockedWork, "leaving"> & { readonly hosts: ClearedHosts },
 ): Promise<void> {
-    await locked(work, () => clearHosts(cleared, work.hosts)).catch((error: unknown) => {
-        const isBusy = isRemoteError(error, "lock-held") || isRemoteError(error, "step-unfinished");
-        throw isBusy ? new ClearError(cleared.cluster, [error.message]) : error;
-    });
+    const { hosts } = work;
+    await locked({ ...work, leaving: hosts }, ({ away }) => clearHosts(cleared, hosts, away)).catch(
+        (error: unknown) => {
+            const isBusy = isRemoteError(error, "lock-held") || isRemoteError(error, "step-unfinished");
+            throw isBusy ? new ClearError(cleared.cluster, [error.message]) : error;
+        },
+    );
 }
 
 /** A cluster's resources are cleared one after the other, and meet the same host. */

@@ -83,7 +83,7 @@ function lockedWork(
     { cluster, stack, timeouts }: MembershipInputs,
     hosts: LockedWork["hosts"],
     mayHaveTwins: boolean,
-): LockedWork {
+): Omit<LockedWork, "leaving"> {
     return { cluster, stack, hosts, mayHaveTwins, waitSeconds: timeouts.lockSeconds };
 }
 
@@ -155,7 +155,9 @@ async function converge(id: string, olds: Partial<MembershipState>, news: Member
     let clusterId = olds.clusterId;
     try {
         const hosts = [...wanted.hosts, ...wanted.retired];
-        const end = await locked(lockedWork(news, hosts, wanted.retired.length > 0), async (lock) => {
+        const work = { ...lockedWork(news, hosts, wanted.retired.length > 0), leaving: wanted.retired };
+        const end = await locked(work, async (lock) => {
+            observer.leaveAlone(lock.away);
             const first = withoutTwins(wanted, await observer.observe());
             const plan = wholePlan(first.seen, first.wanted);
             tellDeviations(news, plan, teller(news.cluster));

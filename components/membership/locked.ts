@@ -5,6 +5,7 @@ import { pool } from "../remote/connectionPool";
 import { onePerMachine } from "../remote/machines";
 import { acquireLock, type ClusterLock } from "../remote/lock";
 import type { SshConnection, SshTarget } from "../remote/ssh";
+import { messageOf } from "./errors";
 
 export interface LockedWork {
     readonly cluster: string;
@@ -15,10 +16,21 @@ export interface LockedWork {
     readonly mayHaveTwins: boolean;
     /** How long to wait for another run. */
     readonly waitSeconds: number;
+    /** Those of them that hold nobody up when they let us in and then do not answer: their cluster ends there. */
+    readonly leaving: readonly { readonly ssh: SshTarget }[];
 }
+
+/** Why a host is left alone for as long as a lock is held: it is not held there. */
+export type Away = ReadonlyMap<SshTarget, string>;
 
 interface HeldLock extends ClusterLock {
     readonly connections: readonly SshConnection[];
+    readonly away: Away;
+}
+
+export interface LockedHosts extends ClusterLock {
+    /** What can be reached again is not locked by that: work that changes something keeps its hands off. */
+    readonly away: Away;
 }
 
 /** Locks that were taken for work which the engine asks for later, by cluster. This process ends with the run, and its locks with it. */
@@ -43,12 +55,12 @@ export async function giveBackLock(cluster: string): Promise<void> {
  * Does some work while the cluster's lock is held on all of its hosts that can be reached, and gives back what was kept for it.
  * @throws LockHeldError when another run has it at the end of the time
  */
-export async function locked<T>(work: LockedWork, use: (lock: ClusterLock) => Promise<T>): Promise<T> {
+export async function locked<T>(work: LockedWork, use: (lock: LockedHosts) => Promise<T>): Promise<T> {
     const before = await stillKept(work.cluster);
     try {
         const rest = await take(work, before?.connections ?? []);
         try {
-            return await use(before === undefined ? rest : both(before, rest));
+            return await use(before === undefined ? rest : { ...both(before, rest), away: rest.away });
         } finally {
             await rest.release();
         }
@@ -72,17 +84,33 @@ async function stillKept(cluster: string): Promise<HeldLock | undefined> {
 /** On all hosts that can be reached, but on those where it is held already. */
 async function take(work: LockedWork, held: readonly SshConnection[]): Promise<HeldLock> {
     const { cluster, stack, hosts, mayHaveTwins, waitSeconds } = work;
-    const answers = await Promise.all(hosts.map(({ ssh }) => pool.connect(ssh).catch(() => undefined)));
-    const reached = answers.filter((connection) => connection !== undefined);
+    const away = new Map<SshTarget, string>();
+    const reach = async (ssh: SshTarget): Promise<readonly (readonly [SshTarget, SshConnection])[]> => {
+        try {
+            return [[ssh, await pool.connect(ssh)]];
+        } catch (error) {
+            away.set(ssh, messageOf(error));
+            return [];
+        }
+    };
+    const answers = (await Promise.all(hosts.map(({ ssh }) => reach(ssh)))).flat();
+    const reached = answers.map(([, connection]) => connection);
+    const leaving = new Set(work.leaving.map(({ ssh }) => ssh));
+    const staying = new Set(answers.flatMap(([ssh, connection]) => (leaving.has(ssh) ? [] : [connection])));
     const machines = mayHaveTwins ? await onePerMachine([...held, ...reached]) : reached;
     const connections = machines.filter((connection) => !held.includes(connection));
     const lock = await acquireLock(connections, {
         cluster,
         holder: `${userInfo().username}@${hostname()}, process ${process.pid}, stack ${stack}`,
         waitSeconds,
+        mayBeSilent: new Set(reached.filter((connection) => !staying.has(connection))),
         onWait: (why) => console.log(`[${cluster}] waiting: ${why.message}`),
     });
-    return { ...lock, connections };
+    for (const [ssh, connection] of answers) {
+        const why = lock.silent.get(connection);
+        if (why) away.set(ssh, why.message);
+    }
+    return { ...lock, connections: connections.filter((connection) => !lock.silent.has(connection)), away };
 }
 
 function both(one: ClusterLock, other: ClusterLock): ClusterLock {

@@ -11,6 +11,7 @@ import type { ConnectionPool, SshConnection } from "../remote/connectionPool";
 import { wholeAnswer } from "../remote/wholeAnswer";
 import { isSame } from "../stateValues";
 import { messageOf } from "./errors";
+import type { Away } from "./locked";
 import { isAtItsPlace, isUp, memberOf } from "./world";
 import { look } from "./lookScripts";
 import { parseLook, unreachable } from "./seen";
@@ -28,6 +29,7 @@ type HostsSeen = Readonly<Record<string, HostSeen>>;
 export class Observer {
     private readonly clients = new Map<string, EtcdClient>();
     private readonly silences = new Map<string, string>();
+    private away: Away = new Map();
     private readonly places = new Map<string, Place>();
 
     constructor(
@@ -50,8 +52,17 @@ export class Observer {
         return host;
     }
 
-    connection(key: string): Promise<SshConnection> {
-        return this.pool.connect(this.host(key).ssh);
+    /** @throws where the host is left alone; RemoteError as `ConnectionPool.connect` */
+    async connection(key: string): Promise<SshConnection> {
+        const { ssh } = this.host(key);
+        const why = this.away.get(ssh);
+        if (why !== undefined) throw new Error(why);
+        return this.pool.connect(ssh);
+    }
+
+    /** Hosts that can't be reached from now on, whatever they do, and why. */
+    leaveAlone(away: Away): void {
+        this.away = away;
     }
 
     /** The whole world. */
@@ -73,7 +84,7 @@ export class Observer {
 
     private async lookAt(host: WantedHost): Promise<readonly [string, HostSeen]> {
         try {
-            const connection = await this.pool.connect(host.ssh);
+            const connection = await this.connection(host.key);
             const paths = hostPaths(this.wanted.cluster, this.wanted.dataDir);
             const script = this.lent ? `${look(paths)}\n${foreignScript(paths, host)}` : look(paths);
             const answer = await wholeAnswer(connection, script, this.wanted.timeouts.commandSeconds);
@@ -168,7 +179,7 @@ export class Observer {
         const credentials = this.lent?.get(key) ?? this.credentials;
         if (!credentials) throw new Error("the operator's certificate is not known yet");
         const place = this.place(key);
-        const way = this.access === "direct" ? directWay(place.address) : await this.pool.connect(this.host(key).ssh);
+        const way = this.access === "direct" ? directWay(place.address) : await this.connection(key);
         const isPlain = place.isPlain || (this.lent?.get(key)?.isPlain ?? false);
         const opened = await openEtcd(way, { ...place, ...credentials, isPlain });
         this.clients.set(key, opened);

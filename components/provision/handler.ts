@@ -144,6 +144,7 @@ function lockedWork({ cluster, stack = "", lockSeconds = 0, hosts }: ProvisionIn
         stack,
         hosts,
         mayHaveTwins: false,
+        leaving: [],
         waitSeconds: lockSeconds,
     };
 }

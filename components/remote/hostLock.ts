@@ -61,7 +61,7 @@ export class HostLock {
             throw code === HELD && why !== undefined ? why : lockFailed(host, stderr, code);
         });
         try {
-            const late = (): RemoteError => lockFailed(host, "no answer", undefined);
+            const late = (): RemoteError => noAnswer(host);
             await within(waitSeconds + ANSWER_SECONDS, Promise.race([locked, leftover, ended]), late);
             await within(leftoverSeconds + ANSWER_SECONDS, Promise.race([locked, ended]), late);
         } catch (error) {
@@ -187,6 +187,12 @@ function lockFailed(host: string, stderr: string, code: number | undefined): Rem
         host,
         `the cluster's lock can't be taken${exit}${said(stderr)}; check that /run can be written and that flock (util-linux) is there`,
     );
+}
+
+function noAnswer(host: string): RemoteError {
+    const reason =
+        "the cluster's lock can't be taken: the host does not answer; check its load and disk, then run again";
+    return new RemoteError("command-timeout", host, reason);
 }
 
 /** Cuts a stream of text into lines. */

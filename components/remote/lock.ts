@@ -1,5 +1,5 @@
 import { isRemoteError, type RemoteError } from "./errors";
-import { HostLock, type HostLockOptions } from "./hostLock";
+import { HostLock } from "./hostLock";
 import type { SshConnection } from "./ssh";
 
 export interface LockOptions {
@@ -12,6 +12,8 @@ export interface LockOptions {
     readonly onWait?: ((why: RemoteError) => void) | undefined;
     /** As of `HostLockOptions`. */
     readonly leftoverSeconds?: number | undefined;
+    /** Hosts that hold nobody up when they let us in and then do not answer. @default none */
+    readonly mayBeSilent?: ReadonlySet<SshConnection> | undefined;
 }
 
 /** The lock of one cluster, on all hosts that were reachable. It is free within seconds after this process is gone, however it ends. */
@@ -22,20 +24,45 @@ export interface ClusterLock {
     release(): Promise<void>;
 }
 
+export interface AcquiredLock extends ClusterLock {
+    /** Where it was not taken, and why: of those that may be silent. */
+    readonly silent: ReadonlyMap<SshConnection, RemoteError>;
+}
+
 /**
  * Takes a cluster's lock on each of the hosts.
  * @throws LockHeldError if somebody else has it at the end of the time; RemoteError if a host can't be asked, or is not done with what a run began
  */
-export async function acquireLock(connections: readonly SshConnection[], options: LockOptions): Promise<ClusterLock> {
+export async function acquireLock(connections: readonly SshConnection[], options: LockOptions): Promise<AcquiredLock> {
     const hosts = [...new Set(connections)].sort((a, b) => compare(place(a), place(b)));
-    return (await takeAtOnce(hosts, options)) ?? takeInOrder(hosts, options);
+    const silent = new Map<SshConnection, RemoteError>();
+    const take = (host: SshConnection, waitSeconds: number): Promise<HostLock | undefined> =>
+        HostLock.take(host, { ...options, waitSeconds }).catch((error: unknown) => {
+            if (!options.mayBeSilent?.has(host) || !isSilence(error)) throw error;
+            silent.set(host, error);
+            return undefined;
+        });
+    const lock =
+        (await takeAtOnce(hosts, (host) => take(host, 0))) ??
+        (await takeInOrder(
+            hosts.filter((host) => !silent.has(host)),
+            (host) => take(host, options.waitSeconds),
+        ));
+    return { ...lock, silent };
 }
 
+function isSilence(error: unknown): error is RemoteError {
+    const kinds = ["command-timeout", "connection-lost", "unreachable"] as const;
+    return kinds.some((kind) => isRemoteError(error, kind));
+}
+
+type Take = (host: SshConnection) => Promise<HostLock | undefined>;
+
 /** The usual case, nobody else about: all hosts are asked side by side. */
-async function takeAtOnce(hosts: readonly SshConnection[], options: LockOptions): Promise<ClusterLock | undefined> {
-    const tries = await Promise.allSettled(hosts.map((host) => HostLock.take(host, { ...options, waitSeconds: 0 })));
-    const taken = tries.flatMap((attempt) => (attempt.status === "fulfilled" ? [attempt.value] : []));
-    if (taken.length === hosts.length) return whole(taken);
+async function takeAtOnce(hosts: readonly SshConnection[], take: Take): Promise<ClusterLock | undefined> {
+    const tries = await Promise.allSettled(hosts.map(take));
+    const taken = tries.flatMap((attempt) => (attempt.status === "fulfilled" ? (attempt.value ?? []) : []));
+    if (tries.every(({ status }) => status === "fulfilled")) return whole(taken);
 
     await releaseAll(taken);
     const failure = tries.find(
@@ -46,10 +73,13 @@ async function takeAtOnce(hosts: readonly SshConnection[], options: LockOptions)
 }
 
 /** Somebody else is about. Everybody waits in the same order and holds what comes before, so that no two wait for each other. */
-async function takeInOrder(hosts: readonly SshConnection[], options: HostLockOptions): Promise<ClusterLock> {
+async function takeInOrder(hosts: readonly SshConnection[], take: Take): Promise<ClusterLock> {
     const taken: HostLock[] = [];
     try {
-        for (const host of hosts) taken.push(await HostLock.take(host, options));
+        for (const host of hosts) {
+            const lock = await take(host);
+            if (lock) taken.push(lock);
+        }
         return whole(taken);
     } catch (error) {
         await releaseAll(taken);

@@ -1,3 +1,5 @@
+import { within } from "./deadline";
+
 /** Lets a limited number of pieces of work run at a time, first come, first served. */
 export class Slots {
     #free: number;
@@ -7,13 +9,22 @@ export class Slots {
         this.#free = size;
     }
 
-    /** Settles when there is a place. Each place taken has to be given back. */
-    async take(): Promise<void> {
+    /**
+     * Settles when there is a place. Each place taken has to be given back.
+     * @throws what `late` makes, when there is none for so long
+     */
+    async take(seconds: number, late: () => Error): Promise<void> {
         if (this.#free > 0) {
             this.#free -= 1;
             return;
         }
-        await new Promise<void>((resolve) => this.#waiting.push(resolve));
+        let enter = (): void => {};
+        const turn = new Promise<void>((resolve) => (enter = resolve));
+        this.#waiting.push(enter);
+        await within(seconds, turn, () => {
+            this.#waiting.splice(this.#waiting.indexOf(enter), 1);
+            return late();
+        });
     }
 
     giveBack(): void {

@@ -6,6 +6,7 @@ import { within } from "./deadline";
 import { logIn, openSocket, prepareLogin, unreachable } from "./dial";
 import { isRemoteError, RemoteCommandError, RemoteError } from "./errors";
 import { endWhenSilent } from "./keepalive";
+import { LastingPlaces } from "./lastingPlaces";
 import { ProcessHold } from "./processHold";
 import { frameScript, readerCommand, usesSudo } from "./script";
 import { ScriptChannel } from "./scriptChannel";
@@ -45,8 +46,16 @@ interface Execution {
 /**
  * OpenSSH's server allows ten sessions on a connection (`MaxSessions`), and counts one that has just been closed until it has read
  * all that we sent: five that end and five that begin in one packet are ten. Forwarded connections don't count.
+ * A script that stays, as a lock's does, is beside the others; those of further clusters get connections of their own.
  */
-const SESSIONS = 5;
+const RUNS = 4;
+const LASTING = 1;
+const LASTING_ON_FURTHER = 5;
+
+/** For a session to be free: whoever has one ends within a limit of its own. */
+const TURN_SECONDS = 600;
+/** For the host to start a script that stays. */
+const START_SECONDS = 15;
 
 /**
  * An open SSH connection to one host. Several operations may run on it at once. While none does, it keeps no process alive.
@@ -56,7 +65,8 @@ export class SshConnection {
     /** The host as an operator knows it, for messages: `root@10.0.0.1`. */
     readonly host: string;
 
-    readonly #sessions = new Slots(SESSIONS);
+    readonly #runs = new Slots(RUNS);
+    readonly #lasting: LastingPlaces<SshConnection>;
     readonly #hold: ProcessHold;
     #isAlive = true;
     #sudoTookPassword = false;
@@ -71,10 +81,14 @@ export class SshConnection {
     ) {
         this.host = describeTarget(target);
         this.#hold = new ProcessHold(stream, bastion === undefined ? undefined : bastion.#hold);
+        const further = (): Promise<SshConnection> => SshConnection.connect(target, bastion);
+        this.#lasting = new LastingPlaces<SshConnection>(this, LASTING, further, LASTING_ON_FURTHER);
         const stopAsking = endWhenSilent(client, stream);
         client.on("error", () => {}); // What is under way on the connection fails by itself.
         client.once("close", () => {
             this.#isAlive = false;
+            // Who asks again gets a connection that knows nothing of these, and would wait for what they hold.
+            this.#lasting.close();
             stopAsking();
         });
     }
@@ -141,24 +155,28 @@ export class SshConnection {
     }
 
     /**
-     * Starts a script that stays: it gets its stdin bit by bit and has no time limit of its own.
+     * Starts a script that stays: it gets its stdin bit by bit and has no time limit of its own. Any number of them may be open.
      * @param onStdout gets its stdout as it comes
      * @returns once the script's reader runs on the host. `exited` tells its end; whoever opened it ends it.
+     * @throws RemoteError command-timeout when it does not run in time; as `connect`, and as `run`
      */
     async open(
         script: string,
         onStdout: (text: string) => void,
-        options: { asRoot?: boolean } = {},
+        options: { asRoot?: boolean; startSeconds?: number } = {},
     ): Promise<ScriptChannel> {
-        await this.#sessions.take();
+        const { asRoot = true, startSeconds = START_SECONDS } = options;
+        const { connection, giveBack } = await this.#lasting.take();
         try {
-            const onChunk = (chunk: Buffer): void => onStdout(chunk.toString());
-            const channel = await this.#start(script, options.asRoot ?? true, undefined, onChunk);
-            await channel.started;
-            void channel.exited.catch(() => {}).then(() => this.#sessions.giveBack());
-            return channel;
+            return await connection.#timely("a shell", startSeconds, async (signal) => {
+                const onChunk = (chunk: Buffer): void => onStdout(chunk.toString());
+                const channel = await connection.#start(script, asRoot, undefined, onChunk, signal);
+                await channel.started;
+                void channel.exited.catch(() => {}).then(giveBack);
+                return channel;
+            });
         } catch (error) {
-            this.#sessions.giveBack();
+            giveBack();
             throw error;
         }
     }
@@ -181,34 +199,37 @@ export class SshConnection {
     /** Closes the connection, also under whatever still runs on it. */
     close(): void {
         this.#isAlive = false;
+        this.#lasting.close();
         this.client.end();
         this.stream.destroy();
     }
 
     async #execute({ what, script, asRoot, timeoutSeconds, feed }: Execution): Promise<RunResult> {
-        await this.#sessions.take();
-        const stdout: Buffer[] = [];
-        let channel: ScriptChannel | undefined;
-        let isLate = false;
-        const work = async (): Promise<RunResult> => {
-            // The host's own limit is for the case that we can't end the script any more.
-            channel = await this.#start(script, asRoot, timeoutSeconds + 1, (chunk) => stdout.push(chunk));
-            if (isLate) channel.close();
-            await feed(channel);
-            channel.end();
-            const { code, stderr } = await channel.exited;
-            return { code, stderr, stdout: Buffer.concat(stdout).toString() };
-        };
+        await this.#runs.take(TURN_SECONDS, () => this.#tooLate(`${what}, behind others`, TURN_SECONDS));
         try {
-            return await within(timeoutSeconds, work(), () => {
-                isLate = true;
-                return this.#tooLate(what, timeoutSeconds);
+            return await this.#timely(what, timeoutSeconds, async (signal) => {
+                const stdout: Buffer[] = [];
+                // The host's own limit is for the case that we can't end the script any more.
+                const limit = timeoutSeconds + 1;
+                const channel = await this.#start(script, asRoot, limit, (chunk) => stdout.push(chunk), signal);
+                await feed(channel);
+                channel.end();
+                const { code, stderr } = await channel.exited;
+                return { code, stderr, stdout: Buffer.concat(stdout).toString() };
             });
-        } catch (error) {
-            channel?.close();
-            throw error;
         } finally {
-            this.#sessions.giveBack();
+            this.#runs.giveBack();
+        }
+    }
+
+    /** @param work ends what it has begun when the signal comes */
+    async #timely<T>(what: string, seconds: number, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+        const stop = new AbortController();
+        try {
+            return await within(seconds, work(stop.signal), () => this.#tooLate(what, seconds));
+        } catch (error) {
+            stop.abort();
+            throw error;
         }
     }
 
@@ -217,6 +238,7 @@ export class SshConnection {
         asRoot: boolean,
         limitSeconds: number | undefined,
         onStdout: (chunk: Buffer) => void,
+        signal: AbortSignal,
     ): Promise<ScriptChannel> {
         if (!this.#isAlive) throw connectionLost(this.host);
         const release = this.#hold.take();
@@ -224,6 +246,8 @@ export class SshConnection {
             const raw = await openSession(this.client, this.host, readerCommand(this.target, asRoot, limitSeconds));
             raw.once("close", release);
             const channel = new ScriptChannel(raw, this.target, asRoot, onStdout);
+            if (signal.aborted) channel.close();
+            else signal.addEventListener("abort", () => channel.close());
             await this.#giveSudoPassword(channel, asRoot);
             void channel.write(frameScript(script));
             return channel;

@@ -192,3 +192,49 @@ describe("two runs on one cluster", () => {
         });
     });
 });
+
+describe("a host that lets us in, and whose shell never starts", () => {
+    const name = "mute";
+    let bed: Bed;
+    let project: Project;
+
+    const declared = (hosts: string): Record<string, EtcdClusterArgs> => ({
+        [name]: bed.declare([...hosts], { allowEvenSize: true, timeouts: { commandSeconds: 10 } }),
+    });
+    const silence = (host: string): Promise<string> =>
+        bed.lab
+            .host(host)
+            .output(
+                `printf '#!/bin/sh\nexec sleep 3600\n' > /usr/local/bin/mute && chmod 755 /usr/local/bin/mute && usermod -s /usr/local/bin/mute root`,
+            );
+
+    before(async () => {
+        bed = await openBed("it-mute", "10.84.9", 3);
+        project = await Project.open();
+        await project.mustUp(declared("abc"));
+    });
+
+    after(async () => {
+        project?.close();
+        await bed?.lab.down();
+    });
+
+    diagnoseFailures(() => bed?.lab);
+
+    it("is removed when it is taken off the list, and named as not cleared", async () => {
+        await silence("c");
+        const run = await project.mustUp(declared("ab"));
+        assert.match(run.text, /host "c" \(10\.84\.9\.13\) is no member any more, but could not be cleared: /);
+        assert.deepEqual(await voters(bed.lab.host("a"), name), ["a", "b"]);
+        assert.ok(run.seconds < 150, `${run.seconds} s`);
+    });
+
+    it("holds up no destroy, which names it", async () => {
+        await silence("b");
+        const run = await project.destroy();
+        assert.equal(run.code, 0, run.text);
+        assert.match(run.text, /host "b" was not cleared: .*not done within 15 s/);
+        assert.equal(await bed.lab.host("a").output("ls -d /etc/etcd 2>/dev/null || true"), "");
+        assert.ok(run.seconds < 150, `${run.seconds} s`);
+    });
+});

@@ -80,3 +80,40 @@ describe("two clusters on the same hosts", () => {
         assert.equal(await b.output("ls -d /opt/etcd /etc/etcd 2>/dev/null || true"), "");
     });
 });
+
+describe("many clusters on one host", () => {
+    const names = ["eins", "zwei", "drei", "vier", "fuenf", "sechs", "sieben"];
+    let bed: Bed;
+    let project: Project;
+    let clusters: Record<string, EtcdClusterArgs>;
+
+    before(async () => {
+        bed = await openBed("it-many", "10.88.2", 1);
+        project = await Project.open();
+        clusters = Object.fromEntries(
+            names.map((name, index) => {
+                const ports = { clientPort: 20000 + 10 * index, peerPort: 20001 + 10 * index };
+                return [name, bed.declare(1, { ...ports, dataDir: `/srv/${name}/data` })];
+            }),
+        );
+    });
+
+    after(async () => {
+        project?.close();
+        await bed?.lab.down();
+    });
+
+    diagnoseFailures(() => bed?.lab);
+
+    it("are built, left as they are, and ended by one program", async () => {
+        const a = bed.lab.host("a");
+        await project.mustUp(clusters);
+        for (const [index, name] of names.entries())
+            assert.deepEqual(await voters(a, name, 20000 + 10 * index), ["a"], name);
+        const again = await project.up(clusters, "--expect-no-changes");
+        assert.equal(again.code, 0, again.text);
+        const end = await project.destroy();
+        assert.equal(end.code, 0, end.text);
+        assert.equal(await a.output("ls -d /opt/etcd /etc/etcd 2>/dev/null || true"), "");
+    });
+});

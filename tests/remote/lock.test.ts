@@ -192,6 +192,49 @@ describe("A cluster's lock", () => {
         assert.deepEqual({ most, turns }, { most: 1, turns: 3 * ROUNDS });
     });
 
+    it("is given up in bounded time where the shell never starts, or left out where the host may be silent", async () => {
+        const [host, other] = [lab.host("a"), lab.host("b")];
+        await host.output(
+            `printf '#!/bin/sh\\nexec sleep 3600\\n' > /usr/local/bin/mute && chmod 755 /usr/local/bin/mute && usermod -s /usr/local/bin/mute admin`,
+        );
+        try {
+            const mute = targetOf(lab, host, { user: "admin" });
+            await assert.rejects(
+                holding([mute], options, () => Promise.resolve(true)),
+                failure("command-timeout", `admin@${host.address}`, "within 15 s"),
+            );
+            await withPool(async (pool) => {
+                const [silent, well] = [await pool.connect(mute), await pool.connect(targetOf(lab, other))];
+                const lock = await acquireLock([silent, well], { ...options, mayBeSilent: new Set([silent]) });
+                lock.assertHeld();
+                assert.deepEqual([...lock.silent.keys()], [silent]);
+                const { code } = await other.run("flock -n /run/pulumi-etcd-membership-one.lock true");
+                assert.equal(code, 1);
+                await lock.release();
+            });
+        } finally {
+            await host.output("usermod -s /bin/bash admin");
+        }
+    });
+
+    it("of ten clusters is held on one host, and scripts run beside", async () => {
+        await withPool(async (pool) => {
+            const connection = await pool.connect(targetOf(lab, lab.host("a")));
+            const names = Array.from({ length: 10 }, (_, index) => `many-${index}`);
+            const take = () => Promise.all(names.map((cluster) => acquireLock([connection], { ...options, cluster })));
+            for (let round = 0; round < 3; round++) {
+                const locks = await take();
+                const seen = await Promise.all(names.map((name) => connection.run(`echo ${name}`)));
+                assert.deepEqual(
+                    seen.map(({ stdout }) => stdout.trim()),
+                    names,
+                );
+                locks.forEach((lock) => lock.assertHeld());
+                await Promise.all(locks.map((lock) => lock.release()));
+            }
+        });
+    });
+
     it("on a connection that is named twice is taken once", async () => {
         const [target] = targets();
         assert.ok(target);
