@@ -6,13 +6,21 @@ import { exclusiveScript } from "../remote/hostLock";
 import type { Observer } from "./observe";
 import { refusalOf, type Outcome } from "./outcome";
 import { putRestored, restoreSnapshot } from "./restoreScripts";
+import { retireScript, setAsideScript } from "./retireScripts";
 import * as scripts from "./scripts";
 import type { Desired, Identity, Observation, Step } from "./types";
-import { answeringAs, leaderToAsk, voterToAsk } from "./whomToAsk";
+import { leaderToAsk, silentPeer, voterToAsk } from "./whomToAsk";
 import { memberOf, restoration, restoredToken } from "./world";
 
-export async function act(observer: Observer, wanted: Desired, seen: Observation, step: Step): Promise<Outcome> {
-    const actor = new Actor(observer, wanted, seen);
+/** @param assertLocked asked again before what must not be done on an old observation. @throws when it may no longer be done */
+export async function act(
+    observer: Observer,
+    wanted: Desired,
+    seen: Observation,
+    step: Step,
+    assertLocked: () => void,
+): Promise<Outcome> {
+    const actor = new Actor(observer, wanted, seen, assertLocked);
     const outcome = await actor.take(step).catch((error: unknown) => {
         const refusal = refusalOf(error, Object.keys(seen.hosts));
         if (!refusal) throw error;
@@ -35,6 +43,7 @@ class Actor {
         private readonly observer: Observer,
         private readonly wanted: Desired,
         private readonly seen: Observation,
+        private readonly assertLocked: () => void,
     ) {
         this.paths = hostPaths(wanted.cluster, wanted.dataDir);
     }
@@ -80,10 +89,17 @@ class Actor {
             case "set-aside":
                 return this.outcome(
                     step.host,
-                    await this.on(step.host, "move data aside", this.setAsideScript(step.host)),
+                    await this.on(
+                        step.host,
+                        "move data aside",
+                        setAsideScript(this.paths, this.seen.hosts[step.host]!),
+                    ),
                 );
             case "retire":
-                return this.outcome(step.host, await this.on(step.host, "retire", this.retireScript(step.host)));
+                return this.outcome(
+                    step.host,
+                    await this.on(step.host, "retire", retireScript(this.paths, this.seen.hosts[step.host]!)),
+                );
             case "record":
                 await this.onEach(step.hosts, "write the member list", (key) =>
                     this.recordScript(key, step.initialCluster),
@@ -140,26 +156,6 @@ class Actor {
         ];
         await this.on(key, "take over", ["set -eu", ...script].join("\n"), 2 * seconds + 200);
         return { hosts: [key] };
-    }
-
-    /** Its take-over is over as well: a unit of somebody else's would start without its data one day. */
-    private setAsideScript(key: string): string {
-        const { foreign } = this.seen.hosts[key]!;
-        return [
-            "set -eu",
-            ...(foreign ? [adoption.stopForGood(foreign.unit)] : []),
-            scripts.stop(this.paths),
-            scripts.setAside(this.paths),
-            ...(foreign ? [adoption.forget(this.paths)] : []),
-        ].join("\n");
-    }
-
-    /** What no note of ours is about is left where it is, and running. */
-    private retireScript(key: string): string {
-        const clear = this.seen.hosts[key]?.identity
-            ? this.setAsideScript(key)
-            : `set -eu\n${scripts.stop(this.paths)}`;
-        return `${clear}\n${scripts.removeFiles(this.paths, false)}`;
     }
 
     private start(key: string): string {
@@ -230,19 +226,20 @@ class Actor {
             (key) => memberOf(this.world, this.observer.host(key))?.id === memberId,
         );
         await this.dropConnections(memberId);
-        await (await this.anyVoter(memberId)).memberRemove(memberId);
+        const voter = await this.anyVoter(memberId);
+        // The snapshot may have taken long, or this machine have slept meanwhile.
+        this.assertLocked();
+        await voter.memberRemove(memberId);
         const reachable = gone.filter((key) => this.seen.hosts[key]?.reach.ok);
         return { hosts: reachable };
     }
 
-    /** The leader's with a member that does not answer. It only spares clients a wait: a leader's host that can't be reached may do without. */
+    /** It only spares clients a wait: a leader's host that can't be reached may do without. */
     private async dropConnections(memberId: string): Promise<void> {
-        const { members = [], leaderId } = this.seen.cluster ?? {};
-        const leader = answeringAs(this.seen, leaderId);
-        const member = members.find(({ id }) => id === memberId);
-        if (leader === undefined || !member || answeringAs(this.seen, memberId) !== undefined) return;
-        const script = scripts.dropConnections(this.observer.host(leader).peerPort, member.peerUrls);
-        await this.on(leader, "drop connections", script, DROP_SECONDS).catch(() => undefined);
+        const silent = silentPeer(this.seen, memberId);
+        if (!silent) return;
+        const script = scripts.dropConnections(this.observer.host(silent.leader).peerPort, silent.peerUrls);
+        await this.on(silent.leader, "drop connections", script, DROP_SECONDS).catch(() => undefined);
     }
 
     private recordScript(key: string, initialCluster: string): string {

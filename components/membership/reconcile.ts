@@ -28,7 +28,7 @@ const LOG_SECONDS = 15;
 /** What a run tells, and asks, whoever started it. */
 export interface Accompany {
     readonly tell: Tell;
-    /** Asked before each step. @throws when no step may be taken any more */
+    /** Asked before each step, and again in one that takes long. @throws when no step may be taken any more */
     readonly beforeStep: () => void;
     readonly onSeen: (seen: Observation) => void;
 }
@@ -154,7 +154,7 @@ class Run {
     private async act(seen: Observation, step: Step, name: string): Promise<Outcome> {
         this.accompany.beforeStep();
         try {
-            return await act(this.observer, this.wanted, seen, step);
+            return await act(this.observer, this.wanted, seen, step, this.accompany.beforeStep);
         } catch (error) {
             throw new MembershipError(
                 `${name}: ${messageOf(error)}${await this.log(this.concerned(step, error), seen)}`,

@@ -19,3 +19,15 @@ export function voterToAsk({ hosts, cluster }: Observation, except?: Id): string
     });
     return healthy.find((key) => hosts[key]?.status?.memberId === cluster?.leaderId) ?? healthy[0];
 }
+
+/** Where a member does not answer that the leader still has connections with: the leader's host, and the member's peer URLs. */
+export function silentPeer(
+    seen: Observation,
+    memberId: string,
+): { readonly leader: string; readonly peerUrls: readonly string[] } | undefined {
+    const { members = [], leaderId } = seen.cluster ?? {};
+    const leader = answeringAs(seen, leaderId);
+    const member = members.find(({ id }) => id === memberId);
+    if (leader === undefined || !member || answeringAs(seen, memberId) !== undefined) return undefined;
+    return { leader, peerUrls: member.peerUrls };
+}
