@@ -109,6 +109,22 @@ describe("fault: what can happen to a member's disk and database", () => {
         });
     }
 
+    it("an emptied write-ahead log: its unit does not start without it, its data is set aside, and it joins anew", async () => {
+        const b = site.host("b");
+        const old = await site.memberId("a", "b");
+        await site.work("a write-ahead log is emptied");
+        await b.output(`rm ${dataDir}/member/wal/*; systemctl restart --no-block etcd-${cluster}`);
+        await eventually("the unit refuses", 30, async () => {
+            assert.match(await b.journal(`etcd-${cluster}`), /there is no etcd data in/);
+        });
+        await site.progress();
+        assert.equal(await b.output("pgrep -x etcd; true"), "");
+        const run = await site.converges(3);
+        assert.match(run.text, /remove member "b" \(\w+\).*: its host has no data/);
+        assert.notEqual(await site.memberId("a", "b"), old);
+        await b.output(`ls -d ${dataDir}.2*/member/snap`);
+    });
+
     it("a full directory of snapshots: no voter is removed, the partial snapshot is gone, the old one is kept", async () => {
         const directory = `${dataDir}.snapshots`;
         const old = `${directory}/20200101T000000Z.db`;

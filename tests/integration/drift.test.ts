@@ -160,6 +160,30 @@ describe("what somebody does to hosts by hand", () => {
         assert.match(await etcdctl(bed.lab.host("c"), cluster, "get greeting"), /hello/);
     });
 
+    it("leaves a host, as a loss of power may, with emptied files: etcd does not start with them, and up puts them right", async () => {
+        const b = bed.lab.host("b");
+        await etcdctl(b, cluster, "put greeting hello");
+        const files = [unit, `${root}/membership.env`, `${root}/identity`, `${root}/peers.nft`];
+        for (const file of files) {
+            await b.output(`: >${file}`);
+            await b.reboot();
+            if (!file.endsWith("identity")) assert.equal(await b.output("pgrep -a etcd; true"), "", file);
+            await repaired();
+            assert.notEqual(await b.output(`cat ${file}`), "", file);
+        }
+        assert.match(await b.output(`nft list set inet etcd_${cluster} peers4`), /10\.103\.2\.11/);
+        assert.match(await etcdctl(b, cluster, "get greeting"), /hello/);
+    });
+
+    it("to the firewall's list of peers, so that nft does not read it, is undone", async () => {
+        const b = bed.lab.host("b");
+        await b.output(
+            `sed -i 's/set peers6/set peers4/' ${root}/peers.nft; systemctl restart etcd-${cluster}-firewall || true`,
+        );
+        await repaired();
+        assert.match(await b.output(`nft list table inet etcd_${cluster}`), /10\.103\.2\.11/);
+    });
+
     it("to a host as a whole is shown and undone: one that was rebuilt", async () => {
         await bed.lab.host("c").rebuild();
         const text = (await preview()).join("\n");
