@@ -25,7 +25,10 @@ describe("the snapshot before a removal", () => {
             connection: () => Promise.resolve({ runOrThrow }),
         } as unknown as Observer;
         const remove = { kind: "remove", name: "a", memberId: "1", snapshotOn: "b", because: "" } as const;
-        await assert.rejects(act(observer, declared, found, remove, () => undefined), /enough/);
+        await assert.rejects(
+            act(observer, declared, found, remove, () => undefined),
+            /enough/,
+        );
         return told;
     }
 
