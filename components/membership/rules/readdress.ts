@@ -144,6 +144,10 @@ export const readdressSilent: Rule = (world) => {
         // It is this one that its peers hear, where the list says; that it answers no clients is another rule's.
         if (servesPeers && serving && isListed(serving.peerUrl, member.peerUrls)) continue;
         const isElsewhere = !member.peerUrls.some((url) => hostOfUrl(url) === host.address);
+        if (isElsewhere && world.seen.cluster.isLeaderMute) {
+            const until = `the leader says whether it hears member "${host.name}", which may live at another machine`;
+            return wait(until, world.wanted.timeouts.healthSeconds, [host.key]);
+        }
         if (servesPeers && isElsewhere) {
             const until = `member "${host.name}" answers at ${host.address}: its peers hear it, and may do so from another machine`;
             return wait(until, world.wanted.timeouts.healthSeconds, [host.key]);

@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 
+import { readdressSilent } from "../../../components/membership/rules/readdress";
 import { grown, type Cluster } from "./model/cluster";
 import { Endpoint } from "./model/etcd";
 import { Died } from "./model/run";
+import { but, silent } from "./model/seen";
 
 /** Where they are not yet. */
 const PORT = 2390;
@@ -160,6 +162,17 @@ describe("the plan for members that serve their peers elsewhere from now on", ()
         const [restart, add] = ["restart a", "add-learner b"].map((step) => steps.indexOf(step));
         assert.ok(restart! >= 0 && restart! < add!, steps.join("; "));
         assert.equal(cluster.voters, "b");
+    });
+
+    it("lists no silent member at another address while the leader does not say that it hears it nowhere", () => {
+        const cluster = grown("abc", "abc");
+        cluster.readdress("b", ELSEWHERE, true);
+        cluster.stage("b");
+        const isSilent = but("b", () => ({ ...silent, unit: "inactive" }));
+        const { seen, wanted } = cluster.foresee("abc", isSilent);
+        const mute = { ...seen, cluster: { ...seen.cluster!, isLeaderMute: true as const } };
+        assert.equal(readdressSilent({ seen, wanted })?.verdict, "step");
+        assert.equal(readdressSilent({ seen: mute, wanted })?.verdict, "wait");
     });
 
     it("has a member's file say where the list has it before it is there, for the time when nobody answers", () => {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 
 import { desiredOf } from "../../../../components/membership/inputs";
 import { nextStep, wholePlan } from "../../../../components/membership/plan";
-import type { Observation } from "../../../../components/membership/types";
+import type { Desired, Observation } from "../../../../components/membership/types";
 import { Lab } from "./lab";
 import { Machine, type Health } from "./machine";
 import { voters } from "./raft";
@@ -105,6 +105,7 @@ export class Cluster {
         change = (seen: Observation): Observation => seen,
     ): {
         readonly seen: Observation;
+        readonly wanted: Desired;
         readonly kinds: readonly string[];
         readonly refusal: string | undefined;
         readonly verdict: string;
@@ -114,7 +115,7 @@ export class Cluster {
         const { steps, refusal } = wholePlan(seen, wanted);
         const { verdict } = nextStep(seen, wanted);
         assert.equal(verdict === "done", steps.length === 0 && refusal === undefined);
-        return { seen, kinds: steps.map(({ kind }) => kind), refusal, verdict };
+        return { seen, wanted, kinds: steps.map(({ kind }) => kind), refusal, verdict };
     }
 
     /** What runs on a host. */
