@@ -237,7 +237,10 @@ export interface EtcdTuning {
 
 /** Deadlines, in seconds. */
 export interface TimeoutArgs {
-    /** A member answers after it was started. @default 30 */
+    /**
+     * A member answers after it was started. Where all are started at once, each waits for 7 s for every other one before it takes part:
+     * it compares its data with theirs. @default 10 for each host, 30 at least
+     */
     readonly healthSeconds?: number;
     /** A learner has caught up. @default 300 */
     readonly syncSeconds?: number;

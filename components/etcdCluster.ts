@@ -237,7 +237,7 @@ function settle(name: string, args: EtcdClusterArgs): Settled {
         paths: hostPaths(name, args.dataDir),
         release: releaseDir(args.install, args.version),
         maxLearners: args.maxLearners ?? defaultMaxLearners(args.version),
-        timeouts: timeoutsOf(args.timeouts),
+        timeouts: timeoutsOf(args.hosts.length, args.timeouts),
         authorities: args.certificates?.authorities ?? FIRST_AUTHORITY,
         ports: (host) => ({
             peerPort: host.peerPort ?? args.peerPort ?? 2380,
@@ -255,9 +255,12 @@ function places({ args, paths, ports }: Settled): readonly Claim[] {
     }));
 }
 
-function timeoutsOf(args: TimeoutArgs = {}): Timeouts {
+/** Each member waits that long for each other one that starts at the same time (etcd server/etcdserver/corrupt.go), and some more. */
+const COMPARISON_SECONDS = 10;
+
+function timeoutsOf(hosts: number, args: TimeoutArgs = {}): Timeouts {
     return {
-        healthSeconds: args.healthSeconds ?? 30,
+        healthSeconds: args.healthSeconds ?? Math.max(30, hosts * COMPARISON_SECONDS),
         syncSeconds: args.syncSeconds ?? 300,
         changeSeconds: args.changeSeconds ?? 30,
         lockSeconds: args.lockSeconds ?? 0,

@@ -70,7 +70,11 @@ class Actor {
             case "join":
                 return this.join(step.host, step.memberId, step.initialCluster);
             case "start":
-                await this.on(step.host, "start etcd", `set -eu\n${this.start(step.host)}`);
+                await this.on(
+                    step.host,
+                    "start etcd",
+                    `set -eu\n${this.start(step.host, this.seen.cluster ? scripts.start : scripts.startAndServe)}`,
+                );
                 return { hosts: [step.host] };
             case "update-peer":
                 await (await this.anyVoter()).memberUpdate(step.memberId, [step.to]);
@@ -158,8 +162,8 @@ class Actor {
         return { hosts: [key] };
     }
 
-    private start(key: string): string {
-        return scripts.start(this.paths, this.seen.hosts[key]?.unit ?? "active");
+    private start(key: string, start = scripts.start): string {
+        return start(this.paths, this.seen.hosts[key]?.unit ?? "active");
     }
 
     private async restoreSnapshot(key: string, snapshot: string): Promise<Outcome> {

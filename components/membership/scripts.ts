@@ -107,6 +107,25 @@ systemctl enable --quiet --no-reload ${paths.unit}.service${unit === "inactive" 
 systemctl restart --no-block ${paths.unit}.service`;
 }
 
+/**
+ * The same, for a member that starts without a quorum: waits, a moment only, until it serves its peers. Before that, each compares its data
+ * with that of one peer after the other (etcd server/embed/etcd.go, server/etcdserver/corrupt.go: InitialCheck), and waits 7 s for each
+ * that is at the same: seven that start at once may find each other after 42 s. Where etcd logs less, only the moment passes.
+ */
+export function startAndServe(paths: HostPaths, unit: HostSeen["unit"]): string {
+    const invocation = `$(systemctl show --value --property InvocationID ${paths.unit}.service)`;
+    return `
+before=${invocation}
+${start(paths, unit)}
+tries=50
+while [ $tries -gt 0 ]; do
+    now=${invocation}
+    if [ "$now" != "$before" ] && journalctl --quiet --output cat "_SYSTEMD_INVOCATION_ID=$now" | grep -qF '"serving peer traffic"'; then break; fi
+    sleep 0.1
+    tries=$((tries - 1))
+done`;
+}
+
 /** For who founds or joins: its unit starts without data. */
 export function allowEmptyStart(paths: HostPaths): string {
     return `: > ${shellQuote(paths.mayStartEmpty)}`;

@@ -188,5 +188,12 @@ describe("fault: members that are gone, and runs that meet", () => {
                 .output(`rm -rf /var/lib/etcd/${cluster}; mv /var/lib/etcd/kept /var/lib/etcd/${cluster}`);
         }
         await site.converges(hosts);
+        // Started one by one: members that compare their data at the same time wait for each other in vain.
+        for (const name of hosts) {
+            const invocation = `$(systemctl show --value --property InvocationID etcd-${cluster})`;
+            const own = await site.host(name).output(`journalctl -o cat _SYSTEMD_INVOCATION_ID=${invocation}`);
+            assert.match(own, /"serving peer traffic"/);
+            assert.doesNotMatch(own, /failed hash kv request.*context deadline exceeded/);
+        }
     });
 });

@@ -15,8 +15,10 @@ import { Project, type ClusterOutputs } from "./project";
 const stacks = ["lab", "tools", "toolsbeta"] as const;
 type Stack = (typeof stacks)[number];
 
-/** What the second and third host of the stack `lab` are, once somebody adds them. */
-const added = [2, 3].map((number) => ({ name: `lab-etcd-${number}`, address: `10.77.9.1${number}` }));
+const HOSTS = ["config", "pulumi-etcd:hosts"];
+/** The hosts that somebody may write into a stack's file: those that it has, and some more. */
+const MOST = { lab: 3, tools: 5, toolsbeta: 3 } as const;
+const NETWORKS = { lab: "10.77.9", tools: "10.77.1", toolsbeta: "10.77.2" } as const;
 
 describe("the committed stacks", () => {
     let project: Project;
@@ -31,7 +33,8 @@ describe("the committed stacks", () => {
         await layOutRelease(project.directory, await releaseArchive("3.6"));
         for (const stack of stacks) {
             const { hosts, ...spec } = readStackFile(stack, stackFile(stack));
-            const lab = await openLab({ ...spec, hosts: stack === "lab" ? [...hosts, ...added] : hosts });
+            assert.deepEqual(hosts, hostsOf(stack).slice(0, hosts.length));
+            const lab = await openLab({ ...spec, hosts: hostsOf(stack) });
             labs.set(stack, lab);
             const keys = join(project.directory, ".lab", stack);
             mkdirSync(keys, { recursive: true });
@@ -52,6 +55,13 @@ describe("the committed stacks", () => {
         return join(project.directory, `Pulumi.${stack}.yaml`);
     }
 
+    function hostsOf(stack: Stack): readonly { readonly name: string; readonly address: string }[] {
+        return Array.from({ length: MOST[stack] }, (_, index) => ({
+            name: `${clusterOf(stack)}-${index + 1}`,
+            address: `${NETWORKS[stack]}.${11 + index}`,
+        }));
+    }
+
     async function up(stack: Stack, ...flags: readonly string[]): Promise<void> {
         const run = await project.start(["up", "--yes", "--skip-preview", "--stack", stack, ...flags]).finished;
         assert.equal(run.code, 0, run.text);
@@ -68,7 +78,9 @@ describe("the committed stacks", () => {
 
     async function assertMembers(stack: Stack, count: number): Promise<void> {
         const lab = labs.get(stack)!;
-        const names = [1, 2, 3].slice(0, count).map((number) => `${clusterOf(stack)}-${number}`);
+        const names = hostsOf(stack)
+            .slice(0, count)
+            .map(({ name }) => name);
         for (const name of names) {
             assert.deepEqual(await voters(lab.host(name), clusterOf(stack)), names);
             assert.match(await etcdctl(lab.host(name), clusterOf(stack), "get stack"), new RegExp(`\\b${stack}\\b`));
@@ -93,24 +105,35 @@ describe("the committed stacks", () => {
     });
 
     it("are scaled by editing a stack's file, and only that stack changes", async () => {
-        const others = async (): Promise<unknown> =>
-            Promise.all(
-                (["tools", "toolsbeta"] as const).map((stack) =>
-                    startTimes(
-                        labs.get(stack)!,
-                        labs.get(stack)!.hosts.map(({ name }) => name),
-                        clusterOf(stack),
-                    ),
-                ),
-            );
-        const before = await others();
-        const file = parseDocument(readFileSync(stackFile("lab"), "utf8"));
-        for (const host of added) file.addIn(["config", "pulumi-etcd:hosts"], file.createNode(host));
-        writeFileSync(stackFile("lab"), file.toString());
-        await up("lab");
+        await edit("lab", 3);
         await assertMembers("lab", 3);
-        assert.deepEqual(await others(), before);
+        await edit("tools", 5);
+        await assertMembers("tools", 5);
+        await edit("toolsbeta", 1);
+        await assertMembers("toolsbeta", 1);
+        await edit("toolsbeta", 3);
+        await assertMembers("toolsbeta", 3);
     });
+
+    /** Writes so many hosts into the stack's file, and brings it up while all others stay as they are. */
+    async function edit(stack: Stack, count: number): Promise<void> {
+        const others = stacks.filter((other) => other !== stack);
+        const before = await Promise.all(others.map(starts));
+        const file = parseDocument(readFileSync(stackFile(stack), "utf8"));
+        file.setIn(HOSTS, file.createNode(hostsOf(stack).slice(0, count)));
+        writeFileSync(stackFile(stack), file.toString());
+        await up(stack);
+        assert.deepEqual(await Promise.all(others.map(starts)), before);
+    }
+
+    async function starts(stack: Stack): Promise<unknown> {
+        const { members } = await outputs(stack);
+        return startTimes(
+            labs.get(stack)!,
+            members.map(({ name }) => name),
+            clusterOf(stack),
+        );
+    }
 
     it("are left alone by a second up", async () => {
         for (const stack of stacks) await up(stack, "--expect-no-changes");
