@@ -16,7 +16,7 @@ export function copyLeaves(paths: HostPaths, files: Readonly<Record<string, stri
     return Object.entries(files)
         .map(([name, from]) => {
             const to = shellQuote(`${paths.pki}/${name}`);
-            return `install -m 0600 -o ${ETCD_USER} -g ${ETCD_USER} ${shellQuote(from)} ${to}.new\nmv -f ${to}.new ${to}`;
+            return `install -m 0600 -o ${ETCD_USER} -g ${ETCD_USER} ${shellQuote(from)} ${to}.new\nsync ${to}.new\nmv -f ${to}.new ${to}`;
         })
         .join("\n");
 }
@@ -27,6 +27,7 @@ export function keepPlainPeers(paths: HostPaths, plainPeerUrl: string): string {
     return `printf '%s\\n' ${shellQuote(HEADER)} ${shellQuote(`ETCD_LISTEN_PEER_URLS=${plainPeerUrl}`)} > ${file}.new
 chown root:${ETCD_USER} ${file}.new
 chmod 0640 ${file}.new
+sync ${file}.new
 mv -f ${file}.new ${file}`;
 }
 
@@ -65,6 +66,7 @@ export function replaceUnit(paths: HostPaths, { unit, dataDir }: ForeignSeen, se
 owner=$(sed -n 's/^owner=//p' ${file})
 mkdir -p "$(dirname ${drop})"
 printf '%s\\n' ${shellQuote(HEADER)} ${shellQuote(`# ${paths.unit}.service has its data and its ports.`)} '[Unit]' ${shellQuote(`ConditionPathExists=!${paths.current}`)} > ${drop}
+sync ${drop}
 systemctl daemon-reload
 ${stopForGood(unit)}
 ${

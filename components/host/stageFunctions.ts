@@ -171,7 +171,7 @@ write_manifest() {
     rm -f "$staging"
 }
 
-put_once() { [ -e "$1" ] || put "$@"; }
+put_once() { [ -s "$1" ] || put "$@"; }
 
 begin_generation() {
     rm -rf "$generations/.new"
@@ -259,7 +259,7 @@ load_firewall() {
 # open_firewall FILE TABLE PEERS: the unit stays, because what runs now may ask for it at its next start. The list of peers goes, as nobody
 # keeps it up to date any more.
 open_firewall() {
-    [ -f "$firewall_unit_file" ] || return 0
+    [ -f "$firewall_unit_file" ] || { rm -f "$3"; return 0; }
     put "$1" 0640 "root:$etcd" "$2"
     if [ -n "$changed$resumed" ]; then systemctl reload-or-restart "$firewall_unit"; fi
     rm -f "$3"

@@ -49,12 +49,16 @@ printf '%s\\n' ${shellQuote(member.note)} >"$restored/note"
 mv "$restored/note" "$restored/complete"`;
 }
 
-/** Puts what was restored in the place of the data, unless it is there already. What is noted of it is not true from then on. */
+/**
+ * Puts what was restored in the place of the data, unless it is there already; an emptied directory is no data. What is noted of it is not
+ * true from then on.
+ */
 export function putRestored(paths: HostPaths): string {
     const data = shellQuote(paths.dataDir);
     return `
 ${restoredHere(paths)}
 ${makeDataDir(paths)}
+rmdir ${data}/member 2>/dev/null || :
 if ! [ -d ${data}/member ]; then
     rm -f "$restored/complete"
     mv -T "$restored/member" ${data}/member

@@ -114,6 +114,13 @@ describe("fault: scheduled backups, and what can happen to them", () => {
         await a.output(`rm -r ${placeOf("a")}/2.db ${placeOf("a")}/mine.db ${directory}/${cluster}/a-b`);
     });
 
+    it("are made by a unit that is exposed at most 2.0 by systemd's own measure", async () => {
+        const measured = await site.host("a").output(`systemd-analyze security --no-pager ${unit}.service`);
+        const score = Number(/Overall exposure level for \S+: ([\d.]+)/.exec(measured)?.[1]);
+        console.log(`      exposure ${score}`);
+        assert.ok(score <= 2, `${score}`);
+    });
+
     it("a full target: the backup fails and says so, its part is gone, the old ones stay, nobody else notices; room is all it takes", async () => {
         const b = site.host("b");
         const old = `${placeOf("b")}/20200101T000000.000Z.db`;

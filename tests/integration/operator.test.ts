@@ -172,4 +172,25 @@ describe("what the operator sees", () => {
         assert.deepEqual(await voters(bed.lab.host("a"), cluster), all);
         await etcdctl(bed.lab.host("c"), cluster, "put still writable");
     });
+
+    it("is a destroy of a host's files alone that the engine refuses, since membership needs them", async () => {
+        const run = await project.destroy("--target", `**::${cluster}-b-stage`);
+        assert.notEqual(run.code, 0);
+        assert.match(run.text, new RegExp(`${cluster}-membership' will be destroyed but was not specified`));
+        await assertNothingLeft();
+    });
+
+    it("is a destroy of membership alone that ends the cluster, keeps its data, and lets another one begin", async () => {
+        const run = await project.destroy("--target", `**::${cluster}-membership`);
+        assert.equal(run.code, 0, run.text);
+        for (const name of all) {
+            const host = bed.lab.host(name);
+            assert.equal(await host.output("pgrep -x etcd || :"), "");
+            assert.match(await host.output(`ls -d /var/lib/etcd/${cluster}.*Z/member`), /member/);
+        }
+        await project.mustUp(declared());
+        assert.deepEqual(await voters(bed.lab.host("a"), cluster), all);
+        assert.doesNotMatch(await etcdctl(bed.lab.host("a"), cluster, "get still"), /writable/);
+        await assertNothingLeft();
+    });
 });

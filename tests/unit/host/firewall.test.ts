@@ -153,5 +153,11 @@ begin_manifest; open_firewall ${paths().firewall} ${quoted(renderNoFirewall(sett
             assert.match(listed, /10\.0\.0\.98[^]*off\n$/);
             assert.equal(existsSync(paths().peers), false);
         });
+
+        it("has no list left where it was switched off before its unit was there", () => {
+            writeFileSync(paths().peers, renderPeers(["10.0.0.1"]));
+            staging(`firewall_unit_file=${directory}/none; open_firewall ${paths().firewall} '' ${paths().peers}`);
+            assert.equal(existsSync(paths().peers), false);
+        });
     });
 });

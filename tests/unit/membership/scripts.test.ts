@@ -16,6 +16,7 @@ import { join } from "node:path";
 
 import { hostPaths, type HostPaths } from "../../../components/host/paths";
 import { hasLog } from "../../../components/host/writeAheadLog";
+import { putRestored } from "../../../components/membership/restoreScripts";
 import { setRemainsAside, snapshot, writePeers } from "../../../components/membership/scripts";
 
 describe("a script on a host", () => {
@@ -67,6 +68,22 @@ describe("a script on a host", () => {
         assert.equal(run(setRemainsAside(paths)), 0);
         assert.equal(existsSync(paths.dataDir), false);
         assert.ok(readdirSync(place).some((name) => /^data\.2/.test(name)));
+    });
+
+    it("puts what was restored where an emptied directory is, and never over data", () => {
+        const member = join(paths.dataDir, "member");
+        paths = { ...paths, restored: `${paths.dataDir}.restored` };
+        program("mountpoint", "exit 1");
+        const restore = (what: string): string => {
+            mkdirSync(join(paths.restored, "member"), { recursive: true });
+            writeFileSync(join(paths.restored, "member", what), "");
+            assert.equal(run(`set -eu\n${putRestored(paths)}`), 0);
+            assert.equal(existsSync(paths.restored), false);
+            return readdirSync(member).join();
+        };
+        rmSync(join(member, "wal"), { recursive: true });
+        assert.equal(restore("first"), "first");
+        assert.equal(restore("second"), "first");
     });
 
     it("notes whom the firewall lets in only when that is in force", () => {
