@@ -80,30 +80,27 @@ export const otherCluster: Rule = (world) => {
 
 /** Who is in the list without being declared. A learner that never started is nobody's: it votes on nothing and holds nothing. */
 function foreignMembers(world: World): readonly Member[] {
+    const isNobodys = (member: Member): boolean => member.isLearner && member.name === "";
     return members(world).filter((member) => !hostOf(world, member) && !isNobodys(member));
 }
 
-function isNobodys(member: Member): boolean {
-    return member.isLearner && member.name === "";
-}
-
-/** Invariant: who is in the list without being declared was put there by somebody else, and stays until they say. */
+/** Invariant: who is in the list without being declared was put there by somebody else, and stays until they say, as does all beside it. */
 export const foreignMember: Rule = (world) => {
-    const leftover = members(world).find((member) => !hostOf(world, member) && isNobodys(member));
-    if (leftover) {
-        return step(
-            { kind: "remove", name: leftover.peerUrls.join(","), memberId: leftover.id, snapshotOn: undefined },
-            "it is a learner that never started and that nothing declares",
-        );
-    }
     const foreign = foreignMembers(world);
     const [first] = foreign;
-    if (!first) return undefined;
-    const names = foreign.map(
-        (member) => `${member.name || "(never started)"} ${member.id} ${member.peerUrls.join(",")}`,
-    );
-    return refuse(
-        `the cluster has members that are not declared: ${quoted(names)}; declare their hosts, or remove them: etcdctl member remove ${first.id}`,
+    if (first) {
+        const names = foreign.map(
+            (member) => `${member.name || "(never started)"} ${member.id} ${member.peerUrls.join(",")}`,
+        );
+        return refuse(
+            `the cluster has members that are not declared: ${quoted(names)}; declare their hosts, or remove them: etcdctl member remove ${first.id}`,
+        );
+    }
+    const leftover = members(world).find((member) => !hostOf(world, member));
+    if (!leftover) return undefined;
+    return step(
+        { kind: "remove", name: leftover.peerUrls.join(","), memberId: leftover.id, snapshotOn: undefined },
+        "it is a learner that never started and that nothing declares",
     );
 };
 
