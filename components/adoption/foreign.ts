@@ -25,7 +25,10 @@ export function takeoverNote(paths: HostPaths): string {
     return `${paths.root}/takeover`;
 }
 
-/** Lines that start with `foreign.`: whoever listens on the peer port and is an etcd, and is not run by our unit. Reads only. */
+/**
+ * Lines that start with `foreign.`: whoever listens on the peer port and is an etcd, and is not run by our unit. Reads only. What can't be
+ * seen is not taken for not there: the script ends with code 1, and says why as the last line of its stderr.
+ */
 export function foreignScript(
     paths: HostPaths,
     { peerPort, clientPort }: { readonly peerPort: number; readonly clientPort: number },
@@ -33,8 +36,16 @@ export function foreignScript(
     const note = shellQuote(takeoverNote(paths));
     return `
 device() { place=$1; while ! [ -d "$place" ]; do place=$(dirname "$place"); done; stat -c %d "$place"; }
-pid=$(ss -Hltnp "sport = :${peerPort}" 2>/dev/null | sed -n 's/.*("etcd",pid=\\([0-9]*\\).*/\\1/p' | head -n 1)
-if [ -n "$pid" ] && ! grep -qs '/${paths.unit}\\.service' "/proc/$pid/cgroup"; then
+unknown() { printf '%s\\n' "$1" >&2; exit 1; }
+# sockets PORT OPTION...
+sockets() {
+    port=$1; shift
+    sockets=$(ss "$@" "sport = :$port" 2>/dev/null) && return
+    code=$?
+    why=$(ss "$@" "sport = :$port" 2>&1 >/dev/null | tail -n 1)
+    unknown "ss is to tell who has port $port before an etcd there is taken over, and fails (\${why:-exit code $code}): install the package iproute2, or repair it"
+}
+describe() {
     echo "foreign.pid=$pid"
     echo "foreign.unit=$(sed -n 's|.*/\\([^/]*\\.service\\)$|\\1|p' "/proc/$pid/cgroup" | head -n 1)"
     echo "foreign.cwd=$(readlink "/proc/$pid/cwd")"
@@ -47,8 +58,21 @@ if [ -n "$pid" ] && ! grep -qs '/${paths.unit}\\.service' "/proc/$pid/cgroup"; t
     done
     echo "foreign.data=$data"
     [ "$(device "$data")" = "$(device ${shellQuote(posix.dirname(paths.dataDir))})" ] && echo foreign.disk=same
-    ss -Htn state established "sport = :${clientPort}" 2>/dev/null | awk '{ print "foreign.client=" $4 }' | sort -u
-elif ! systemctl is-active --quiet ${paths.unit}.service; then
+}
+sockets ${peerPort} -Hltnp
+pid=$(printf '%s' "$sockets" | sed -n 's/.*("etcd",pid=\\([0-9]*\\).*/\\1/p' | head -n 1)
+found=
+if [ -n "$pid" ] && ! grep -qs '/${paths.unit}\\.service' "/proc/$pid/cgroup"; then
+    found=$(describe 2>/dev/null)
+    # One that has ended meanwhile shows no flags, as one without TLS has none: it does not run.
+    grep -q . "/proc/$pid/cmdline" 2>/dev/null || found=
+fi
+if [ -n "$found" ]; then
+    printf '%s\\n' "$found"
+    sockets ${clientPort} -Htn state established
+    [ -z "$sockets" ] || printf '%s\\n' "$sockets" | awk '{ print "foreign.client=" $4 }' | sort -u
+elif ! state=$(systemctl is-active ${paths.unit}.service); then
+    [ -n "$state" ] || unknown "systemd does not say whether ${paths.unit}.service runs: see systemctl status ${paths.unit}"
     noted=$(sed -n 's/^data=//p' ${note} 2>/dev/null)
     # Without data there is nothing left to take over.
     if ${hasLog('"$noted"')} || ${hasLog(shellQuote(paths.dataDir))}; then sed 's/^/foreign.note:/' ${note} 2>/dev/null; fi

@@ -82,19 +82,21 @@ fetch() {
     [ ! -s "$archive" ] || started=yes
     if [ -n "$started" ] && [ "$(digest_of "$archive")" = "$sha256" ]; then return 0; fi
     download "$1" || {
-        [ -n "$started" ] || fail "$1 can't be fetched from this host: $problem"
+        [ -n "$started" ] || unfetched "$1"
         rm -f "$archive"
-        download "$1" || fail "$1 can't be fetched from this host: $problem"
+        download "$1" || unfetched "$1"
         started=
     }
     found=$(digest_of "$archive")
     if [ "$found" != "$sha256" ] && [ -n "$started" ]; then
         rm -f "$archive"
-        download "$1" || fail "$1 can't be fetched from this host: $problem"
+        download "$1" || unfetched "$1"
         found=$(digest_of "$archive")
     fi
     [ "$found" = "$sha256" ] || { rm -f "$archive"; fail "$1 has the sha256 $found, wanted is $sha256: give the right URL, or correct sha256"; }
 }
+
+unfetched() { fail "$1 can't be fetched from this host: $problem: correct the URL, or let the host reach it"; }
 
 download() {
     if command -v curl >/dev/null; then

@@ -3,6 +3,7 @@ import { removeBackup, renderBackup } from "./backup";
 import { renderFirewall, renderFirewallDropIn, renderFirewallUnit, renderNoFirewall, renderPeers } from "./firewall";
 import { renderGeneration } from "./generation";
 import { ETCD_USER, HEADER, type HostCertificates, type HostSettings } from "./settings";
+import { renderFailure } from "./stageFailure";
 import { STAGE_FUNCTIONS } from "./stageFunctions";
 
 /** The fourth line of the mark on a host that is being taken over. */
@@ -19,7 +20,7 @@ export interface Stage {
 /**
  * The script that puts a member's files on its host: user, directories, certificates, the generation, the firewall. It is
  * idempotent, can be cut off anywhere, changes nothing that belongs to somebody else, and neither starts nor stops etcd. On failure it
- * says why in one sentence on stderr and ends with code 1.
+ * says why in one sentence on stderr, then what to type next, and ends with code 1.
  * @param owner what tells the state of the stack that this is for from others
  */
 export function renderStage(settings: HostSettings, certificates: HostCertificates, owner = ""): Stage {
@@ -34,6 +35,7 @@ export function renderStage(settings: HostSettings, certificates: HostCertificat
     const phase = settings.isTakingOver ? `${MARK_TAKING_OVER}\n` : "";
     const mark = `${HEADER}\n${settings.clusterToken}\n${owner}\n${phase}`;
     const script = [
+        renderFailure(settings),
         STAGE_FUNCTIONS,
         ...variables({
             cluster: settings.cluster,

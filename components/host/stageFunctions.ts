@@ -7,7 +7,6 @@ import { EDITED } from "./generation";
 export const STAGE_FUNCTIONS = `set -eu
 umask 077
 unset CDPATH
-fail() { printf '%s\\n' "$1" >&2; exit 1; }
 
 # All that could stop us, before anything is changed.
 check_host() {
@@ -23,7 +22,7 @@ check_host() {
 # Several clusters on one host are staged one after the other: they share the user and /etc/etcd.
 take_lock() {
     exec 9>/run/pulumi-etcd-stage.lock
-    flock -w 120 9 || fail "another run has been staging files on this host for 2 minutes: wait for it, or end it"
+    flock -w 120 9 || fail "another run has been staging files on this host for 2 minutes: wait for it, or end it" "$once_ended"
 }
 
 is_ours() {
@@ -103,7 +102,7 @@ put() {
         own "$1" "$2" "$3"
         return 0
     fi
-    printf '%s' "$4" >"$1.new" || { rm -f "$1.new"; fail "$1 can't be written: see above, and whether its disk is full"; }
+    printf '%s' "$4" >"$1.new" || { rm -f "$1.new"; fail "$1 can't be written: see above, and whether its disk is full" "$see_disks"; }
     chown "$3" "$1.new"
     chmod "$2" "$1.new"
     sync "$1.new"
@@ -244,15 +243,15 @@ load_firewall() {
     if ! [ -f "$1" ] || ! printf '%s' "$2" | cmp -s - "$1"; then
         try=/run/$firewall_unit.try
         printf '%s' "$2" >"$try"
-        problem=$(/usr/sbin/nft -c -f "$try" 2>&1) || fail "the firewall table was refused by nft: $(printf '%s' "$problem" | head -n 1)"
+        problem=$(/usr/sbin/nft -c -f "$try" 2>&1) || fail "the firewall table was refused by nft: $(printf '%s' "$problem" | head -n 1)" "$see_table"
         rm -f "$try"
     fi
     put "$1" 0640 "root:$etcd" "$2"
     systemctl is-enabled --quiet "$firewall_unit" || systemctl --quiet enable "$firewall_unit"
     if ! systemctl is-active --quiet "$firewall_unit"; then
-        systemctl start "$firewall_unit" || fail "the firewall can't be loaded: see journalctl -u $firewall_unit on the host"
+        systemctl start "$firewall_unit" || fail "the firewall can't be loaded" "$see_firewall"
     elif [ -n "$changed$resumed" ] || ! /usr/sbin/nft list table inet "$firewall_table" >/dev/null 2>&1; then
-        systemctl reload "$firewall_unit" || fail "the firewall can't be loaded: see journalctl -u $firewall_unit on the host"
+        systemctl reload "$firewall_unit" || fail "the firewall can't be loaded" "$see_firewall"
     fi
 }
 
@@ -261,7 +260,9 @@ load_firewall() {
 open_firewall() {
     [ -f "$firewall_unit_file" ] || { rm -f "$3"; return 0; }
     put "$1" 0640 "root:$etcd" "$2"
-    if [ -n "$changed$resumed" ]; then systemctl reload-or-restart "$firewall_unit"; fi
+    if [ -n "$changed$resumed" ]; then
+        systemctl reload-or-restart "$firewall_unit" || fail "the firewall can't be opened" "$see_firewall"
+    fi
     rm -f "$3"
 }
 
@@ -272,6 +273,6 @@ start_timer() {
     esac
     systemctl is-enabled --quiet "$backup_unit.timer" || systemctl --quiet enable "$backup_unit.timer"
     systemctl is-active --quiet "$backup_unit.timer" || systemctl start "$backup_unit.timer" ||
-        fail "the timer of backups does not start: see systemctl status $backup_unit.timer on the host"
+        fail "the timer of backups does not start" "$see_timer"
 }
 `;

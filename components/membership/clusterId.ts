@@ -1,12 +1,13 @@
 /** Which cluster a state knows, from what was seen. Pure. */
-import { otherCluster } from "./rules/stop";
+import { isPerhapsAnothers } from "./rules/stop";
 import type { Id, World } from "./types";
 
 /**
- * The id to be recorded: the known one stays until its cluster is given up. What is refused as another cluster is none that this state built.
+ * The id to be recorded: the known one stays until its cluster is given up. Of a cluster that is refused, since it may be another's, none is:
+ * the next run would take it for this state's own.
  * @param before what would be recorded without this look
  */
 export function clusterIdToKeep(world: World, before: Id | undefined): Id | undefined {
-    if (otherCluster(world)) return before;
+    if (isPerhapsAnothers(world)) return before;
     return world.wanted.knownClusterId ?? world.seen.cluster?.clusterId ?? before;
 }

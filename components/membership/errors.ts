@@ -1,3 +1,4 @@
+import { nextLine, ONCE_DONE, ONCE_ENDED } from "../nextCommand";
 import { isRemoteError } from "../remote/errors";
 import type { SshTarget } from "../remote/ssh";
 
@@ -12,17 +13,17 @@ export function messageOf(error: unknown): string {
 
 /** What to type next, as the last line of an error. */
 export function withNext(message: string, next: string): string {
-    return message.includes("\nnext: ") ? message : `${message}\nnext: ${next}`;
+    return message.includes(`\n${nextLine("")}`) ? message : `${message}\n${nextLine(next)}`;
 }
 
 /** After something that has to be put right first: what shows that it is, where a host is away, and `up`. */
 export function afterRepair(away: SshTarget | undefined): string {
-    return away ? `${loginCommand(away)}, then pulumi up` : "once that is done, pulumi up";
+    return away ? `${loginCommand(away)}, then pulumi up` : ONCE_DONE;
 }
 
 /** After a run that failed. */
 export function afterFailure(error: unknown): string {
-    return isRemoteError(error, "lock-held") ? "pulumi up, when that run has ended" : "pulumi up";
+    return isRemoteError(error, "lock-held") ? ONCE_ENDED : "pulumi up";
 }
 
 /** What shows whether a host lets us in: what to type when it does not. */

@@ -2,6 +2,7 @@
 import { hostPaths } from "../host/paths";
 import { act } from "./act";
 import { nameOf, strike } from "./deviations";
+import { afterLookAt, nextLine } from "../nextCommand";
 import { isRemoteError } from "../remote/errors";
 import { describeTarget } from "../remote/target";
 import { afterRepair, MembershipError, messageOf, withNext } from "./errors";
@@ -205,7 +206,7 @@ class Run {
         const told = await Promise.all(
             (unwell.length > 0 ? unwell : keys).slice(0, HOSTS_TOLD).map((key) => this.hostLog(key)),
         );
-        return [...told.map(({ lines }) => lines), told[0] ? `\nnext: ${told[0].next}` : "\nnext: pulumi up"].join("");
+        return [...told.map(({ lines }) => lines), `\n${nextLine(told[0]?.next ?? "pulumi up")}`].join("");
     }
 
     private async hostLog(key: string): Promise<{ readonly lines: string; readonly next: string }> {
@@ -221,7 +222,7 @@ class Run {
                     ...lines,
                     ...(silence === undefined ? [] : [`\nwhen "${name}" was asked last: ${silence}`]),
                 ].join(""),
-                next: `journalctl -u ${paths.unit} on ${name} (${address}), then pulumi up`,
+                next: afterLookAt({ name, address }, `journalctl -u ${paths.unit}`),
             };
         } catch (error) {
             return {

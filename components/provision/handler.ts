@@ -11,7 +11,7 @@ import { afterFailure, afterRepair, withNext } from "../membership/errors";
 import { giveBackLock, keepLock, type LockedWork } from "../membership/locked";
 import { isSame, isUnknown } from "../stateValues";
 import type { ProvisionArgs, ProvisionHost, ProvisionInputs, ProvisionState } from "./inputs";
-import { install } from "./install";
+import { install, installError } from "./install";
 import { tellDrift } from "./drift";
 import { noteEdited } from "./edited";
 import { forgetLooks, lookAtAll, type HostLook, type Looks } from "./look";
@@ -116,7 +116,7 @@ async function provision(
         forgetLooks();
         if (failures.length === 0) return inputs;
         // Not an Error: what the engine's dynamic provider knows as "made, but not as wanted", so that `destroy` clears what was installed.
-        const message = withNext(failures.join("\n"), afterRepair(undefined));
+        const message = installError(failures);
         throw { id, properties: inputs, reasons: [message], message };
     } catch (error) {
         await giveBackLock(inputs.cluster);

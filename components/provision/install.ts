@@ -1,36 +1,63 @@
 /** etcd's binaries, put on hosts. */
 import type { InstallSource } from "../args";
+import { afterRepair, messageOf, withNext } from "../membership/errors";
 import { renderInstall } from "../host/install";
 import { pool } from "../remote/connectionPool";
+import { isRemoteError } from "../remote/errors";
+import type { SshTarget } from "../remote/ssh";
 import { readArchive } from "./archive";
 import type { ProvisionHost, ProvisionInputs } from "./inputs";
 
 /** A slow line may take its time for an archive of 25 MB. */
 const INSTALL_SECONDS = 900;
 
+/** Where it was not installed. */
+export interface InstallFailure {
+    /** The host, and why: one sentence. */
+    readonly message: string;
+    /** The host, where it can't be reached, or does not answer. */
+    readonly away: SshTarget | undefined;
+}
+
 /**
  * Installs on the given hosts. Whether what is behind a URL is what is declared shows on the first host, before another one is asked;
  * then all go side by side, and one that fails keeps no other from being finished.
- * @returns where it failed, and why: one sentence each
+ * @returns where it failed
  */
-export async function install(inputs: ProvisionInputs, hosts: readonly ProvisionHost[]): Promise<readonly string[]> {
+export async function install(
+    inputs: ProvisionInputs,
+    hosts: readonly ProvisionHost[],
+): Promise<readonly InstallFailure[]> {
     if (hosts.length === 0) return [];
     const { install: source } = inputs;
     const archive = source.source === "file" ? await readArchive(source) : undefined;
-    const together = async (some: readonly ProvisionHost[]): Promise<readonly string[]> =>
+    const together = async (some: readonly ProvisionHost[]): Promise<readonly InstallFailure[]> =>
         (await Promise.all(some.map((host) => installOrSay(inputs, host, archive)))).flat();
     if (source.source !== "url") return together(hosts);
     const failures = await together(hosts.slice(0, 1));
     return failures.length > 0 ? failures : together(hosts.slice(1));
 }
 
+/** What is told of it: all of it, and what to type next. */
+export function installError(failures: readonly InstallFailure[]): string {
+    const [away] = failures.flatMap((failure) => failure.away ?? []);
+    return withNext(failures.map(({ message }) => message).join("\n"), afterRepair(away));
+}
+
 async function installOrSay(
     { cluster, install: source, version }: ProvisionInputs,
     host: ProvisionHost,
     archive: Buffer | undefined,
-): Promise<readonly string[]> {
-    const failure = await installOn(host, source, version, archive).catch((error: Error) => error.message);
-    if (failure !== undefined) return [`host "${host.name}": etcd ${version} was not installed: ${failure}`];
+): Promise<readonly InstallFailure[]> {
+    const failed = (why: string, away?: SshTarget): readonly InstallFailure[] => [
+        { message: `host "${host.name}": etcd ${version} was not installed: ${why}`, away },
+    ];
+    try {
+        const why = await installOn(host, source, version, archive);
+        if (why !== undefined) return failed(why);
+    } catch (error) {
+        return failed(messageOf(error), isRemoteError(error) ? host.ssh : undefined);
+    }
     console.log(`[${cluster}] etcd ${version} is installed on "${host.name}"`);
     return [];
 }

@@ -5,6 +5,7 @@ import { connectionLost, openForward, openSession } from "./channels";
 import { within } from "./deadline";
 import { logIn, openSocket, prepareLogin, unreachable } from "./dial";
 import { isRemoteError, RemoteCommandError, RemoteError } from "./errors";
+import { execution, type Execution, type RunOptions, type RunResult } from "./execution";
 import { endWhenSilent } from "./keepalive";
 import { LastingPlaces } from "./lastingPlaces";
 import { ProcessHold } from "./processHold";
@@ -15,33 +16,9 @@ import { describeTarget, type SshTarget } from "./target";
 import { feedFile, uploadFailure, uploadScript, type UploadOptions } from "./upload";
 
 export { describeTarget, type SshTarget } from "./target";
+export type { RunOptions, RunResult } from "./execution";
 export type { ScriptChannel, ScriptExit } from "./scriptChannel";
 export type { UploadOptions } from "./upload";
-
-export interface RunOptions {
-    /** What the script finds on its stdin. @default nothing */
-    readonly stdin?: string | Buffer | undefined;
-    /** Counted from when the script may start. @default 60 */
-    readonly timeoutSeconds?: number | undefined;
-    /** @default true */
-    readonly asRoot?: boolean | undefined;
-}
-
-export interface RunResult {
-    readonly stdout: string;
-    readonly stderr: string;
-    /** The exit code; 128 + n when signal n ended the script. */
-    readonly code: number;
-}
-
-interface Execution {
-    readonly what: string;
-    readonly script: string;
-    readonly asRoot: boolean;
-    readonly timeoutSeconds: number;
-    /** Gives the script its stdin. */
-    readonly feed: (channel: ScriptChannel) => Promise<void>;
-}
 
 /**
  * OpenSSH's server allows ten sessions on a connection (`MaxSessions`), and counts one that has just been closed until it has read
@@ -293,9 +270,4 @@ export class SshConnection {
             `${what}: not done within ${timeoutSeconds} s and stopped; check the host's load and disk, then run again`,
         );
     }
-}
-
-function execution(what: string, script: string, options: RunOptions): Execution {
-    const { stdin, timeoutSeconds = 60, asRoot = true } = options;
-    return { what, script, asRoot, timeoutSeconds, feed: async (channel) => channel.end(stdin) };
 }

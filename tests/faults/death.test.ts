@@ -4,7 +4,7 @@ import { diagnoseFailures } from "../integration/diagnose";
 import { lastStep, step } from "../integration/moments";
 import type { Running } from "../integration/project";
 import { DeathCourse, type Death, type Moment } from "./deathCourse";
-import { FaultBed } from "./faultBed";
+import { closeAfterAll, FaultBed } from "./faultBed";
 import { Gate } from "./gate";
 import { Signs } from "./signs";
 
@@ -45,11 +45,12 @@ describe("fault: the process dies at every boundary of every step", function () 
         site.always = { ssh: { ...site.bed.declare(1).ssh, bastion } };
     });
 
-    after(async () => {
+    after(() => {
         signs?.close();
         gate?.close();
-        await site?.close();
     });
+
+    closeAfterAll(() => site);
 
     diagnoseFailures(() => site?.bed.lab);
 

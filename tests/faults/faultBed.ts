@@ -7,6 +7,7 @@ import { diagnoseFailures } from "../integration/diagnose";
 import { etcdctl, leaderOf, openBed, startTimes, statusOf, voters, type Bed } from "../integration/fixture";
 import { Project, type Clusters, type Run } from "../integration/project";
 import { watchInUse } from "../integration/untouched";
+import { JudgedWork } from "./judgedWork";
 import {
     addressTowards,
     assertSound,
@@ -29,7 +30,7 @@ const ENOUGH = 50;
 export type Hosts = number | readonly string[];
 
 export class FaultBed {
-    private workload: Workload | undefined;
+    private readonly clients = new JudgedWork<Workload>();
 
     private constructor(
         readonly cluster: string,
@@ -55,16 +56,16 @@ export class FaultBed {
         return new FaultBed(cluster, bed, project, await addressTowards(`${network}.11`), always);
     }
 
+    /** Takes all down, whatever has become of it. */
     async close(): Promise<void> {
-        this.workload?.abandon();
+        this.clients.end();
         this.project.close();
         await this.bed.lab.down();
     }
 
     /** Hosts and a stack as new: for the tests that come after one that has failed. */
     async renew(): Promise<void> {
-        this.workload?.abandon();
-        this.workload = undefined;
+        this.forgetWork();
         this.project.close();
         await Promise.all(
             this.bed.lab.hosts.map(async (host) => {
@@ -74,6 +75,16 @@ export class FaultBed {
             }),
         );
         this.project = await Project.open({ stack: "test" });
+    }
+
+    /** After a test that failed, which says enough. */
+    forgetWork(): void {
+        this.clients.forget();
+    }
+
+    /** @throws when clients began to work and nobody asked what they saw. @param when what is about to happen */
+    assertJudged(when: string): void {
+        this.clients.assertJudged(when);
     }
 
     host(name: string): LabHost {
@@ -115,36 +126,35 @@ export class FaultBed {
      * Clients work from now on, all at once, until the oracle is asked.
      * @param fault what is about to happen
      * @param deadlineMs of each call; by default the workload's own
+     * @throws when what clients saw of an earlier fault was never judged
      */
     async work(fault: string, minimumWrites?: number, deadlineMs?: number): Promise<void> {
-        this.workload?.abandon();
         const outputs = (await this.project.outputs())[this.cluster]!;
-        this.workload = await startWorkload(outputs, {
-            leisure: LEISURE,
-            ...(deadlineMs !== undefined && { deadlineMs }),
-        });
-        await this.workload.progress(ENOUGH);
-        await this.workload.phase(fault, minimumWrites);
+        const options = { leisure: LEISURE, ...(deadlineMs !== undefined && { deadlineMs }) };
+        const workload = await this.clients.begin(fault, () => startWorkload(outputs, options));
+        await workload.progress(ENOUGH);
+        await workload.phase(fault, minimumWrites);
     }
 
     /** So many more writes are acknowledged: the cluster is in use. */
     async progress(writes = 20): Promise<void> {
-        await this.workload?.progress(writes);
+        await this.clients.current?.progress(writes);
     }
 
     /** Members that clients know of from now on. */
     async use(names: readonly string[]): Promise<void> {
-        await this.workload?.use(this.endpoints(names));
+        await this.clients.current?.use(this.endpoints(names));
     }
 
     /** Lets every member serve its client, ends the work, and judges what the clients saw. */
     async endWork(names: readonly string[]): Promise<WorkloadReport | undefined> {
-        if (!this.workload) return undefined;
-        await this.workload.phase("after");
-        await this.workload.useAll(this.endpoints(names));
-        await this.workload.progress(ENOUGH);
-        const report = await this.workload.stop(this.endpoints(names));
-        this.workload = undefined;
+        const workload = this.clients.current;
+        if (!workload) return undefined;
+        await workload.phase("after");
+        await workload.useAll(this.endpoints(names));
+        await workload.progress(ENOUGH);
+        const report = await workload.stop(this.endpoints(names));
+        this.clients.judged();
         for (const { name, longestGapMs, acknowledged, failed, p99Ms } of report.phases) {
             if (name === "before" || name === "after") continue;
             const figures = `longest gap ${longestGapMs.toFixed(0)} ms, ${acknowledged} writes acknowledged, ${failed} not, p99 ${p99Ms.toFixed(0)} ms`;
@@ -228,13 +238,27 @@ export class FaultBed {
     }
 }
 
+/** Takes all down in the end. Unless the last test failed, which says enough, what clients saw of each fault has been judged by then. */
+export function closeAfterAll(site: () => FaultBed | undefined): void {
+    let hasPassed = false;
+    afterEach(function () {
+        hasPassed = this.currentTest?.state === "passed";
+        if (!hasPassed) site()?.forgetWork();
+    });
+    after(async () => {
+        const bed = site();
+        await bed?.close();
+        if (hasPassed) bed?.assertJudged("the end");
+    });
+}
+
 /**
  * Tells why a test failed, and takes all down in the end. What a test that failed has left is no place to begin for the others.
  *
  * @param prepare what the suite's tests begin with
  */
 export function lookAfter(site: () => FaultBed | undefined, prepare: () => Promise<unknown>): void {
-    after(() => site()?.close());
+    closeAfterAll(site);
     diagnoseFailures(() => site()?.bed.lab);
     afterEach(async function () {
         const bed = site();

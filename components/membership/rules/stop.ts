@@ -1,6 +1,6 @@
 /** What must stop us before anything is changed. */
 import { quoted } from "../../quote";
-import type { Rule } from "../types";
+import type { Member, Rule, World } from "../types";
 import { hostOf, memberOf, members, refuse, seenHost, step } from "../world";
 
 /** Invariant: an even number of voters is somebody's explicit wish. */
@@ -78,25 +78,35 @@ export const otherCluster: Rule = (world) => {
     return undefined;
 };
 
-/**
- * Invariant: who is in the list without being declared was put there by somebody else, and stays until they say.
- * Only a learner that never started is nobody's: it votes on nothing and holds nothing.
- */
+/** Who is in the list without being declared. A learner that never started is nobody's: it votes on nothing and holds nothing. */
+function foreignMembers(world: World): readonly Member[] {
+    const isNobodys = (member: Member): boolean => member.isLearner && member.name === "";
+    return members(world).filter((member) => !hostOf(world, member) && !isNobodys(member));
+}
+
+/** Invariant: who is in the list without being declared was put there by somebody else, and stays until they say, as does all beside it. */
 export const foreignMember: Rule = (world) => {
-    const foreign = members(world).filter((member) => !hostOf(world, member));
-    const leftover = foreign.find((member) => member.isLearner && member.name === "");
-    if (leftover) {
-        return step(
-            { kind: "remove", name: leftover.peerUrls.join(","), memberId: leftover.id, snapshotOn: undefined },
-            "it is a learner that never started and that nothing declares",
+    const foreign = foreignMembers(world);
+    const [first] = foreign;
+    if (first) {
+        const names = foreign.map(
+            (member) => `${member.name || "(never started)"} ${member.id} ${member.peerUrls.join(",")}`,
+        );
+        return refuse(
+            `the cluster has members that are not declared: ${quoted(names)}; declare their hosts, or remove them: etcdctl member remove ${first.id}`,
         );
     }
-    const [first] = foreign;
-    if (!first) return undefined;
-    const names = foreign.map(
-        (member) => `${member.name || "(never started)"} ${member.id} ${member.peerUrls.join(",")}`,
-    );
-    return refuse(
-        `the cluster has members that are not declared: ${quoted(names)}; declare their hosts, or remove them: etcdctl member remove ${first.id}`,
+    const leftover = members(world).find((member) => !hostOf(world, member));
+    if (!leftover) return undefined;
+    return step(
+        { kind: "remove", name: leftover.peerUrls.join(","), memberId: leftover.id, snapshotOn: undefined },
+        "it is a learner that never started and that nothing declares",
     );
 };
+
+/** What answers may be another's cluster, or is to be given up: its id is none that a state may know as its own. */
+export function isPerhapsAnothers(world: World): boolean {
+    const { wanted, seen } = world;
+    const isGivenUp = seen.cluster !== undefined && seen.cluster.clusterId === wanted.restore?.replaces;
+    return isGivenUp || otherCluster(world) !== undefined || foreignMembers(world).length > 0;
+}

@@ -1,7 +1,13 @@
 import assert from "node:assert/strict";
+import { spawn, spawnSync } from "node:child_process";
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 
 import { bundle, NOBODY, together, unlessNobody, withInherited } from "../../../components/adoption/authorities";
-import { leavesOf, parseForeign } from "../../../components/adoption/foreign";
+import { foreignScript, leavesOf, parseForeign, type ForeignEtcd } from "../../../components/adoption/foreign";
+import { hostPaths } from "../../../components/host/paths";
+import { wholeAnswer } from "../../../components/remote/wholeAnswer";
 
 const pem = (text: string): string => `-----BEGIN CERTIFICATE-----\n${text}\n-----END CERTIFICATE-----\n`;
 
@@ -55,6 +61,79 @@ describe("what a host says of an etcd that was set up by hand", () => {
         assert.deepEqual(
             { unit: found?.unit, dataDir: found?.dataDir, isRunning: found?.isRunning },
             { unit: "etcd.service", dataDir: "/srv/etcd", isRunning: false },
+        );
+    });
+});
+
+describe("a look for an etcd that was set up by hand", () => {
+    const paths = hostPaths("tools", "/var/lib/etcd/tools");
+    const inactive = "echo inactive; exit 3";
+    let programs: string;
+
+    before(() => {
+        programs = mkdtempSync(join(tmpdir(), "foreign-"));
+    });
+
+    after(() => rmSync(programs, { recursive: true }));
+
+    /** Runs it here, where these programs are what is given. */
+    async function look(ss: string, systemctl = inactive): Promise<ForeignEtcd | undefined> {
+        for (const [name, text] of Object.entries({ ss, systemctl })) {
+            writeFileSync(join(programs, name), `#!/bin/sh\n${text}\n`);
+            chmodSync(join(programs, name), 0o755);
+        }
+        const env = { ...process.env, PATH: `${programs}:${process.env.PATH}` };
+        const run = (script: string): Promise<{ code: number; stdout: string; stderr: string }> => {
+            const { status, stdout, stderr } = spawnSync("sh", { input: script, env, encoding: "utf8" });
+            return Promise.resolve({ code: status ?? 137, stdout, stderr });
+        };
+        const ports = { peerPort: 2380, clientPort: 2379 };
+        return parseForeign(await wholeAnswer({ run }, foreignScript(paths, ports), 10));
+    }
+
+    /** Says that a process listens on the peer port. */
+    const listening = (pid: number | undefined): string =>
+        `case "$*" in *2380) echo 'LISTEN 0 4096 *:2380 *:* users:(("etcd",pid=${pid},fd=3))' ;; *) `;
+
+    it("finds it by who listens on the peer port, with who is connected to its client port", async () => {
+        const etcd = spawn("sleep", ["60"], { env: { ETCD_DATA_DIR: "/srv/etcd" } });
+        try {
+            const clients = `${listening(etcd.pid)} echo '0 0 10.0.0.1:2379 10.0.0.9:51000' ;; esac`;
+            const found = await look(clients);
+            assert.deepEqual([found?.isRunning, found?.dataDir, found?.clients], [true, "/srv/etcd", ["10.0.0.9"]]);
+            await assert.rejects(
+                look(`${listening(etcd.pid)} echo 'Out of memory' >&2; exit 1 ;; esac`),
+                /ss is to tell who has port 2379 .*and fails \(Out of memory\): install the package iproute2, or repair it$/,
+            );
+        } finally {
+            etcd.kill();
+        }
+    });
+
+    it("finds none where nobody listens, nor one that has ended since", async () => {
+        assert.equal(await look(":"), undefined);
+        const { pid } = spawnSync("true");
+        assert.equal(await look(`${listening(pid)} : ;; esac`), undefined);
+    });
+
+    it("fails, and says what to do, where ss does not say who listens: that is not nobody", async () => {
+        const why = (reason: string): RegExp =>
+            new RegExp(
+                `: ss is to tell who has port 2380 .*\\(${reason}\\): install the package iproute2, or repair it$`,
+            );
+        await assert.rejects(
+            look("echo 'Cannot open netlink socket' >&2; exit 255"),
+            why("Cannot open netlink socket"),
+        );
+        await assert.rejects(look("exit 2"), why("exit code 2"));
+        await assert.rejects(look("exec /nonexistent/ss"), why(".*/nonexistent/ss: not found"));
+    });
+
+    it("fails where systemd does not say whether ours runs", async () => {
+        const failing = look(":", "echo 'Failed to retrieve unit state: timed out' >&2; exit 1");
+        await assert.rejects(
+            failing,
+            /systemd does not say whether etcd-tools.service runs: see systemctl status etcd-tools$/,
         );
     });
 });

@@ -57,6 +57,19 @@ describe("the plan for a cluster that is taken over", () => {
         assert.equal(nextStep(empty, declared).verdict, "step");
     });
 
+    it("removes nobody from a cluster with a member that nothing declares, not even a learner that never started", () => {
+        const member = { id: "id-d", name: "d", peerUrls: ["https://10.0.0.4:2380"], clientUrls: [], isLearner: false };
+        const leftover = { ...member, id: "id-e", name: "", peerUrls: ["https://10.0.0.5:2380"], isLearner: true };
+        const withMembers = (...more: readonly (typeof member)[]): Observation => ({
+            ...found,
+            cluster: { ...found.cluster!, members: [...found.cluster!.members, ...more] },
+        });
+        const error = refusal(withMembers(leftover, member));
+        assert.match(error, /members that are not declared: "d id-d .*etcdctl member remove id-d$/);
+        assert.doesNotMatch(error, /id-e/);
+        assert.equal(wholePlan(withMembers(leftover), wanted).steps[0]?.kind, "remove");
+    });
+
     it("is that for as long as something is inherited, which a preview may not know yet", () => {
         const inputs = { hosts: [] } as unknown as MembershipInputs;
         const unknown = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
