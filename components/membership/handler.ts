@@ -83,7 +83,7 @@ function lockedWork(
     { cluster, stack, timeouts }: MembershipInputs,
     hosts: LockedWork["hosts"],
     mayHaveTwins: boolean,
-): Omit<LockedWork, "leaving"> {
+): LockedWork {
     return { cluster, stack, hosts, mayHaveTwins, waitSeconds: timeouts.lockSeconds };
 }
 

@@ -144,7 +144,6 @@ function lockedWork({ cluster, stack = "", lockSeconds = 0, hosts }: ProvisionIn
         stack,
         hosts,
         mayHaveTwins: false,
-        leaving: [],
         waitSeconds: lockSeconds,
     };
 }

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 
+import { locked } from "../../components/membership/locked";
+import { pool } from "../../components/remote/connectionPool";
 import { LockHeldError, type RemoteError } from "../../components/remote/errors";
 import { exclusiveScript } from "../../components/remote/hostLock";
 import { acquireLock, type LockOptions } from "../../components/remote/lock";
@@ -207,7 +209,7 @@ describe("A cluster's lock", () => {
                 const [silent, well] = [await pool.connect(mute), await pool.connect(targetOf(lab, other))];
                 const lock = await acquireLock([silent, well], { ...options, mayBeSilent: new Set([silent]) });
                 lock.assertHeld();
-                assert.deepEqual([...lock.silent.keys()], [silent]);
+                assert.deepEqual([...lock.away.keys()], [silent]);
                 const { code } = await other.run("flock -n /run/pulumi-etcd-membership-one.lock true");
                 assert.equal(code, 1);
                 await lock.release();
@@ -215,6 +217,44 @@ describe("A cluster's lock", () => {
         } finally {
             await host.output("usermod -s /bin/bash admin");
         }
+    });
+
+    describe("where a host lets us in and refuses us", () => {
+        const work = { cluster: "one", stack: "tools", mayHaveTwins: false, waitSeconds: 0 };
+        const well = (): { readonly ssh: SshTarget } => ({ ssh: targetOf(lab, lab.host("b")) });
+        const refusals = [
+            ["sudo", "operator", /sudo wants a password/],
+            ["its shell", "admin", /not available/],
+        ] as const;
+
+        beforeEach(() => lab.host("a").output("usermod -s /usr/sbin/nologin admin"));
+        afterEach(async () => {
+            pool.closeAll();
+            await lab.host("a").output("usermod -s /bin/bash admin");
+        });
+
+        for (const [what, user, says] of refusals) {
+            it(`is left out if that host is declared no more, and had nowhere if it is to be cleared (${what})`, async () => {
+                const refusing = { ssh: targetOf(lab, lab.host("a"), { user }) };
+                const hosts = [refusing, well()];
+                const away = await locked({ ...work, hosts, leaving: [refusing] }, (lock) => {
+                    lock.assertHeld();
+                    return Promise.resolve(lock.away);
+                });
+                assert.deepEqual([...away.keys()], [refusing.ssh]);
+                assert.match(away.get(refusing.ssh)!, says);
+                const cleared = locked({ ...work, hosts, ending: hosts }, () => Promise.resolve());
+                await assert.rejects(cleared, says);
+            });
+        }
+
+        it("is nobody's if somebody works on a host that is declared no more", async () => {
+            const hosts = [{ ssh: targetOf(lab, lab.host("a")) }, well()];
+            await holding([hosts[0]!.ssh], options, async () => {
+                const taken = locked({ ...work, hosts, leaving: hosts.slice(0, 1) }, () => Promise.resolve());
+                await assert.rejects(taken, failure("lock-held", options.holder));
+            });
+        });
     });
 
     it("of ten clusters is held on one host, and scripts run beside", async () => {
