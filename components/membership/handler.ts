@@ -84,7 +84,8 @@ function lockedWork(
     hosts: LockedWork["hosts"],
     mayHaveTwins: boolean,
 ): LockedWork {
-    return { cluster, stack, hosts, mayHaveTwins, waitSeconds: timeouts.lockSeconds };
+    const { lockSeconds, commandSeconds } = timeouts;
+    return { cluster, stack, hosts, mayHaveTwins, waitSeconds: lockSeconds, commandSeconds };
 }
 
 /** Each line stands alone: the engine shows it without saying which resource it came from. */

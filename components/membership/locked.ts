@@ -18,9 +18,11 @@ export interface LockedWork {
     readonly mayHaveTwins: boolean;
     /** How long to wait for another run. */
     readonly waitSeconds: number;
+    /** How long a command on a host may take, and so the start of a shell, which may ask a directory for the user's rights. */
+    readonly commandSeconds: number;
     /**
      * Those of them that are declared no more. They hold nobody up, whatever keeps us out: who retires a host may have taken our rights
-     * there first. @default none
+     * there first, and they are not waited for longer than usual. @default none
      */
     readonly leaving?: Hosts;
     /**
@@ -29,6 +31,9 @@ export interface LockedWork {
      */
     readonly ending?: Hosts;
 }
+
+/** A shell may take so long to start, however short commands are to be. */
+const LEAST_START_SECONDS = 15;
 
 /** Why a host is left alone for as long as a lock is held: it is not held there. */
 export type Away = ReadonlyMap<SshTarget, string>;
@@ -93,7 +98,7 @@ async function stillKept(cluster: string): Promise<HeldLock | undefined> {
 
 /** On all hosts that can be reached, but on those where it is held already. */
 async function take(work: LockedWork, held: readonly SshConnection[]): Promise<HeldLock> {
-    const { cluster, stack, hosts, mayHaveTwins, waitSeconds } = work;
+    const { cluster, stack, hosts, mayHaveTwins, waitSeconds, commandSeconds } = work;
     const away = new Map<SshTarget, string>();
     const reach = async (ssh: SshTarget): Promise<readonly (readonly [SshTarget, SshConnection])[]> => {
         try {
@@ -117,6 +122,7 @@ async function take(work: LockedWork, held: readonly SshConnection[]): Promise<H
         cluster,
         holder: `${userInfo().username}@${hostname()}, process ${process.pid}, stack ${stack}`,
         waitSeconds,
+        startSeconds: Math.max(commandSeconds, LEAST_START_SECONDS),
         mayBeAway: onlyOf(work.leaving),
         mayBeSilent: onlyOf(work.ending),
         onWait: (why) => console.log(`[${cluster}] waiting: ${why.message}`),

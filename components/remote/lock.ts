@@ -12,6 +12,8 @@ export interface LockOptions {
     readonly onWait?: ((why: RemoteError) => void) | undefined;
     /** As of `HostLockOptions`. */
     readonly leftoverSeconds?: number | undefined;
+    /** As of `HostLockOptions`. Those that may be away have what is usual: they hold nobody up. */
+    readonly startSeconds?: number | undefined;
     /** Hosts that hold nobody up when they let us in and then do not answer. @default none */
     readonly mayBeSilent?: ReadonlySet<SshConnection> | undefined;
     /** Hosts that hold nobody up, whatever keeps us out there, but for somebody's work on the cluster. @default none */
@@ -38,12 +40,14 @@ export interface AcquiredLock extends ClusterLock {
 export async function acquireLock(connections: readonly SshConnection[], options: LockOptions): Promise<AcquiredLock> {
     const hosts = [...new Set(connections)].sort((a, b) => compare(place(a), place(b)));
     const away = new Map<SshConnection, RemoteError>();
-    const take = (host: SshConnection, waitSeconds: number): Promise<HostLock | undefined> =>
-        HostLock.take(host, { ...options, waitSeconds }).catch((error: unknown) => {
+    const take = (host: SshConnection, waitSeconds: number): Promise<HostLock | undefined> => {
+        const startSeconds = options.mayBeAway?.has(host) ? undefined : options.startSeconds;
+        return HostLock.take(host, { ...options, waitSeconds, startSeconds }).catch((error: unknown) => {
             if (!mayDoWithout(host, error, options)) throw error;
             away.set(host, error);
             return undefined;
         });
+    };
     const lock =
         (await takeAtOnce(hosts, (host) => take(host, 0))) ??
         (await takeInOrder(

@@ -163,7 +163,7 @@ export class SshConnection {
     async open(
         script: string,
         onStdout: (text: string) => void,
-        options: { asRoot?: boolean; startSeconds?: number } = {},
+        options: { asRoot?: boolean; startSeconds?: number | undefined } = {},
     ): Promise<ScriptChannel> {
         const { asRoot = true, startSeconds = START_SECONDS } = options;
         const { connection, giveBack } = await this.#lasting.take();

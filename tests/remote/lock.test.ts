@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 
-import { locked } from "../../components/membership/locked";
+import { locked, type LockedWork } from "../../components/membership/locked";
 import { pool } from "../../components/remote/connectionPool";
 import { LockHeldError, type RemoteError } from "../../components/remote/errors";
 import { exclusiveScript } from "../../components/remote/hostLock";
@@ -219,8 +219,46 @@ describe("A cluster's lock", () => {
         }
     });
 
+    const work = { cluster: "one", stack: "tools", mayHaveTwins: false, waitSeconds: 0, commandSeconds: 60 };
+
+    describe("where a shell starts late", () => {
+        const late = (): { readonly ssh: SshTarget } => ({ ssh: targetOf(lab, lab.host("a"), { user: "admin" }) });
+        const startsAfter = (seconds: number): Promise<string> =>
+            lab
+                .host("a")
+                .output(
+                    `printf '#!/bin/sh\\nsleep ${seconds}\\nexec /bin/sh "$@"\\n' > /usr/local/bin/late && chmod 755 /usr/local/bin/late && usermod -s /usr/local/bin/late admin`,
+                );
+        const awayOf = (changes: Partial<LockedWork>): Promise<readonly string[]> =>
+            locked({ ...work, hosts: [late()], ...changes }, (lock) => {
+                lock.assertHeld();
+                return Promise.resolve([...lock.away.values()]);
+            });
+
+        afterEach(async () => {
+            pool.closeAll();
+            await lab.host("a").output("usermod -s /bin/bash admin");
+        });
+
+        it("is waited for as long as a command may take", async () => {
+            await startsAfter(17);
+            assert.deepEqual(await awayOf({}), []);
+        });
+
+        it("is waited for some seconds, however short a command is to be", async () => {
+            await startsAfter(3);
+            assert.deepEqual(await awayOf({ commandSeconds: 1 }), []);
+        });
+
+        it("is waited for some seconds where the host is declared no more, however long a command may take", async () => {
+            await startsAfter(17);
+            const hosts = [late()];
+            const [why] = await awayOf({ hosts, leaving: hosts });
+            assert.match(why ?? "", /not done within 15 s/);
+        });
+    });
+
     describe("where a host lets us in and refuses us", () => {
-        const work = { cluster: "one", stack: "tools", mayHaveTwins: false, waitSeconds: 0 };
         const well = (): { readonly ssh: SshTarget } => ({ ssh: targetOf(lab, lab.host("b")) });
         const refusals = [
             ["sudo", "operator", /sudo wants a password/],
