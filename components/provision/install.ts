@@ -5,7 +5,7 @@ import { pool } from "../remote/connectionPool";
 import { readArchive } from "./archive";
 import type { ProvisionHost, ProvisionInputs } from "./inputs";
 
-/** A slow line may take its time for an archive of 25 MB. */
+/** A slow line may take its time for an archive of 25 MB. Who waits for a session behind it has to wait longer (ssh.ts: TURN_SECONDS). */
 const INSTALL_SECONDS = 900;
 
 /**
