@@ -137,6 +137,7 @@ export class EtcdCluster extends pulumi.ComponentResource {
                 ...(!isSame(authorities, FIRST_AUTHORITY) && { authorities }),
                 stack: `${pulumi.getProject()}/${pulumi.getStack()}`,
                 lockSeconds: timeouts.lockSeconds,
+                commandSeconds: timeouts.commandSeconds,
                 hosts: args.hosts.map((host) => ({
                     name: host.name,
                     address: host.address,

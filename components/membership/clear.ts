@@ -96,15 +96,13 @@ function leaveToOwner({ mark }: HostPaths, owner: string): string {
  */
 export async function clearLocked(
     cleared: Cleared,
-    work: Omit<LockedWork, "leaving"> & { readonly hosts: ClearedHosts },
+    work: LockedWork & { readonly hosts: ClearedHosts },
 ): Promise<void> {
     const { hosts } = work;
-    await locked({ ...work, leaving: hosts }, ({ away }) => clearHosts(cleared, hosts, away)).catch(
-        (error: unknown) => {
-            const isBusy = isRemoteError(error, "lock-held") || isRemoteError(error, "step-unfinished");
-            throw isBusy ? new ClearError(cleared.cluster, [error.message]) : error;
-        },
-    );
+    await locked({ ...work, ending: hosts }, ({ away }) => clearHosts(cleared, hosts, away)).catch((error: unknown) => {
+        const isBusy = isRemoteError(error, "lock-held") || isRemoteError(error, "step-unfinished");
+        throw isBusy ? new ClearError(cleared.cluster, [error.message]) : error;
+    });
 }
 
 /** A cluster's resources are cleared one after the other, and meet the same host. */

@@ -83,8 +83,9 @@ function lockedWork(
     { cluster, stack, timeouts }: MembershipInputs,
     hosts: LockedWork["hosts"],
     mayHaveTwins: boolean,
-): Omit<LockedWork, "leaving"> {
-    return { cluster, stack, hosts, mayHaveTwins, waitSeconds: timeouts.lockSeconds };
+): LockedWork {
+    const { lockSeconds, commandSeconds } = timeouts;
+    return { cluster, stack, hosts, mayHaveTwins, waitSeconds: lockSeconds, commandSeconds };
 }
 
 /** Each line stands alone: the engine shows it without saying which resource it came from. */

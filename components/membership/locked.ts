@@ -7,18 +7,33 @@ import { acquireLock, type ClusterLock } from "../remote/lock";
 import type { SshConnection, SshTarget } from "../remote/ssh";
 import { messageOf } from "./errors";
 
+type Hosts = readonly { readonly ssh: SshTarget }[];
+
 export interface LockedWork {
     readonly cluster: string;
     /** For others to read who holds it. */
     readonly stack: string;
-    readonly hosts: readonly { readonly ssh: SshTarget }[];
+    readonly hosts: Hosts;
     /** Two of them may be one machine, known at two addresses. */
     readonly mayHaveTwins: boolean;
     /** How long to wait for another run. */
     readonly waitSeconds: number;
-    /** Those of them that hold nobody up when they let us in and then do not answer: their cluster ends there. */
-    readonly leaving: readonly { readonly ssh: SshTarget }[];
+    /** How long a command on a host may take, and so the start of a shell, which may ask a directory for the user's rights. */
+    readonly commandSeconds: number;
+    /**
+     * Those of them that are declared no more. They hold nobody up, whatever keeps us out: who retires a host may have taken our rights
+     * there first, and they are not waited for longer than usual. @default none
+     */
+    readonly leaving?: Hosts;
+    /**
+     * Those of them that are to be cleared. They hold nobody up when they let us in and then do not answer; one that refuses us does,
+     * or a wrong password would end a cluster in state alone. @default none
+     */
+    readonly ending?: Hosts;
 }
+
+/** A shell may take so long to start, however short commands are to be. */
+const LEAST_START_SECONDS = 15;
 
 /** Why a host is left alone for as long as a lock is held: it is not held there. */
 export type Away = ReadonlyMap<SshTarget, string>;
@@ -83,7 +98,7 @@ async function stillKept(cluster: string): Promise<HeldLock | undefined> {
 
 /** On all hosts that can be reached, but on those where it is held already. */
 async function take(work: LockedWork, held: readonly SshConnection[]): Promise<HeldLock> {
-    const { cluster, stack, hosts, mayHaveTwins, waitSeconds } = work;
+    const { cluster, stack, hosts, mayHaveTwins, waitSeconds, commandSeconds } = work;
     const away = new Map<SshTarget, string>();
     const reach = async (ssh: SshTarget): Promise<readonly (readonly [SshTarget, SshConnection])[]> => {
         try {
@@ -95,22 +110,28 @@ async function take(work: LockedWork, held: readonly SshConnection[]): Promise<H
     };
     const answers = (await Promise.all(hosts.map(({ ssh }) => reach(ssh)))).flat();
     const reached = answers.map(([, connection]) => connection);
-    const leaving = new Set(work.leaving.map(({ ssh }) => ssh));
-    const staying = new Set(answers.flatMap(([ssh, connection]) => (leaving.has(ssh) ? [] : [connection])));
+    /** What nobody but those has: two hosts at one address share a connection. */
+    const onlyOf = (some: Hosts = []): ReadonlySet<SshConnection> => {
+        const those = new Set(some.map(({ ssh }) => ssh));
+        const others = new Set(answers.flatMap(([ssh, connection]) => (those.has(ssh) ? [] : [connection])));
+        return new Set(reached.filter((connection) => !others.has(connection)));
+    };
     const machines = mayHaveTwins ? await onePerMachine([...held, ...reached]) : reached;
     const connections = machines.filter((connection) => !held.includes(connection));
     const lock = await acquireLock(connections, {
         cluster,
         holder: `${userInfo().username}@${hostname()}, process ${process.pid}, stack ${stack}`,
         waitSeconds,
-        mayBeSilent: new Set(reached.filter((connection) => !staying.has(connection))),
+        startSeconds: Math.max(commandSeconds, LEAST_START_SECONDS),
+        mayBeAway: onlyOf(work.leaving),
+        mayBeSilent: onlyOf(work.ending),
         onWait: (why) => console.log(`[${cluster}] waiting: ${why.message}`),
     });
     for (const [ssh, connection] of answers) {
-        const why = lock.silent.get(connection);
+        const why = lock.away.get(connection);
         if (why) away.set(ssh, why.message);
     }
-    return { ...lock, connections: connections.filter((connection) => !lock.silent.has(connection)), away };
+    return { ...lock, connections: connections.filter((connection) => !lock.away.has(connection)), away };
 }
 
 function both(one: ClusterLock, other: ClusterLock): ClusterLock {

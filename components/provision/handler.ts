@@ -138,14 +138,14 @@ async function lockAll(inputs: ProvisionInputs): Promise<void> {
     });
 }
 
-function lockedWork({ cluster, stack = "", lockSeconds = 0, hosts }: ProvisionInputs): LockedWork {
+function lockedWork({ cluster, stack = "", lockSeconds = 0, commandSeconds = 60, hosts }: ProvisionInputs): LockedWork {
     return {
         cluster,
         stack,
         hosts,
         mayHaveTwins: false,
-        leaving: [],
         waitSeconds: lockSeconds,
+        commandSeconds,
     };
 }
 

@@ -34,6 +34,8 @@ export interface ProvisionInputs {
     readonly stack?: string;
     /** How long to wait for another run. */
     readonly lockSeconds?: number;
+    /** How long a command on a host may take. @default 60 */
+    readonly commandSeconds?: number;
     readonly hosts: readonly ProvisionHost[];
     /** By host name: goes up when a host has lost the files that it was given. Settled by check. */
     readonly incarnations?: Readonly<Record<string, string>>;

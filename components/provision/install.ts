@@ -8,7 +8,7 @@ import type { SshTarget } from "../remote/ssh";
 import { readArchive } from "./archive";
 import type { ProvisionHost, ProvisionInputs } from "./inputs";
 
-/** A slow line may take its time for an archive of 25 MB. */
+/** A slow line may take its time for an archive of 25 MB. Who waits for a session behind it has to wait longer (ssh.ts: TURN_SECONDS). */
 const INSTALL_SECONDS = 900;
 
 /** Where it was not installed. */

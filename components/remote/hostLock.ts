@@ -25,6 +25,8 @@ export interface HostLockOptions {
     readonly onWait?: ((why: RemoteError) => void) | undefined;
     /** How long what a dead run began may still take, such as to stop etcd, before ours begins; 120 by default. */
     readonly leftoverSeconds?: number | undefined;
+    /** How long the host may take to start a shell, and sudo in it; 15 by default. */
+    readonly startSeconds?: number | undefined;
 }
 
 /** One cluster's lock on one host. */
@@ -41,7 +43,7 @@ export class HostLock {
     /** @throws LockHeldError; RemoteError step-unfinished, or as `SshConnection.open` */
     static async take(connection: SshConnection, options: HostLockOptions): Promise<HostLock> {
         const { host } = connection;
-        const { waitSeconds, leftoverSeconds = LEFTOVER_SECONDS, onWait } = options;
+        const { waitSeconds, leftoverSeconds = LEFTOVER_SECONDS, startSeconds, onWait } = options;
         let why: RemoteError | undefined;
         let onLocked = (): void => {};
         let onLeftover = (): void => {};
@@ -56,7 +58,8 @@ export class HostLock {
             if (isLeftover) onLeftover();
             if (isLeftover || waitSeconds > 0) onWait?.(why);
         };
-        const channel = await connection.open(lockScript(options, leftoverSeconds), eachLine(onLine));
+        const script = lockScript(options, leftoverSeconds);
+        const channel = await connection.open(script, eachLine(onLine), { startSeconds });
         const ended = channel.exited.then(({ code, stderr }) => {
             throw code === HELD && why !== undefined ? why : lockFailed(host, stderr, code);
         });

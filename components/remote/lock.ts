@@ -1,4 +1,4 @@
-import { isRemoteError, type RemoteError } from "./errors";
+import { isRemoteError, type RemoteError, type RemoteErrorKind } from "./errors";
 import { HostLock } from "./hostLock";
 import type { SshConnection } from "./ssh";
 
@@ -12,8 +12,12 @@ export interface LockOptions {
     readonly onWait?: ((why: RemoteError) => void) | undefined;
     /** As of `HostLockOptions`. */
     readonly leftoverSeconds?: number | undefined;
+    /** As of `HostLockOptions`. Those that may be away have what is usual: they hold nobody up. */
+    readonly startSeconds?: number | undefined;
     /** Hosts that hold nobody up when they let us in and then do not answer. @default none */
     readonly mayBeSilent?: ReadonlySet<SshConnection> | undefined;
+    /** Hosts that hold nobody up, whatever keeps us out there, but for somebody's work on the cluster. @default none */
+    readonly mayBeAway?: ReadonlySet<SshConnection> | undefined;
 }
 
 /** The lock of one cluster, on all hosts that were reachable. It is free within seconds after this process is gone, however it ends. */
@@ -25,8 +29,8 @@ export interface ClusterLock {
 }
 
 export interface AcquiredLock extends ClusterLock {
-    /** Where it was not taken, and why: of those that may be silent. */
-    readonly silent: ReadonlyMap<SshConnection, RemoteError>;
+    /** Where it was not taken, and why: of those that may be silent, or away. */
+    readonly away: ReadonlyMap<SshConnection, RemoteError>;
 }
 
 /**
@@ -35,25 +39,31 @@ export interface AcquiredLock extends ClusterLock {
  */
 export async function acquireLock(connections: readonly SshConnection[], options: LockOptions): Promise<AcquiredLock> {
     const hosts = [...new Set(connections)].sort((a, b) => compare(place(a), place(b)));
-    const silent = new Map<SshConnection, RemoteError>();
-    const take = (host: SshConnection, waitSeconds: number): Promise<HostLock | undefined> =>
-        HostLock.take(host, { ...options, waitSeconds }).catch((error: unknown) => {
-            if (!options.mayBeSilent?.has(host) || !isSilence(error)) throw error;
-            silent.set(host, error);
+    const away = new Map<SshConnection, RemoteError>();
+    const take = (host: SshConnection, waitSeconds: number): Promise<HostLock | undefined> => {
+        const startSeconds = options.mayBeAway?.has(host) ? undefined : options.startSeconds;
+        return HostLock.take(host, { ...options, waitSeconds, startSeconds }).catch((error: unknown) => {
+            if (!mayDoWithout(host, error, options)) throw error;
+            away.set(host, error);
             return undefined;
         });
+    };
     const lock =
         (await takeAtOnce(hosts, (host) => take(host, 0))) ??
         (await takeInOrder(
-            hosts.filter((host) => !silent.has(host)),
+            hosts.filter((host) => !away.has(host)),
             (host) => take(host, options.waitSeconds),
         ));
-    return { ...lock, silent };
+    return { ...lock, away };
 }
 
-function isSilence(error: unknown): error is RemoteError {
-    const kinds = ["command-timeout", "connection-lost", "unreachable"] as const;
-    return kinds.some((kind) => isRemoteError(error, kind));
+const BUSY = ["lock-held", "step-unfinished"] as const;
+const SILENT = ["command-timeout", "connection-lost", "unreachable"] as const;
+
+function mayDoWithout(host: SshConnection, error: unknown, options: LockOptions): error is RemoteError {
+    const isOneOf = (kinds: readonly RemoteErrorKind[]): boolean => kinds.some((kind) => isRemoteError(error, kind));
+    if (options.mayBeAway?.has(host)) return isRemoteError(error) && !isOneOf(BUSY);
+    return options.mayBeSilent?.has(host) === true && isOneOf(SILENT);
 }
 
 type Take = (host: SshConnection) => Promise<HostLock | undefined>;

@@ -29,8 +29,8 @@ const RUNS = 4;
 const LASTING = 1;
 const LASTING_ON_FURTHER = 5;
 
-/** For a session to be free: whoever has one ends within a limit of its own. */
-const TURN_SECONDS = 600;
+/** For a session to be free: whoever has one ends within a limit of its own. The longest is that of an install, 900 s. */
+const TURN_SECONDS = 1000;
 /** For the host to start a script that stays. */
 const START_SECONDS = 15;
 
@@ -140,7 +140,7 @@ export class SshConnection {
     async open(
         script: string,
         onStdout: (text: string) => void,
-        options: { asRoot?: boolean; startSeconds?: number } = {},
+        options: { asRoot?: boolean; startSeconds?: number | undefined } = {},
     ): Promise<ScriptChannel> {
         const { asRoot = true, startSeconds = START_SECONDS } = options;
         const { connection, giveBack } = await this.#lasting.take();

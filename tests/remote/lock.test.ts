@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 
+import { locked, type LockedWork } from "../../components/membership/locked";
+import { pool } from "../../components/remote/connectionPool";
 import { LockHeldError, type RemoteError } from "../../components/remote/errors";
 import { exclusiveScript } from "../../components/remote/hostLock";
 import { acquireLock, type LockOptions } from "../../components/remote/lock";
@@ -207,7 +209,7 @@ describe("A cluster's lock", () => {
                 const [silent, well] = [await pool.connect(mute), await pool.connect(targetOf(lab, other))];
                 const lock = await acquireLock([silent, well], { ...options, mayBeSilent: new Set([silent]) });
                 lock.assertHeld();
-                assert.deepEqual([...lock.silent.keys()], [silent]);
+                assert.deepEqual([...lock.away.keys()], [silent]);
                 const { code } = await other.run("flock -n /run/pulumi-etcd-membership-one.lock true");
                 assert.equal(code, 1);
                 await lock.release();
@@ -215,6 +217,82 @@ describe("A cluster's lock", () => {
         } finally {
             await host.output("usermod -s /bin/bash admin");
         }
+    });
+
+    const work = { cluster: "one", stack: "tools", mayHaveTwins: false, waitSeconds: 0, commandSeconds: 60 };
+
+    describe("where a shell starts late", () => {
+        const late = (): { readonly ssh: SshTarget } => ({ ssh: targetOf(lab, lab.host("a"), { user: "admin" }) });
+        const startsAfter = (seconds: number): Promise<string> =>
+            lab
+                .host("a")
+                .output(
+                    `printf '#!/bin/sh\\nsleep ${seconds}\\nexec /bin/sh "$@"\\n' > /usr/local/bin/late && chmod 755 /usr/local/bin/late && usermod -s /usr/local/bin/late admin`,
+                );
+        const awayOf = (changes: Partial<LockedWork>): Promise<readonly string[]> =>
+            locked({ ...work, hosts: [late()], ...changes }, (lock) => {
+                lock.assertHeld();
+                return Promise.resolve([...lock.away.values()]);
+            });
+
+        afterEach(async () => {
+            pool.closeAll();
+            await lab.host("a").output("usermod -s /bin/bash admin");
+        });
+
+        it("is waited for as long as a command may take", async () => {
+            await startsAfter(17);
+            assert.deepEqual(await awayOf({}), []);
+        });
+
+        it("is waited for some seconds, however short a command is to be", async () => {
+            await startsAfter(3);
+            assert.deepEqual(await awayOf({ commandSeconds: 1 }), []);
+        });
+
+        it("is waited for some seconds where the host is declared no more, however long a command may take", async () => {
+            await startsAfter(17);
+            const hosts = [late()];
+            const [why] = await awayOf({ hosts, leaving: hosts });
+            assert.match(why ?? "", /not done within 15 s/);
+        });
+    });
+
+    describe("where a host lets us in and refuses us", () => {
+        const well = (): { readonly ssh: SshTarget } => ({ ssh: targetOf(lab, lab.host("b")) });
+        const refusals = [
+            ["sudo", "operator", /sudo wants a password/],
+            ["its shell", "admin", /not available/],
+        ] as const;
+
+        beforeEach(() => lab.host("a").output("usermod -s /usr/sbin/nologin admin"));
+        afterEach(async () => {
+            pool.closeAll();
+            await lab.host("a").output("usermod -s /bin/bash admin");
+        });
+
+        for (const [what, user, says] of refusals) {
+            it(`is left out if that host is declared no more, and had nowhere if it is to be cleared (${what})`, async () => {
+                const refusing = { ssh: targetOf(lab, lab.host("a"), { user }) };
+                const hosts = [refusing, well()];
+                const away = await locked({ ...work, hosts, leaving: [refusing] }, (lock) => {
+                    lock.assertHeld();
+                    return Promise.resolve(lock.away);
+                });
+                assert.deepEqual([...away.keys()], [refusing.ssh]);
+                assert.match(away.get(refusing.ssh)!, says);
+                const cleared = locked({ ...work, hosts, ending: hosts }, () => Promise.resolve());
+                await assert.rejects(cleared, says);
+            });
+        }
+
+        it("is nobody's if somebody works on a host that is declared no more", async () => {
+            const hosts = [{ ssh: targetOf(lab, lab.host("a")) }, well()];
+            await holding([hosts[0]!.ssh], options, async () => {
+                const taken = locked({ ...work, hosts, leaving: hosts.slice(0, 1) }, () => Promise.resolve());
+                await assert.rejects(taken, failure("lock-held", options.holder));
+            });
+        });
     });
 
     it("of ten clusters is held on one host, and scripts run beside", async () => {
