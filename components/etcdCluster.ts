@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 
-import type { BackupArgs, EtcdClusterArgs, EtcdHostArgs, TimeoutArgs } from "./args";
+import type { BackupArgs, EtcdClusterArgs, EtcdHostArgs } from "./args";
 import { bundle, unlessNobody, type Authorities } from "./adoption/authorities";
 import { claimPlaces, type Claim } from "./claims";
 import { ClusterCertificates, type ClientCertificate } from "./certificates";
@@ -18,6 +18,7 @@ import { withPlainStacks } from "./plainStacks";
 import { EtcdProvision } from "./provision/resource";
 import { resolveSsh } from "./resolveSsh";
 import { isSame } from "./stateValues";
+import { timeoutsOf } from "./timeouts";
 import { validateCluster } from "./validate";
 
 /**
@@ -254,19 +255,6 @@ function places({ args, paths, ports }: Settled): readonly Claim[] {
         ...ports(host),
         dataDir: paths.dataDir,
     }));
-}
-
-/** Each member waits that long for each other one that starts at the same time (etcd server/etcdserver/corrupt.go), and some more. */
-const COMPARISON_SECONDS = 10;
-
-function timeoutsOf(hosts: number, args: TimeoutArgs = {}): Timeouts {
-    return {
-        healthSeconds: args.healthSeconds ?? Math.max(30, hosts * COMPARISON_SECONDS),
-        syncSeconds: args.syncSeconds ?? 300,
-        changeSeconds: args.changeSeconds ?? 30,
-        lockSeconds: args.lockSeconds ?? 0,
-        commandSeconds: args.commandSeconds ?? 60,
-    };
 }
 
 function backupOf(args: BackupArgs): BackupSettings {
