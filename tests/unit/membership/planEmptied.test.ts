@@ -34,7 +34,13 @@ describe("the plan for a host whose membership files a loss of power has emptied
         const stopped = { ...silent, unit: "inactive", running: undefined, serving: undefined } as const;
         assert.equal(firstStep(stopped, false)?.kind, "start");
         assert.equal(firstStep({ ...stopped, ...untold }, false)?.kind, "start");
+        assert.equal(firstStep({ ...stopped, identity: undefined }, false)?.kind, "start");
         assert.equal(firstStep({ ...stopped, ...untold, hasData: false }, false)?.kind, undefined);
+    });
+
+    it("leaves data alone about which no file of ours says anything", () => {
+        const nobodys = { ...silent, ...untold, identity: undefined, unit: "inactive" } as const;
+        assert.equal(firstStep(nobodys, false), undefined);
     });
 
     for (const [how, told] of [
