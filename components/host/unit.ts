@@ -7,14 +7,21 @@ import { hasLog } from "./writeAheadLog";
  * At each start the unit notes which generation it runs: the last part of what `current` links to, in `<runtime>/generation`.
  *
  * etcd would start with an empty data directory under an identity that has voted, and forget what it acknowledged (etcd v3.6
- * server/etcdserver/bootstrap.go: bootstrapExistingClusterNoWAL asks nobody): the unit does not, unless membership said so.
+ * server/etcdserver/bootstrap.go: bootstrapExistingClusterNoWAL asks nobody): the unit does not, unless membership said so. If the file
+ * that says who its peers are is empty then, as after a loss of power, etcd would think that it is the only member of a new cluster. With
+ * data it needs nothing of that file, and must start: nobody else may have what it has.
  */
 export function renderUnit(settings: HostSettings): string {
     const { paths, releaseDir, cluster, firewall } = settings;
     const note = `basename "$$(readlink ${paths.current})" > ${paths.runtime}/generation`;
     const wal = hasLog(paths.dataDir).replaceAll("$", () => "$$");
     const lost = `there is no etcd data in ${paths.dataDir}, and without it this member must not start: pulumi up replaces it`;
-    const hasData = `if ${wal}; then rm -f ${paths.mayStartEmpty}; elif ! [ -e ${paths.mayStartEmpty} ]; then echo "${lost}" >&2; exit 1; fi`;
+    const untold = `${paths.membershipEnv} is empty, and without data this member must be told who its peers are: pulumi up writes it anew`;
+    const hasData = [
+        `if ${wal}; then rm -f ${paths.mayStartEmpty}`,
+        `elif ! [ -e ${paths.mayStartEmpty} ]; then echo "${lost}" >&2; exit 1`,
+        `elif ! [ -s ${paths.membershipEnv} ]; then echo "${untold}" >&2; exit 1; fi`,
+    ].join("; ");
     return [
         HEADER,
         "[Unit]",
@@ -23,8 +30,8 @@ export function renderUnit(settings: HostSettings): string {
         "Wants=network-online.target",
         "After=network-online.target time-sync.target",
         ...(firewall ? afterFirewall(settings) : []),
-        // Without what it says, etcd would think that it is the only member of a new cluster.
-        `ConditionFileNotEmpty=${paths.membershipEnv}`,
+        // Membership has not said yet that this host is to run a member. What the file says is checked where it matters: without data.
+        `ConditionPathExists=${paths.membershipEnv}`,
         // A member comes back whenever what kept it from starting is gone, however long that took.
         "StartLimitIntervalSec=0",
         "",

@@ -93,6 +93,12 @@ export function makeDataDir(paths: HostPaths): string {
     return `[ -d ${data} ] || { mkdir -p "$(dirname ${data})"; install -d -m 0700 -o ${ETCD_USER} -g ${ETCD_USER} ${data}; }`;
 }
 
+/** Its unit starts only where this file is. A member with data needs nothing of what it says, and one without does not start if it is empty. */
+function haveMembership({ membershipEnv }: HostPaths): string {
+    const file = shellQuote(membershipEnv);
+    return `[ -e ${file} ] || ( umask 077; : > ${file} )`;
+}
+
 /**
  * Enabled, so that a reboot brings it back; started without waiting, since a member may be ready long after it takes part. What ran, or
  * is tried again and again, is ended before: while it ends, it would look stopped.
@@ -103,6 +109,7 @@ systemctl reset-failed ${paths.unit}.service 2>/dev/null || true
 timeout 50 systemctl stop ${paths.unit}.service 2>/dev/null || true`;
     return `
 ${makeDataDir(paths)}
+${haveMembership(paths)}
 systemctl enable --quiet --no-reload ${paths.unit}.service${unit === "inactive" || unit === "absent" ? "" : end}
 systemctl restart --no-block ${paths.unit}.service`;
 }

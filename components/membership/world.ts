@@ -152,7 +152,8 @@ export function isDead(world: World, member: Member): boolean {
     return seen.reach.ok && (!isUp(seen) || isLeaderAsked(world));
 }
 
-function isLeaderAsked({ seen }: World): boolean {
+/** The leader has said whom it hears. Until then, that a member is not heard means nothing: it may be the one that leads. */
+export function isLeaderAsked({ seen }: World): boolean {
     if (seen.cluster?.isLeaderMute) return false;
     const leaderId = seen.cluster?.leaderId;
     return Object.values(seen.hosts).some(({ status }) => status !== undefined && status.memberId === leaderId);

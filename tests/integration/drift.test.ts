@@ -160,14 +160,22 @@ describe("what somebody does to hosts by hand", () => {
         assert.match(await etcdctl(bed.lab.host("c"), cluster, "get greeting"), /hello/);
     });
 
-    it("leaves a host, as a loss of power may, with emptied files: etcd does not start with them, and up puts them right", async () => {
+    it("leaves a host, as a loss of power may, with emptied files: etcd starts where it is safe, and up puts them right", async () => {
         const b = bed.lab.host("b");
         await etcdctl(b, cluster, "put greeting hello");
         const files = [unit, `${root}/membership.env`, `${root}/identity`, `${root}/peers.nft`];
         for (const file of files) {
             await b.output(`: >${file}`);
             await b.reboot();
-            if (!file.endsWith("identity")) assert.equal(await b.output("pgrep -a etcd; true"), "", file);
+            // What only says whose data there is keeps no data from being served.
+            const isNeeded = file === unit || file.endsWith("peers.nft");
+            if (isNeeded) assert.equal(await b.output("pgrep -a etcd; true"), "", file);
+            else
+                await eventually(
+                    `etcd starts without ${file}`,
+                    60,
+                    async () => void (await etcdctl(b, cluster, "get greeting")),
+                );
             await repaired();
             assert.notEqual(await b.output(`cat ${file}`), "", file);
         }
@@ -191,5 +199,70 @@ describe("what somebody does to hosts by hand", () => {
         assert.match(text, /on the way, the cluster survives the loss of 0 of 3 → 0 of 2 → 1 of 3 voters/);
         await repaired();
         assert.match(await etcdctl(bed.lab.host("c"), cluster, "get greeting"), /hello/);
+    });
+});
+
+describe("a host, with the only member, that lost its power while a file was written", () => {
+    const [lone, root, data] = ["lone", "/etc/etcd/lone", "/var/lib/etcd/lone"];
+    let bed: Bed;
+    let project: Project;
+
+    before(async () => {
+        bed = await openBed("op-lone", "10.103.3", 1);
+        project = await Project.open();
+        await project.mustUp(declared("info"));
+        await etcdctl(bed.lab.host("a"), lone, "put greeting hello");
+    });
+
+    after(async () => {
+        project?.close();
+        await bed?.lab.down();
+    });
+
+    diagnoseFailures(() => bed?.lab);
+
+    function declared(logLevel: "info" | "warn" | "error"): Record<string, EtcdClusterArgs> {
+        return { [lone]: bed.declare(1, { logLevel, timeouts: { healthSeconds: 10 } }) };
+    }
+
+    async function assertWhole(): Promise<void> {
+        const a = bed.lab.host("a");
+        assert.match(await etcdctl(a, lone, "get greeting"), /hello/);
+        assert.match(await a.output(`cat ${root}/membership.env`), /^ETCD_INITIAL_CLUSTER_STATE=existing$/m);
+    }
+
+    it("goes on with its data, though it is told nothing of its peers, and takes another setting", async () => {
+        const a = bed.lab.host("a");
+        await a.output(`: >${root}/membership.env`);
+        await a.reboot();
+        await eventually("etcd serves", 60, async () => void (await etcdctl(a, lone, "get greeting")));
+        const run = await project.mustUp(declared("warn"));
+        await assertWhole();
+        const steps = told(run.text, lone).flatMap((line) => /^\d\/\d (\w+)/.exec(line)?.[1] ?? []);
+        assert.deepEqual(steps, ["write", "restart"]);
+    });
+
+    it("is started by up where etcd was stopped, and the file is empty or gone", async () => {
+        const a = bed.lab.host("a");
+        for (const lose of [`: >${root}/membership.env`, `rm ${root}/membership.env`]) {
+            await a.output(`systemctl stop etcd-${lone}; ${lose}`);
+            await project.mustUp(declared("warn"));
+            await assertWhole();
+        }
+    });
+
+    it("does not start without data and without a word of its peers, which would found another cluster", async () => {
+        const a = bed.lab.host("a");
+        await a.output(`
+            systemctl stop etcd-${lone}; mv ${data}/member /root/; touch ${root}/may-start-empty
+            cp -p ${root}/membership.env /root/; : >${root}/membership.env; systemctl start etcd-${lone} --no-block`);
+        const said = `${root}/membership.env is empty`;
+        await a.output(
+            `timeout 60 sh -c "until journalctl -u etcd-${lone} -o cat | grep -qF '${said}'; do sleep 0.1; done"`,
+        );
+        assert.equal(await a.output(`ls -A ${data}; rm ${root}/may-start-empty`), "");
+        await a.output(`systemctl stop etcd-${lone}; mv /root/member ${data}/; cp -p /root/membership.env ${root}/`);
+        await project.mustUp(declared("warn"));
+        await assertWhole();
     });
 });

@@ -5,6 +5,7 @@ import {
     initialCluster,
     isAlive,
     isHealthy,
+    isLeaderAsked,
     isSilent,
     isStale,
     isUp,
@@ -21,6 +22,7 @@ import {
     wait,
 } from "../world";
 import { renew } from "./bootstrap";
+import { muteLeaderRemedy } from "./readdress";
 
 /**
  * Invariant: members reach each other, and a peer is let in everywhere before it is added anywhere. Nobody is shut out while the list
@@ -137,10 +139,17 @@ export const promote: Rule = (world) => {
     return step({ kind: "promote", host: ready.host.key, memberId: ready.member.id }, progress(world, ready.host));
 };
 
-/** Invariant: a learner that was started is waited for, and not for ever. */
+/**
+ * Invariant: a learner that was started is waited for, and not for ever. One that the leader may hear is not removed for what the leader
+ * does not say.
+ */
 export const awaitLearner: Rule = (world) => {
     const [slow] = declaredLearners(world);
-    return slow && waitForLearner(world, slow.host, slow.member, "reaches the leader");
+    if (!slow) return undefined;
+    if (isLeaderAsked(world)) return waitForLearner(world, slow.host, slow.member, "reaches the leader");
+    const until = `the leader says whether it hears learner "${slow.host.name}"`;
+    const said = wait(until, world.wanted.timeouts.healthSeconds, [slow.host.key]);
+    return { ...said, remedy: muteLeaderRemedy(world) };
 };
 
 function waitForLearner({ wanted }: World, host: WantedHost, member: Member, until: string): Verdict {

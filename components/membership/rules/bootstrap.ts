@@ -54,8 +54,10 @@ function isToldOtherwise({ hasData, initialCluster }: HostSeen, { name, peerUrl 
  */
 export const restartStopped: Rule = (world) => {
     if (world.seen.cluster) return undefined;
-    // A unit does not start without the file that says who its peers are, and only a cluster that answers tells that.
-    const isStopped = (seen: HostSeen): boolean => !isUp(seen) && seen.initialClusterState !== undefined;
+    // What was set up by hand is told who its peers are when ours first starts it, and only a cluster that answers says that. Ours needs
+    // no word of it.
+    const isStopped = (seen: HostSeen): boolean =>
+        !isUp(seen) && (!seen.foreign || seen.initialClusterState !== undefined);
     const { hosts, retired, clusterToken } = world.wanted;
     const declared = withData(world, hosts).find((host) => isStopped(seenHost(world, host)));
     if (declared) return start(world, declared, "it is stopped, and the cluster does not answer");

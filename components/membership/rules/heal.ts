@@ -23,17 +23,28 @@ import { leaderRemedy } from "./readdress";
 import { remove } from "./remove";
 import { restart } from "./restart";
 
-/** Invariant: once the cluster answers, no file says "new" any more, so that no start can ever found a second one. */
+/**
+ * Invariant: once the cluster answers, no file says "new" any more, so that no start can ever found a second one. None is without what it
+ * said either, as after a loss of power: a member is not stopped while it is not sure to start.
+ */
 export const flip: Rule = (world) => {
     if (!world.seen.cluster) return undefined;
-    const host = world.wanted.hosts.find((candidate) => {
-        const { initialClusterState, identity } = seenHost(world, candidate);
-        return memberOf(world, candidate) && (initialClusterState === "new" || (identity && !identity.clusterId));
+    const members = world.wanted.hosts.filter((host) => memberOf(world, host));
+    const young = members.find((host) => {
+        const { initialClusterState, identity } = seenHost(world, host);
+        return initialClusterState === "new" || (identity && !identity.clusterId);
     });
+    const untold = members.find((host) => {
+        const { status, foreign, initialClusterState, identity } = seenHost(world, host);
+        return status && !foreign && (initialClusterState === undefined || !identity);
+    });
+    const host = young ?? untold;
     if (!host) return undefined;
     return step(
         { kind: "record", hosts: [host.key], initialCluster: initialCluster(world) },
-        "the cluster lives: initial-cluster-state is existing from now on",
+        young
+            ? "the cluster lives: initial-cluster-state is existing from now on"
+            : "what was noted there about the cluster and its member is gone",
     );
 };
 

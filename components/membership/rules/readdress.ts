@@ -9,11 +9,13 @@ import {
     isBetweenAddresses,
     isHealthy,
     isLeader,
+    isLeaderAsked,
     isListed,
     knownHosts,
     learners,
     memberOf,
     members,
+    nameOf,
     reachableLeader,
     refuse,
     residentOf,
@@ -24,6 +26,7 @@ import {
     wait,
     type Voter,
 } from "../world";
+import { answeringAs } from "../whomToAsk";
 import { handOver, handOverTo } from "./handOver";
 import { remove } from "./remove";
 import { restartInTurn } from "./restart";
@@ -108,6 +111,15 @@ export function leaderRemedy(world: World): string | undefined {
     return `nobody who starts anew reaches "${name}", which leads and is between two addresses: declare this one where it was ("${name}" at ${serving.peerUrl}), run pulumi up, and change it again once all are well`;
 }
 
+/** What helps while the leader does not say whom it hears. */
+export function muteLeaderRemedy(world: World): string {
+    const leader = members(world).find((one) => isLeader(world, one));
+    const name = leader ? `"${nameOf(world, leader)}"` : "a member that is not in the list";
+    return answeringAs(world.seen, leader?.id) === undefined
+        ? `${name} leads and can't be asked: bring its host back, and run pulumi up`
+        : `${name} leads, and its metrics can't be read: see why /metrics on its client port does not answer, and run pulumi up`;
+}
+
 /** A leader that nobody who starts anew reaches. */
 function leaderBetween(world: World): Voter | undefined {
     const member = members(world).find((one) => isLeader(world, one));
@@ -144,9 +156,12 @@ export const readdressSilent: Rule = (world) => {
         // It is this one that its peers hear, where the list says; that it answers no clients is another rule's.
         if (servesPeers && serving && isListed(serving.peerUrl, member.peerUrls)) continue;
         const isElsewhere = !member.peerUrls.some((url) => hostOfUrl(url) === host.address);
-        if (isElsewhere && world.seen.cluster.isLeaderMute) {
+        if (isElsewhere && !isLeaderAsked(world)) {
             const until = `the leader says whether it hears member "${host.name}", which may live at another machine`;
-            return wait(until, world.wanted.timeouts.healthSeconds, [host.key]);
+            const remedy = isLeader(world, member)
+                ? `it leads, and not from ${host.address}: power off the machine that it is on (${member.peerUrls.join(",")}), and run pulumi up`
+                : muteLeaderRemedy(world);
+            return { ...wait(until, world.wanted.timeouts.healthSeconds, [host.key]), remedy };
         }
         if (servesPeers && isElsewhere) {
             const until = `member "${host.name}" answers at ${host.address}: its peers hear it, and may do so from another machine`;

@@ -56,7 +56,7 @@ export const otherCluster: Rule = (world) => {
     }
     let expected = wanted.knownClusterId ?? answering;
     for (const host of wanted.hosts) {
-        const { identity, status, hasData } = seenHost(world, host);
+        const { identity, status, hasData, initialCluster } = seenHost(world, host);
         if (identity && identity.clusterToken !== wanted.clusterToken) {
             return refuse(
                 `host "${host.name}" belongs to the cluster with token "${identity.clusterToken}", not "${wanted.clusterToken}"; a token is for life: set clusterToken back, or destroy that cluster first`,
@@ -69,7 +69,9 @@ export const otherCluster: Rule = (world) => {
             );
         }
         expected ??= found;
-        if (hasData && !identity && !memberOf(world, host) && !status) {
+        // Of the two files that say so, a loss of power may have emptied one. A cluster that answers knows better.
+        const isNoted = identity !== undefined || (!answering && initialCluster !== undefined);
+        if (hasData && !isNoted && !memberOf(world, host) && !status) {
             return refuse(
                 `host "${host.name}" has etcd data in ${wanted.dataDir} that no cluster of ours wrote; it was left alone: move it away, or choose another dataDir`,
             );

@@ -1,4 +1,8 @@
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
 
 import { renderUnit } from "../../../components/host/unit";
 import { settingsOf } from "./settings";
@@ -32,6 +36,40 @@ describe("the etcd unit", () => {
             guard!,
             /if \( set -- \/var\/lib\/etcd\/tools\/member\/wal\/\*\.wal; \[ -e "\$\$1" \] \);.*\[ -e \/etc\/etcd\/tools\/may-start-empty \].*exit 1/,
         );
+    });
+
+    it("starts with a log whatever the membership file says, and without one only where that says something", () => {
+        const place = mkdtempSync(join(tmpdir(), "unit-"));
+        try {
+            const [dataDir, mayStartEmpty, membershipEnv] = ["data", "may", "env"].map((name) => join(place, name));
+            const paths = {
+                ...settingsOf().paths,
+                dataDir: dataDir!,
+                mayStartEmpty: mayStartEmpty!,
+                membershipEnv: membershipEnv!,
+            };
+            const unit = lines({ paths });
+            assert.ok(unit.includes(`ConditionPathExists=${membershipEnv}`), "an empty file must not keep it");
+            const guard = /^ExecStartPre=\+\/bin\/sh -c '(.*)'$/
+                .exec(unit.find((line) => line.startsWith("ExecStartPre=+"))!)![1]!
+                .replaceAll("$$", () => "$");
+            const check = (): string => spawnSync("sh", ["-c", guard], { encoding: "utf8" }).stderr;
+            writeFileSync(membershipEnv!, "");
+            assert.match(check(), /there is no etcd data/);
+            writeFileSync(mayStartEmpty!, "");
+            assert.match(check(), /env is empty/);
+            assert.ok(existsSync(mayStartEmpty!));
+            writeFileSync(membershipEnv!, "ETCD_INITIAL_CLUSTER=a");
+            assert.equal(check(), "");
+            const log = join(dataDir!, "member/wal/0.wal");
+            mkdirSync(dirname(log), { recursive: true });
+            writeFileSync(log, "");
+            writeFileSync(membershipEnv!, "");
+            assert.equal(check(), "");
+            assert.equal(existsSync(mayStartEmpty!), false);
+        } finally {
+            rmSync(place, { recursive: true });
+        }
     });
 
     it("may write to its data directory, wherever that is", () => {

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 
+import { nextStep } from "../../../components/membership/plan";
 import { Cluster, grown } from "./model/cluster";
 import { Died } from "./model/run";
+import { but } from "./model/seen";
 
 describe("the plan", () => {
     it("bootstraps one host and flips its file, whatever comes after", () => {
@@ -92,6 +94,24 @@ describe("the plan", () => {
             return { hosts: { ...hosts, b: b!, c: c! }, cluster: answering };
         });
         assert.equal(cutOff.verdict, "wait");
+    });
+
+    it("removes no learner while the leader does not say whether it hears it", () => {
+        const cluster = grown("abc", "a");
+        cluster.up("abc", () => {
+            if (cluster.lab.clusters[0]!.members.length === 3 && cluster.isReady("c")) throw new Died();
+        });
+        cluster.lab.advance(10_000);
+        const { seen, wanted } = cluster.foresee("abc");
+        const unheard = [..."bc"].reduce((now, name) => but(name, () => ({ servesPeers: false }))(now), seen);
+        const mute = { ...unheard, cluster: { ...unheard.cluster!, isLeaderMute: true as const } };
+        const [slow, unsaid] = [unheard, mute].map((now) => nextStep(now, wanted));
+        assert.ok(slow?.verdict === "wait" && slow.otherwise?.kind === "remove", JSON.stringify(slow));
+        assert.ok(unsaid?.verdict === "wait" && !unsaid.otherwise, JSON.stringify(unsaid));
+        assert.match(
+            `${unsaid.until}; ${unsaid.remedy}`,
+            /says whether it hears learner "b"; "a" leads, and its metrics/,
+        );
     });
 
     it("adds the newcomer before it removes a healthy member that it replaces", () => {

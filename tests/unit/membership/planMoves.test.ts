@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 
 import { readdressSilent } from "../../../components/membership/rules/readdress";
+import type { World } from "../../../components/membership/types";
 import { grown, type Cluster } from "./model/cluster";
 import { Endpoint } from "./model/etcd";
 import { Died } from "./model/run";
@@ -164,15 +165,47 @@ describe("the plan for members that serve their peers elsewhere from now on", ()
         assert.equal(cluster.voters, "b");
     });
 
-    it("lists no silent member at another address while the leader does not say that it hears it nowhere", () => {
-        const cluster = grown("abc", "abc");
-        cluster.readdress("b", ELSEWHERE, true);
-        cluster.stage("b");
-        const isSilent = but("b", () => ({ ...silent, unit: "inactive" }));
-        const { seen, wanted } = cluster.foresee("abc", isSilent);
-        const mute = { ...seen, cluster: { ...seen.cluster!, isLeaderMute: true as const } };
-        assert.equal(readdressSilent({ seen, wanted })?.verdict, "step");
-        assert.equal(readdressSilent({ seen: mute, wanted })?.verdict, "wait");
+    describe("of a silent member, which may live on at another machine", () => {
+        /** "b" is declared at another address; what is seen of it and the others, which lead. */
+        function moved(): ReturnType<Cluster["foresee"]> & { readonly leader: string } {
+            const cluster = grown("abc", "abc");
+            cluster.readdress("b", ELSEWHERE, true);
+            cluster.stage("b");
+            const isSilent = but("b", () => ({ ...silent, unit: "inactive" }));
+            const leader = leaderOf(cluster);
+            assert.notEqual(leader, "b");
+            return { ...cluster.foresee("abc", isSilent), leader };
+        }
+
+        it("lists it there when the leader hears it nowhere", () => {
+            assert.equal(readdressSilent(moved())?.verdict, "step");
+        });
+
+        const says = (world: World, remedy: RegExp): void => {
+            const verdict = readdressSilent(world);
+            assert.ok(verdict?.verdict === "wait", verdict?.verdict);
+            assert.equal(verdict.otherwise, undefined);
+            assert.match(verdict.remedy ?? "", remedy);
+        };
+
+        it("waits while the leader does not say whom it hears", () => {
+            const { seen, wanted, leader } = moved();
+            const mute = { ...seen, cluster: { ...seen.cluster!, isLeaderMute: true as const } };
+            says({ seen: mute, wanted }, new RegExp(`"${leader}" leads, and its metrics can't be read`));
+        });
+
+        it("waits while the leader can't be asked", () => {
+            const { seen, wanted, leader } = moved();
+            const unasked = but(leader, () => ({ status: undefined }))(seen);
+            says({ seen: unasked, wanted }, new RegExp(`"${leader}" leads and can't be asked: bring its host back`));
+        });
+
+        it("waits while it leads itself, and says which machine is to be powered off", () => {
+            const { seen, wanted } = moved();
+            const leaderId = seen.cluster!.members.find(({ name }) => name === "b")!.id;
+            const leads = { ...seen, cluster: { ...seen.cluster!, leaderId } };
+            says({ seen: leads, wanted }, /power off the machine that it is on \(https:\/\/10\.0\.0\.2:2380\)/);
+        });
     });
 
     it("has a member's file say where the list has it before it is there, for the time when nobody answers", () => {

@@ -17,7 +17,7 @@ import { join } from "node:path";
 import { hostPaths, type HostPaths } from "../../../components/host/paths";
 import { hasLog } from "../../../components/host/writeAheadLog";
 import { putRestored } from "../../../components/membership/restoreScripts";
-import { setRemainsAside, snapshot, writePeers } from "../../../components/membership/scripts";
+import { setRemainsAside, snapshot, start, writePeers } from "../../../components/membership/scripts";
 
 describe("a script on a host", () => {
     let place: string;
@@ -58,6 +58,15 @@ describe("a script on a host", () => {
         assert.equal(run(condition), 1);
         for (const name of ["0.wal", "1.wal"]) writeFileSync(join(paths.dataDir, "member/wal", name), "");
         assert.equal(run(condition), 0);
+    });
+
+    it("starts a member where nothing says who its peers are: the unit needs the file, and etcd, with data, not what it says", () => {
+        for (const name of ["systemctl", "install"]) program(name, ":");
+        assert.equal(run(start(paths, "inactive")), 0);
+        assert.equal(readFileSync(paths.membershipEnv, "utf8"), "");
+        writeFileSync(paths.membershipEnv, "ETCD_INITIAL_CLUSTER=a");
+        assert.equal(run(start(paths, "inactive")), 0);
+        assert.equal(readFileSync(paths.membershipEnv, "utf8"), "ETCD_INITIAL_CLUSTER=a");
     });
 
     it("moves what is left of data without a log aside before a first start, and nothing later", () => {

@@ -210,7 +210,11 @@ export class Actor {
     }
 
     private start(key: string): readonly Effect[] {
-        return [() => this.enable(key), () => this.lab.start(this.reach(key))];
+        return [
+            () => void (this.reach(key).told ??= {}),
+            () => this.enable(key),
+            () => this.lab.start(this.reach(key)),
+        ];
     }
 
     private setAside(key: string): readonly Effect[] {

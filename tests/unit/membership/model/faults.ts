@@ -22,6 +22,7 @@ export class Faults {
             this.rebuild,
             this.loseData,
             this.damageLog,
+            this.emptyFile,
             this.shutPeerOut,
             this.removeByHand,
             this.addByHand,
@@ -122,6 +123,17 @@ export class Faults {
         machine.data.isDamaged = true;
         if (machine.service) this.lab.start(machine);
         return "has its log damaged";
+    }
+
+    /** As a loss of power may leave it. */
+    private emptyFile(machine: Machine): string | undefined {
+        if (!machine.told || machine.hasNote) return undefined;
+        machine.told = {};
+        if (machine.service && machine.isEnabled && this.random.chance(0.5)) {
+            this.cutPower(machine);
+            this.lab.boot(machine);
+        }
+        return "has its membership file emptied";
     }
 
     private shutPeerOut(machine: Machine): string | undefined {

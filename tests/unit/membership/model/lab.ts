@@ -175,7 +175,7 @@ export class Lab {
     /** A first start, on an empty data directory. */
     private join(machine: Machine, service: Service): void {
         const { told } = machine;
-        if (!told) return this.fail(service);
+        if (!told?.initialCluster) return this.fail(service);
         // What a member that was removed left in a directory of its own is in nobody's way, nor is its unit.
         if (machine.data?.isElsewhere && this.isRemoved(machine)) machine.theirs = undefined;
         else if (machine.data)

@@ -49,7 +49,8 @@ export class Machine {
     hasLeft = false;
     staged: string | undefined;
     current: string | undefined;
-    told: { initialCluster: string; state: "new" | "existing" } | undefined;
+    /** What its membership file says; one that was emptied says nothing. */
+    told: { initialCluster?: string; state?: "new" | "existing" } | undefined;
     identity: Identity | undefined;
     peers: readonly string[] | undefined;
     data:
