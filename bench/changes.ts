@@ -64,18 +64,17 @@ async function changeByUp(bed: Bed): Promise<readonly Measured[]> {
             ...(steps && { stepSeconds: Math.max(0, ...steps) }),
         });
     };
-    const without = (name: string): readonly string[] => inUse.hosts.filter((other) => other !== name);
     try {
         await inUse.build(["a"]);
         note("1 → 3", await inUse.change(["a", "b", "c"]));
         note("rolling restart", await inUse.change(inUse.hosts, { tuning: { snapshotCount: 5000 } }));
         const [follower] = await inUse.followers();
-        note("follower replaced", await inUse.change([...without(follower!), inUse.spare]));
+        note("follower replaced", await inUse.replace([follower!]));
         const leader = await inUse.leader();
-        note("leader replaced", await inUse.change([...without(leader), inUse.spare]));
+        note("leader replaced", await inUse.replace([leader]));
         const dead = await inUse.leader();
         note("leader's host killed", await inUse.killHost(dead));
-        note("dead host replaced", await inUse.change([...without(dead), inUse.spare]));
+        note("dead host replaced", await inUse.replace([dead]));
         const [staying] = await inUse.followers();
         note("3 → 1, the leader leaves", await inUse.change([staying!]));
         return found;
