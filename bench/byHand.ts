@@ -18,6 +18,14 @@ interface Place {
     readonly peerPort: number;
 }
 
+/** As etcdctl lists a member. */
+interface Listed {
+    readonly ID: string;
+    readonly name?: string;
+    readonly peerURLs: readonly string[];
+    readonly isLearner?: boolean;
+}
+
 /** All hosts go by the lab's names. */
 export class ByHand {
     /** Who is a member now. */
@@ -92,6 +100,16 @@ export class ByHand {
             if (found === undefined) throw new Error(`none of ${asked.join(", ")} leads`);
             return found;
         });
+    }
+
+    /** @throws when etcd lists other voters than there should be, other names or peer URLs */
+    async assertMembers(): Promise<void> {
+        const wanted = this.members.map((host) => `${this.place(host).name} ${this.peerUrl(host)}`);
+        const listed = (await this.list()).map(
+            ({ name, peerURLs, isLearner }) => `${name} ${peerURLs.join()}${isLearner ? " (learner)" : ""}`,
+        );
+        if (listed.sort().join("; ") !== wanted.sort().join("; "))
+            throw new Error(`etcd lists ${listed.join("; ")}, and ${wanted.join("; ")} was wanted`);
     }
 
     /** All learners are added first, then started, each when the one before answers at its peer port, then promoted. */
@@ -173,12 +191,14 @@ export class ByHand {
     }
 
     private async id(host: string): Promise<string> {
-        const { members } = JSON.parse(await this.etcdctl("member list --hex --write-out json")) as {
-            members: readonly { readonly ID: string; readonly peerURLs: readonly string[] }[];
-        };
-        const member = members.find(({ peerURLs }) => peerURLs.includes(this.peerUrl(host)));
+        const member = (await this.list()).find(({ peerURLs }) => peerURLs.includes(this.peerUrl(host)));
         if (!member) throw new Error(`"${host}" is no member`);
         return member.ID;
+    }
+
+    private async list(): Promise<readonly Listed[]> {
+        const text = await this.etcdctl("member list --hex --write-out json");
+        return (JSON.parse(text) as { members: readonly Listed[] }).members;
     }
 
     /** Again and again while etcd refuses, as somebody at a terminal would. */

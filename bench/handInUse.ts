@@ -77,7 +77,10 @@ export class HandInUse {
         await this.hand.install([host]);
     }
 
-    /** @param act begins the phase of the change */
+    /**
+     * @param act begins the phase of the change
+     * @throws when the members are others than they should be then
+     */
     private async inUse(act: (workload: Workload) => Promise<number | undefined>): Promise<ChangedByHand> {
         const workload = await Workload.start(this.endpoints(), undefined);
         try {
@@ -87,6 +90,7 @@ export class HandInUse {
             await workload.phase("after");
             await workload.useAll(this.endpoints());
             await workload.progress(this.writes, PATIENCE_SECONDS);
+            await this.hand.assertMembers();
             const report = await workload.stop(this.endpoints());
             return { report, ...(seconds !== undefined && { seconds }) };
         } finally {
