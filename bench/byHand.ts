@@ -224,6 +224,8 @@ export class ByHand {
             "initial-cluster": all.map((one) => `${this.place(one).name}=${this.peerUrl(one)}`).join(","),
             "initial-cluster-state": state,
             "max-learners": String(MAX_LEARNERS),
+            // Else a host with two addresses calls from the one that it is about to lose, and its peers answer into the void.
+            "feature-gates": "SetMemberLocalAddr=true",
         };
         const command = Object.entries(flags).map(([flag, value]) => `--${flag}=${value}`);
         await this.host(host).writeFile(
