@@ -4,12 +4,13 @@
  */
 import { cpus, loadavg } from "node:os";
 
-import { openBed, type Bed } from "../tests/integration/fixture";
-import { CHANGE, ClusterInUse, type Changed } from "../tests/faults/clusterInUse";
+import { ClusterInUse, type Changed } from "../tests/faults/clusterInUse";
 import type { PhaseReport } from "../tests/faults/workload/measures";
-import { assertSound, Workload, type WorkloadReport } from "../tests/faults/workload/workload";
-import { ByHand } from "./byHand";
+import { assertSound, type WorkloadReport } from "../tests/faults/workload/workload";
+import { openBed, type Bed } from "../tests/integration/fixture";
+import { CHANGES, rolesIn } from "./changeList";
 import { changesTable } from "./changesTable";
+import { HandInUse } from "./handInUse";
 
 /** Acknowledged writes before and after each change. */
 const WRITES = 300;
@@ -26,58 +27,43 @@ export interface Measured {
 }
 
 export async function benchChanges(rounds: number): Promise<void> {
-    const bed = await openBed("wl-bench", "10.106.2", 4);
+    const bed = await openBed("wl-bench", "10.106.2", 7);
+    const addresses = bed.lab.hosts.map(({ name, address }) => ({ name, address }));
+    const renew = async (): Promise<void> => {
+        for (const { name, address } of addresses)
+            if (bed.lab.host(name).address !== address) await bed.lab.readdress(name, address);
+        await Promise.all(bed.lab.hosts.map((host) => host.rebuild()));
+    };
     const [ours, byHand]: [Measured[], Measured[]] = [[], []];
     const loads: number[] = [];
     try {
         for (let round = 1; round <= rounds; round++) {
             console.error(`changes by hand: ${round} of ${rounds}`);
-            await rebuildAll(bed);
+            await renew();
             byHand.push(...(await changeByHand(bed)));
             console.error(`changes by up: ${round} of ${rounds}`);
-            await rebuildAll(bed);
+            await renew();
             ours.push(...(await changeByUp(bed)));
             loads.push(loadavg()[0]!);
+            // Each time, since a round takes long: what is there is not lost with a later one.
+            console.log(changesTable(CHANGES, ours, byHand));
+            const shares = loads.map((load) => load.toFixed(1)).join(", ");
+            console.log(`\nrounds: ${round}; load of this machine (${cpus().length} cores) at their ends: ${shares}\n`);
         }
-        console.log(changesTable(ours, byHand));
-        const shares = loads.map((load) => load.toFixed(1)).join(", ");
-        console.log(`\n${rounds} rounds; load of this machine (${cpus().length} cores) at their ends: ${shares}`);
     } finally {
         await bed.lab.down();
     }
 }
 
-async function rebuildAll(bed: Bed): Promise<void> {
-    await Promise.all(bed.lab.hosts.map((host) => host.rebuild()));
-}
-
 async function changeByUp(bed: Bed): Promise<readonly Measured[]> {
     const inUse = await ClusterInUse.open(bed, "bench", WRITES);
     const found: Measured[] = [];
-    const note = (change: string, { report, run }: Changed): void => {
-        const steps =
-            run &&
-            [...run.text.matchAll(/\] \d+\/\d+ .*\((\d+\.\d+) s\)(?: \[.*\])?$/gm)].map((match) => Number(match[1]));
-        found.push({
-            ...noted(change, report),
-            ...(run && { seconds: run.seconds }),
-            ...(steps && { stepSeconds: Math.max(0, ...steps) }),
-        });
-    };
-    const without = (name: string): readonly string[] => inUse.hosts.filter((other) => other !== name);
     try {
         await inUse.build(["a"]);
-        note("1 → 3", await inUse.change(["a", "b", "c"]));
-        note("rolling restart", await inUse.change(inUse.hosts, { tuning: { snapshotCount: 5000 } }));
-        const [follower] = await inUse.followers();
-        note("follower replaced", await inUse.change([...without(follower!), inUse.spare]));
-        const leader = await inUse.leader();
-        note("leader replaced", await inUse.change([...without(leader), inUse.spare]));
-        const dead = await inUse.leader();
-        note("leader's host killed", await inUse.killHost(dead));
-        note("dead host replaced", await inUse.change([...without(dead), inUse.spare]));
-        const [staying] = await inUse.followers();
-        note("3 → 1, the leader leaves", await inUse.change([staying!]));
+        for (const { name, byUp } of CHANGES) {
+            const changed = await byUp(inUse, await rolesIn(inUse));
+            found.push({ ...noted(name, changed.report), ...times(changed) });
+        }
         return found;
     } finally {
         inUse.close();
@@ -85,64 +71,22 @@ async function changeByUp(bed: Bed): Promise<readonly Measured[]> {
 }
 
 async function changeByHand(bed: Bed): Promise<readonly Measured[]> {
-    const cluster = new ByHand(bed);
+    const inUse = await HandInUse.open(bed, WRITES);
     const found: Measured[] = [];
-    const note = async (change: string, act: () => Promise<void>): Promise<void> => {
-        const { report, seconds } = await inUseByHand(act);
-        found.push({ ...noted(change, report), seconds });
-    };
-    const spare = (): string => bed.lab.hosts.find(({ name }) => !cluster.members.includes(name))!.name;
-    const follower = (leader: string): string => cluster.members.find((name) => name !== leader)!;
-    await cluster.install(bed.lab.hosts.map(({ name }) => name));
-    await cluster.bootstrap("a");
-    await note("1 → 3", () => cluster.add(["b", "c"]));
-    await note("rolling restart", () => cluster.restartAll());
-    const leaving = follower(await cluster.leader());
-    await note("follower replaced", async () => {
-        await cluster.add([spare()]);
-        await cluster.remove(leaving);
-    });
-    const leader = await cluster.leader();
-    await note("leader replaced", async () => {
-        await cluster.add([spare()]);
-        await cluster.moveLeader(follower(leader));
-        await cluster.remove(leader);
-    });
-    const dead = await cluster.leader();
-    const killed = await inUseByHand(() => bed.lab.host(dead).kill());
-    found.push(noted("leader's host killed", killed.report));
-    await note("dead host replaced", async () => {
-        const next = spare();
-        await cluster.remove(dead);
-        await cluster.add([next]);
-    });
-    const last = await cluster.leader();
-    await note("3 → 1, the leader leaves", async () => {
-        const staying = follower(last);
-        await cluster.moveLeader(staying);
-        for (const name of cluster.members.filter((other) => other !== staying)) await cluster.remove(name);
-    });
-    return found;
-
-    async function inUseByHand(act: () => Promise<void>): Promise<{ report: WorkloadReport; seconds: number }> {
-        const up = (): readonly string[] =>
-            cluster.endpoints(cluster.members.filter((name) => bed.lab.host(name).isRunning()));
-        const workload = await Workload.start(up(), undefined);
-        try {
-            await workload.progress(WRITES, 120);
-            await workload.phase(CHANGE);
-            const began = performance.now();
-            await act();
-            const seconds = (performance.now() - began) / 1000;
-            await workload.progress(WRITES, 120);
-            await workload.phase("after");
-            await workload.useAll(up());
-            await workload.progress(WRITES, 120);
-            return { report: await workload.stop(up()), seconds };
-        } finally {
-            workload.abandon();
-        }
+    for (const { name, byHand } of CHANGES) {
+        const { report, ...times } = await byHand(inUse, await rolesIn(inUse));
+        found.push({ ...noted(name, report), ...times });
     }
+    return found;
+}
+
+/** When each step was done is told in seconds since the first one began. */
+function times({ run }: Changed): Pick<Measured, "seconds" | "stepSeconds"> {
+    if (!run) return {};
+    const done = [...run.text.matchAll(/\] \d+\/\d+ .*\((\d+\.\d+) s\)(?: \[.*\])?$/gm)].map((match) =>
+        Number(match[1]),
+    );
+    return { seconds: run.seconds, stepSeconds: Math.max(0, ...done) };
 }
 
 /** @throws when the run was unsound: no figure is worth anything then */

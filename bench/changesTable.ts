@@ -1,21 +1,17 @@
 /** The table of changes: each figure the median of all rounds, gaps with the largest beside it. */
 import type { PhaseReport } from "../tests/faults/workload/measures";
 import { ROAMING } from "../tests/faults/workload/clients";
+import type { Change } from "./changeList";
 import type { Measured } from "./changes";
 
-/** The longest gap that each change may have, in seconds. */
-const GOALS: Readonly<Record<string, number>> = {
-    "1 → 3": 0.1,
-    "rolling restart": 1,
-    "leader replaced": 1,
-    "leader's host killed": 3,
-};
-
-export function changesTable(ours: readonly Measured[], byHand: readonly Measured[]): string {
-    const names = [...new Set(ours.map(({ change }) => change))];
-    const rows = names.map((name) => {
-        const [up, hand] = [ours, byHand].map((all) => all.filter(({ change }) => change === name));
-        return row(name, up!, hand!);
+export function changesTable(
+    changes: readonly Change[],
+    ours: readonly Measured[],
+    byHand: readonly Measured[],
+): string {
+    const rows = changes.map((change) => {
+        const [up, hand] = [ours, byHand].map((all) => all.filter((one) => one.change === change.name));
+        return row(change, up!, hand!);
     });
     const header = [
         "change",
@@ -33,17 +29,16 @@ export function changesTable(ours: readonly Measured[], byHand: readonly Measure
     return [header, header.map(() => "---"), ...rows].map((cells) => `| ${cells.join(" | ")} |`).join("\n");
 }
 
-function row(name: string, up: readonly Measured[], hand: readonly Measured[]): readonly string[] {
+function row({ name, goalSeconds }: Change, up: readonly Measured[], hand: readonly Measured[]): readonly string[] {
     const gaps = up.map(({ during }) => during.longestGapMs / 1000);
     const handGaps = hand.map(({ during }) => during.longestGapMs / 1000);
-    const goal = GOALS[name];
     const seconds = median(up.map((one) => one.seconds));
     const stepSeconds = median(up.map((one) => one.stepSeconds));
     const handSeconds = median(hand.map((one) => one.seconds));
     return [
         name,
         `${shown(median(gaps))}, ${shown(Math.max(...gaps))}`,
-        goal === undefined ? "–" : `≤ ${goal}`,
+        goalSeconds === undefined ? "–" : `≤ ${goalSeconds}`,
         `${shown(median(handGaps))}, ${shown(Math.max(...handGaps))}`,
         `${sum(up.map(({ during }) => during.failedBy[ROAMING] ?? 0))}, ${sum(up.map(({ during }) => during.failed))}`,
         `${latency(up.map(({ before }) => before))} → ${latency(up.map(({ during }) => during))}`,

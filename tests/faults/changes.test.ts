@@ -34,11 +34,6 @@ describe("a cluster in use", () => {
         return run ? told(run.text, inUse.cluster).join("\n") : "";
     }
 
-    const swapped = (leaving: string, coming: string): readonly string[] => [
-        ...inUse.hosts.filter((name) => name !== leaving),
-        coming,
-    ];
-
     it("grows from one member to three, and refuses no write meanwhile", async () => {
         const changed = await inUse.change(["a", "b", "c"]);
         assertServed(changed);
@@ -80,39 +75,39 @@ describe("a cluster in use", () => {
         const steps = assertServed(await inUse.edit(renamed, { name: "z" }));
         assert.match(steps, /restart "z"/);
         const address = "10.106.1.32";
-        const moves = assertServed(await inUse.edit(moved, { address }, () => bed.lab.readdress(moved, address)));
+        const before = (): Promise<void> => bed.lab.readdress(moved, address);
+        const moves = assertServed(await inUse.edit(moved, { address }, { before }));
         assert.match(moves, new RegExp(`change the peer URL of member "${moved}" .* to https://10\\.106\\.1\\.32:`));
         assert.doesNotMatch(steps + moves, /add "|remove member/);
     });
 
     it("has a healthy follower replaced", async () => {
         const [leaving = ""] = await inUse.followers();
-        const steps = assertServed(await inUse.change(swapped(leaving, inUse.spare)));
+        const steps = assertServed(await inUse.replace([leaving]));
         assert.doesNotMatch(steps, /move the lead/);
     });
 
     it("has its leader replaced, which hands over first", async () => {
         const leaving = await inUse.leader();
-        const steps = assertServed(await inUse.change(swapped(leaving, inUse.spare)));
+        const steps = assertServed(await inUse.replace([leaving]));
         assert.match(steps, /move the lead from /);
     });
 
     it("has a host back that was rebuilt under its name", async () => {
         const [rebuilt = ""] = await inUse.followers();
-        const steps = assertServed(await inUse.change(inUse.hosts, {}, () => bed.lab.host(rebuilt).rebuild()));
+        const steps = assertServed(await inUse.rebuild(rebuilt));
         assert.match(steps, /remove member ".*it is added again afterwards/);
     });
 
     it("goes on when the leader's host dies, and has it replaced", async () => {
         const dead = await inUse.leader();
         assertServed(await inUse.killHost(dead));
-        assertServed(await inUse.change(swapped(dead, inUse.spare)));
+        assertServed(await inUse.replace([dead]));
         await bed.lab.host(dead).rebuild();
     });
 
     it("has all its members replaced in one edit", async () => {
-        const others = bed.lab.hosts.map(({ name }) => name).filter((name) => !inUse.hosts.includes(name));
-        const steps = assertServed(await inUse.change(others.slice(0, 3)));
+        const steps = assertServed(await inUse.replace(inUse.hosts));
         assert.equal(steps.match(/ promote "/g)?.length, 3, steps);
         assert.equal(steps.match(/ remove member "/g)?.length, 3, steps);
     });

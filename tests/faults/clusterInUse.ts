@@ -16,6 +16,12 @@ export interface Changed {
     readonly run?: Run;
 }
 
+/** What is done to the hosts right before `up` and right after it, as part of the change. */
+export interface Around {
+    readonly before?: () => Promise<void>;
+    readonly after?: () => Promise<void>;
+}
+
 export class ClusterInUse {
     /** Who is declared now, by the lab's names, in this order. */
     hosts: readonly string[] = [];
@@ -47,13 +53,12 @@ export class ClusterInUse {
 
     /**
      * Declares other hosts or settings while the workload goes on.
-     * @param happens to the hosts right before `up`, as part of the change
      * @throws when `up` fails, or the members are not those declared
      */
     async change(
         hosts: readonly string[],
         settings: Partial<EtcdClusterArgs> = {},
-        happens?: () => Promise<void>,
+        { before, after }: Around = {},
     ): Promise<Changed> {
         return this.inUse(async (workload) => {
             // Whoever is about to lose all that it knows is told of the others in time, as any client would have to be.
@@ -62,8 +67,9 @@ export class ClusterInUse {
             this.hosts = hosts;
             this.settings = { ...this.settings, ...settings };
             await workload.phase(CHANGE);
-            await happens?.();
+            await before?.();
             const run = await this.project.mustUp(this.program());
+            await after?.();
             await workload.phase("after");
             await workload.useAll(this.endpoints(await this.outputs()));
             await workload.progress(this.writes, PATIENCE_SECONDS);
@@ -78,9 +84,21 @@ export class ClusterInUse {
     }
 
     /** Declares one host otherwise, from now on. */
-    async edit(name: string, edit: Partial<EtcdHostArgs>, happens?: () => Promise<void>): Promise<Changed> {
+    async edit(name: string, edit: Partial<EtcdHostArgs>, around?: Around): Promise<Changed> {
         this.edits.set(name, { ...this.edits.get(name), ...edit });
-        return this.change(this.hosts, {}, happens);
+        return this.change(this.hosts, {}, around);
+    }
+
+    /** Declares as many others in the place of some hosts. */
+    async replace(leaving: readonly string[]): Promise<Changed> {
+        const coming = sparesOf(this).slice(0, leaving.length);
+        if (coming.length < leaving.length) throw new Error(`no host is left to replace ${leaving.join(", ")}`);
+        return this.change([...this.hosts.filter((name) => !leaving.includes(name)), ...coming]);
+    }
+
+    /** Declares nothing else: a host is there again with nothing on it. */
+    async rebuild(name: string): Promise<Changed> {
+        return this.change(this.hosts, {}, { before: () => this.bed.lab.host(name).rebuild() });
     }
 
     /** Pulls the plug of a host while the workload goes on. */
@@ -112,13 +130,6 @@ export class ClusterInUse {
     async followers(): Promise<readonly string[]> {
         const leader = await this.leader();
         return this.hosts.filter((name) => name !== leader);
-    }
-
-    /** A host that is not declared. */
-    get spare(): string {
-        const spare = this.bed.lab.hosts.find(({ name }) => !this.hosts.includes(name));
-        if (!spare) throw new Error("every host of the lab is declared");
-        return spare.name;
     }
 
     /** For a test that has failed. */
@@ -170,4 +181,9 @@ export class ClusterInUse {
             workload.abandon();
         }
     }
+}
+
+/** The hosts of the lab that no member is on. */
+export function sparesOf({ bed, hosts }: { readonly bed: Bed; readonly hosts: readonly string[] }): readonly string[] {
+    return bed.lab.hosts.map(({ name }) => name).filter((name) => !hosts.includes(name));
 }
