@@ -99,7 +99,8 @@ async function foresee(olds: Partial<MembershipState>, news: MembershipInputs): 
     const tell: Tell = isPreviewed ? teller(news.cluster) : () => undefined;
     if (isPreviewed) notePreview(news, undefined);
     if (isStopped(news.cluster)) return undefined;
-    if (isUnknown(news.hosts.map((host) => host.ssh))) {
+    // Before it destroys a resource that membership needs, the engine asks what would become of it, with hosts that are unknown as a whole.
+    if (!Array.isArray(news.hosts) || isUnknown(news.hosts.map((host) => host.ssh))) {
         tell("the plan is not known yet: how to log in to the hosts is still to be made");
         return undefined;
     }
