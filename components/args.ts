@@ -167,9 +167,9 @@ export interface SshArgs {
      * @default sudo asks for none */
     readonly sudoPassword?: Input<string>;
     /**
-     * Host keys, by host name: `{ a: "ssh-ed25519 AAAA…" }`. Give all keys of a host that has several: `@pulumi/command` asks for ECDSA
-     * before RSA before Ed25519, and checks what it gets against one key only. A key that a host has no more has to go: it is refused,
-     * before anything is changed, where it is the one that would be checked.
+     * Host keys, by host name: `{ a: "ssh-ed25519 AAAA…" }`. Give all keys of a host that has several: `@pulumi/command` checks one
+     * key only, and is given the one of ECDSA, else of Ed25519, else of RSA, with which some of its releases do not get in. A key that a
+     * host has no more has to go: it is refused, before anything is changed, where it is the one that would be checked.
      */
     readonly hostKeys?: Readonly<Record<string, string | readonly string[]>>;
     /** The text of an OpenSSH `known_hosts` file, looked up by address and by name. */

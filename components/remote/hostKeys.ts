@@ -22,12 +22,13 @@ const ALGORITHMS: ReadonlyMap<string, readonly ServerHostKeyAlgorithm[]> = new M
 ]);
 
 /**
- * `@pulumi/command` takes one host key, and its SSH library asks a host for a key in an order of its own
- * (golang.org/x/crypto/ssh/common.go: defaultHostKeyAlgos).
+ * `@pulumi/command` takes one host key. Its SSH library asks a host for ECDSA first (golang.org/x/crypto/ssh/common.go:
+ * defaultHostKeyAlgos), unless the plugin asks for the type of that key alone (its provider/pkg/provider/remote/connection.go, in 2026):
+ * of RSA then as `ssh-rsa`, with which OpenSSH since 8.8 does not sign.
  */
-const COMMAND_ORDER = ["ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "ssh-rsa", "ssh-ed25519"];
+const COMMAND_ORDER = ["ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "ssh-ed25519", "ssh-rsa"];
 
-/** Of the keys that we know of a host, the one to give to `@pulumi/command`: that which it would ask for first. */
+/** Of the keys that we know of a host, the one to give to `@pulumi/command`: that with which it is surest to get in. */
 export function commandHostKey(hostKeys: readonly string[]): string | undefined {
     const rank = (key: string) => COMMAND_ORDER.indexOf(key.split(" ")[0] ?? "");
     return [...hostKeys].sort((left, right) => rank(left) - rank(right))[0];

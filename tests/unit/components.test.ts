@@ -243,10 +243,11 @@ describe("EtcdHost", () => {
         assert.equal(unwrapSecret(of("Command")[0]!.inputs.connection).hostKey, "ssh-ed25519 AAAA");
     });
 
-    it("checks the key that the plugin asks for first, where a host has several", async () => {
+    it("checks the key with which the plugin is surest to get in, where a host has several", async () => {
         const { commandConnection } = await import("../../components/connection");
         const hostKeys = ["ssh-ed25519 AAAA1", "ssh-rsa AAAA2", "ecdsa-sha2-nistp256 AAAA3"];
         assert.equal(commandConnection({ ...ssh, hostKeys }).hostKey, "ecdsa-sha2-nistp256 AAAA3");
+        assert.equal(commandConnection({ ...ssh, hostKeys: hostKeys.slice(0, 2) }).hostKey, "ssh-ed25519 AAAA1");
         assert.equal(commandConnection({ ...ssh, hostKeys, insecureSkipHostKeyCheck: true }).hostKey, undefined);
     });
 
