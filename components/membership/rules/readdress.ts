@@ -11,6 +11,7 @@ import {
     isLeader,
     isLeaderAsked,
     isListed,
+    isUp,
     knownHosts,
     learners,
     memberOf,
@@ -151,12 +152,15 @@ export const noteItsPlace: Rule = (world) => {
 export const readdressSilent: Rule = (world) => {
     if (!world.seen.cluster) return undefined;
     for (const { host, member } of moved(world)) {
-        const { status, servesPeers, hasData, serving } = seenHost(world, host);
+        const seen = seenHost(world, host);
+        const { status, servesPeers, hasData, serving } = seen;
         if (member.isLearner || status || !hasData) continue;
         // It is this one that its peers hear, where the list says; that it answers no clients is another rule's.
         if (servesPeers && serving && isListed(serving.peerUrl, member.peerUrls)) continue;
         const isElsewhere = !member.peerUrls.some((url) => hostOfUrl(url) === host.address);
-        if (isElsewhere && !isLeaderAsked(world)) {
+        // It may be the leader that can't be asked, as it opens its client port only when it is found.
+        const mayLeadHere = isLeader(world, member) && isUp(seen);
+        if (isElsewhere && !isLeaderAsked(world) && !mayLeadHere) {
             const until = `the leader says whether it hears member "${host.name}", which may live at another machine`;
             const remedy = isLeader(world, member)
                 ? `it leads, and not from ${host.address}: power off the machine that it is on (${member.peerUrls.join(",")}), and run pulumi up`

@@ -205,6 +205,9 @@ describe("the plan for members that serve their peers elsewhere from now on", ()
             const leaderId = seen.cluster!.members.find(({ name }) => name === "b")!.id;
             const leads = { ...seen, cluster: { ...seen.cluster!, leaderId } };
             says({ seen: leads, wanted }, /power off the machine that it is on \(https:\/\/10\.0\.0\.2:2380\)/);
+            const here = but("b", () => ({ ...silent, unit: "active" }))(seen);
+            const leadsHere = { ...here, cluster: leads.cluster };
+            assert.equal(readdressSilent({ seen: leadsHere, wanted })?.verdict, "step", "it is this one");
         });
     });
 
