@@ -1,24 +1,23 @@
 import * as pulumi from "@pulumi/pulumi";
 
-import type { BackupArgs, EtcdClusterArgs, EtcdHostArgs } from "./args";
+import type { EtcdClusterArgs } from "./args";
 import { bundle, unlessNobody, type Authorities } from "./adoption/authorities";
-import { claimPlaces, type Claim } from "./claims";
+import { claimPlaces } from "./claims";
 import { ClusterCertificates, type ClientCertificate } from "./certificates";
 import { sshTarget } from "./connection";
 import { EtcdHost } from "./etcdHost";
-import type { BackupSettings } from "./host/backup";
-import { releaseDir } from "./host/install";
-import { hostPaths, type HostPaths } from "./host/paths";
-import { FIRST_AUTHORITY, type HostSettings } from "./host/settings";
-import { defaultMaxLearners } from "./host/version";
-import type { MemberRow } from "./membership/inputs";
+import { FIRST_AUTHORITY } from "./host/settings";
+import type { LateInputs } from "./late";
+import { LookAhead } from "./lookAhead";
+import type { MemberRow, MembershipInputs } from "./membership/inputs";
 import { EtcdMembership } from "./membership/resource";
-import type { Timeouts } from "./membership/types";
 import { withPlainStacks } from "./plainStacks";
+import type { ProvisionInputs } from "./provision/inputs";
 import { EtcdProvision } from "./provision/resource";
+import type { SshTarget } from "./remote/target";
 import { resolveSsh } from "./resolveSsh";
+import { hostSettings, places, settle, type Settled } from "./settled";
 import { isSame } from "./stateValues";
-import { timeoutsOf } from "./timeouts";
 import { validateCluster } from "./validate";
 
 /**
@@ -97,9 +96,29 @@ export class EtcdCluster extends pulumi.ComponentResource {
 
     private parts(cluster: Settled): Parts {
         const certificates = this.certificates(cluster);
-        const provision = this.provision(cluster);
+        const reached = reachedHosts(cluster);
+        const inputs = provisionInputs(cluster, reached);
+        // A cluster that is taken over, or begins anew, is asked by membership alone.
+        const isAsked = !cluster.args.adopt && !cluster.args.restore;
+        const ahead = new LookAhead(inputs, membershipInputs(cluster, reached, certificates, []), isAsked);
+        const provision = new EtcdProvision(
+            `${cluster.name}-provision`,
+            { ...inputs, tuning: cluster.args.tuning ?? {}, ahead: ahead.hosts },
+            { parent: this },
+        );
         const hosts = this.hosts(cluster, certificates, provision);
-        return { certificates, provision, membership: this.membership(cluster, certificates, provision, hosts) };
+        const generations = hosts.map((host) => host.generation);
+        const membership = new EtcdMembership(
+            `${cluster.name}-membership`,
+            {
+                ...membershipInputs(cluster, reached, certificates, generations),
+                owner: provision.owner,
+                inherited: inheritedBy(provision),
+                ahead: ahead.members([provision.owner, ...generations]),
+            },
+            { parent: this, dependsOn: [provision, ...hosts] },
+        );
+        return { certificates, provision, membership };
     }
 
     private certificates({ name, args }: Settled): ClusterCertificates {
@@ -110,41 +129,6 @@ export class EtcdCluster extends pulumi.ComponentResource {
                 hosts: args.hosts.map((host) => ({ name: host.name, address: host.address })),
                 clients: (args.clients ?? []).map((client) => client.name),
                 ...args.certificates,
-            },
-            { parent: this },
-        );
-    }
-
-    private provision({ name, args, paths, token, ports, timeouts, authorities }: Settled): EtcdProvision {
-        return new EtcdProvision(
-            `${name}-provision`,
-            {
-                schemaVersion: 1,
-                cluster: name,
-                clusterToken: token,
-                version: args.version,
-                install: args.install,
-                dataDir: paths.dataDir,
-                firewall: args.firewall ?? true,
-                ...(args.backup && { backup: true }),
-                deleteDataOnDestroy: args.deleteDataOnDestroy ?? false,
-                tuning: args.tuning ?? {},
-                ...(args.adopt && {
-                    adopt: {
-                        tuning: args.tuning ?? {},
-                        clientAddresses: (args.clients ?? []).flatMap((client) => client.addresses ?? []),
-                    },
-                }),
-                ...(!isSame(authorities, FIRST_AUTHORITY) && { authorities }),
-                stack: `${pulumi.getProject()}/${pulumi.getStack()}`,
-                lockSeconds: timeouts.lockSeconds,
-                commandSeconds: timeouts.commandSeconds,
-                hosts: args.hosts.map((host) => ({
-                    name: host.name,
-                    address: host.address,
-                    ...ports(host),
-                    ssh: sshTarget(resolveSsh(args.ssh, host)),
-                })),
             },
             { parent: this },
         );
@@ -167,44 +151,6 @@ export class EtcdCluster extends pulumi.ComponentResource {
                 ),
         );
     }
-
-    private membership(
-        { name, args, token, paths, release, ports, maxLearners, timeouts }: Settled,
-        certificates: ClusterCertificates,
-        provision: EtcdProvision,
-        hosts: readonly EtcdHost[],
-    ): EtcdMembership {
-        return new EtcdMembership(
-            `${name}-membership`,
-            {
-                schemaVersion: 1,
-                cluster: name,
-                clusterToken: token,
-                version: args.version,
-                dataDir: paths.dataDir,
-                releaseDir: release,
-                stack: `${pulumi.getProject()}/${pulumi.getStack()}`,
-                hosts: args.hosts.map((host, index) => ({
-                    name: host.name,
-                    address: host.address,
-                    ...ports(host),
-                    ssh: sshTarget(resolveSsh(args.ssh, host)),
-                    generation: hosts[index]!.generation,
-                })),
-                ...(args.restore && { restore: args.restore }),
-                maxLearners,
-                allowEvenSize: args.allowEvenSize ?? false,
-                firewall: args.firewall ?? true,
-                deleteDataOnDestroy: args.deleteDataOnDestroy ?? false,
-                access: args.access ?? "ssh",
-                timeouts,
-                credentials: certificates.operator,
-                owner: provision.owner,
-                inherited: inheritedBy(provision),
-            },
-            { parent: this, dependsOn: [provision, ...hosts] },
-        );
-    }
 }
 
 interface Parts {
@@ -213,78 +159,80 @@ interface Parts {
     readonly membership: EtcdMembership;
 }
 
-/** The arguments with all that follows from them. */
-interface Settled {
-    readonly name: string;
-    readonly args: EtcdClusterArgs;
-    readonly token: string;
-    readonly paths: HostPaths;
-    readonly release: string;
-    readonly maxLearners: number;
-    readonly timeouts: Timeouts;
-    readonly authorities: readonly number[];
-    readonly ports: (host: EtcdHostArgs) => { readonly peerPort: number; readonly clientPort: number };
-}
-
 /** Whom the cluster trusted before, while it is taken over. */
 function inheritedBy(provision: EtcdProvision): pulumi.Output<Authorities | undefined> {
     return provision.inherited.apply(unlessNobody);
 }
 
-function settle(name: string, args: EtcdClusterArgs): Settled {
-    return {
-        name,
-        args,
-        token: args.clusterToken ?? `${name}.${pulumi.getStack()}`,
-        paths: hostPaths(name, args.dataDir),
-        release: releaseDir(args.install, args.version),
-        maxLearners: args.maxLearners ?? defaultMaxLearners(args.version),
-        timeouts: timeoutsOf(args.hosts.length, args.timeouts),
-        authorities: args.certificates?.authorities ?? FIRST_AUTHORITY,
-        ports: (host) => ({
-            peerPort: host.peerPort ?? args.peerPort ?? 2380,
-            clientPort: host.clientPort ?? args.clientPort ?? 2379,
-        }),
-    };
+/** A declared host and the way to it. */
+interface ReachedHost {
+    readonly name: string;
+    readonly address: string;
+    readonly peerPort: number;
+    readonly clientPort: number;
+    readonly ssh: pulumi.Output<SshTarget>;
 }
 
-function places({ args, paths, ports }: Settled): readonly Claim[] {
+function reachedHosts({ args, ports }: Settled): readonly ReachedHost[] {
     return args.hosts.map((host) => ({
         name: host.name,
         address: host.address,
         ...ports(host),
-        dataDir: paths.dataDir,
+        ssh: sshTarget(resolveSsh(args.ssh, host)),
     }));
 }
 
-function backupOf(args: BackupArgs): BackupSettings {
+function provisionInputs(
+    { name, args, paths, token, stack, timeouts, authorities }: Settled,
+    hosts: readonly ReachedHost[],
+): LateInputs<ProvisionInputs> {
     return {
-        schedule: args.schedule ?? "daily",
-        directory: args.directory ?? "/srv/backup/etcd",
-        keep: args.keep ?? 14,
-    };
-}
-
-function hostSettings(
-    { name, args, token, paths, release, ports, maxLearners, authorities }: Settled,
-    host: EtcdHostArgs,
-): HostSettings {
-    return {
+        schemaVersion: 1,
         cluster: name,
         clusterToken: token,
         version: args.version,
-        name: host.name,
-        address: host.address,
-        ...ports(host),
-        paths,
-        releaseDir: release,
-        logLevel: args.logLevel ?? "info",
-        tuning: args.tuning ?? {},
-        maxLearners,
-        peers: args.hosts.map((peer) => peer.address),
-        authorities,
+        install: args.install,
+        dataDir: paths.dataDir,
         firewall: args.firewall ?? true,
-        ...(args.backup && { backup: backupOf(args.backup) }),
-        clientAddresses: (args.clients ?? []).flatMap((client) => client.addresses ?? []),
+        ...(args.backup && { backup: true }),
+        deleteDataOnDestroy: args.deleteDataOnDestroy ?? false,
+        ...(args.adopt && {
+            adopt: {
+                tuning: args.tuning ?? {},
+                clientAddresses: (args.clients ?? []).flatMap((client) => client.addresses ?? []),
+            },
+        }),
+        ...(!isSame(authorities, FIRST_AUTHORITY) && { authorities }),
+        stack,
+        lockSeconds: timeouts.lockSeconds,
+        commandSeconds: timeouts.commandSeconds,
+        hosts,
+    };
+}
+
+/** @param generations of the hosts in their order; none while it does not matter what lies there */
+function membershipInputs(
+    { name, args, token, stack, paths, release, maxLearners, timeouts }: Settled,
+    hosts: readonly ReachedHost[],
+    certificates: ClusterCertificates,
+    generations: readonly pulumi.Output<string>[],
+): LateInputs<MembershipInputs> {
+    return {
+        schemaVersion: 1,
+        cluster: name,
+        clusterToken: token,
+        version: args.version,
+        dataDir: paths.dataDir,
+        releaseDir: release,
+        stack,
+        hosts: hosts.map((host, index) => ({ ...host, generation: generations[index] ?? "" })),
+        ...(args.restore && { restore: args.restore }),
+        maxLearners,
+        allowEvenSize: args.allowEvenSize ?? false,
+        firewall: args.firewall ?? true,
+        deleteDataOnDestroy: args.deleteDataOnDestroy ?? false,
+        access: args.access ?? "ssh",
+        timeouts,
+        credentials: certificates.operator,
     };
 }

@@ -8,6 +8,7 @@ import { EDITED } from "../host/generation";
 import { isEdited } from "../provision/edited";
 import { isStopped } from "../provision/stops";
 import { pool } from "../remote/connectionPool";
+import { noteAhead, takeAhead } from "./ahead";
 import { clearLocked } from "./clear";
 import { clusterIdToKeep } from "./clusterId";
 import { afterFailure, messageOf, withNext } from "./errors";
@@ -41,7 +42,8 @@ const previewed = new Set<string>();
 
 /** A cluster that is not built yet has no diff: its plan is shown here, as far as it can be foreseen. */
 export async function check(olds: Partial<MembershipState>, news: MembershipArgs): Promise<CheckResult> {
-    const { isPreview, ...inputs } = news;
+    const { isPreview, ahead, ...inputs } = news;
+    noteAhead(inputs.cluster, ahead);
     if (isPreview) previewed.add(inputs.cluster);
     if (isPreview && olds.hosts === undefined) await foresee({}, inputs);
     return { inputs };
@@ -50,9 +52,13 @@ export async function check(olds: Partial<MembershipState>, news: MembershipArgs
 /** Observes and plans. Changes nothing, and never fails: what can't be seen becomes a line. */
 export async function diff(_id: string, olds: MembershipState, news: MembershipInputs): Promise<{ changes: boolean }> {
     const plan = await foresee(olds, news);
-    const isPlanned = plan === undefined || plan.steps.length > 0 || (plan.refusal ?? plan.waitsFor) !== undefined;
+    const isPlanned = plan === undefined || isAnything(plan);
     // After a run that failed the engine updates in any case, so that a cluster which has healed by itself gets its outputs again.
     return { changes: isPlanned || isDeclaredOtherwise(olds, news) };
+}
+
+function isAnything({ steps, refusal, waitsFor }: Plan): boolean {
+    return steps.length > 0 || (refusal ?? waitsFor) !== undefined;
 }
 
 export async function create(inputs: MembershipInputs): Promise<{ id: string; outs: MembershipState }> {
@@ -105,20 +111,40 @@ async function foresee(olds: Partial<MembershipState>, news: MembershipInputs): 
         return undefined;
     }
     const wanted = desiredOf(olds, news);
-    const observer = await observerOf(wanted, { ...news, credentials: knownCredentials(olds, news) });
     try {
-        const now = withoutTwins(wanted, await observer.observe());
-        const plan = wholePlan(isPreviewed ? withEdited(news.cluster, now.seen) : now.seen, now.wanted);
-        showPlan(plan, now.wanted, tell);
+        const { plan, wanted: declared } = nothingAhead(wanted) ?? planned(wanted, await observed(wanted, olds, news));
+        showPlan(plan, declared, tell);
         if (isPreviewed) notePreview(news, shown(plan));
         else tellDeviations(news, plan, teller(news.cluster));
         return plan;
     } catch (error) {
         tell(`the cluster can't be observed: ${messageOf(error)}`);
         return undefined;
-    } finally {
-        observer.close();
     }
+}
+
+interface Planned {
+    readonly plan: Plan;
+    readonly wanted: Desired;
+}
+
+function planned(wanted: Desired, observation: Observation): Planned {
+    const now = withoutTwins(wanted, observation);
+    const seen = previewed.has(wanted.cluster) ? withEdited(wanted.cluster, now.seen) : now.seen;
+    return { plan: wholePlan(seen, now.wanted), wanted: now.wanted };
+}
+
+/** The plan by what the program has seen, if there is nothing to do by it. It has not seen hosts that only state knows. */
+function nothingAhead(wanted: Desired): Planned | undefined {
+    const ahead = takeAhead(wanted.cluster);
+    if (!ahead || wanted.retired.length > 0) return undefined;
+    const found = planned(wanted, ahead);
+    return isAnything(found.plan) ? undefined : found;
+}
+
+async function observed(wanted: Desired, olds: Partial<MembershipState>, news: MembershipInputs): Promise<Observation> {
+    const observer = await observerOf(wanted, { ...news, credentials: knownCredentials(olds, news) });
+    return observer.observe().finally(() => observer.close());
 }
 
 /** Certificates that are still to be made are made for those who trust the ones of before as well. */

@@ -49,6 +49,8 @@ export interface MembershipInputs {
 export interface MembershipArgs extends MembershipInputs {
     /** Whether the engine is asked for a preview. Never kept. */
     readonly isPreview: boolean;
+    /** What the program has just seen: an `Observation`, packed. Never kept. */
+    readonly ahead?: string | undefined;
 }
 
 /** What is kept beside the inputs. */

@@ -3,7 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 
 import { DynamicResource } from "../dynamicResource";
 import type { LateInputs } from "../late";
-import type { MemberRow, MembershipInputs } from "./inputs";
+import type { MemberRow, MembershipArgs } from "./inputs";
 
 /**
  * The only thing that starts, stops, adds, promotes, removes or restarts a member of one cluster: observes, plans, acts one step, and
@@ -14,7 +14,11 @@ export class EtcdMembership extends DynamicResource {
     declare readonly initialClusterState: pulumi.Output<"existing">;
     declare readonly members: pulumi.Output<readonly MemberRow[]>;
 
-    constructor(name: string, args: LateInputs<MembershipInputs>, opts?: pulumi.CustomResourceOptions) {
+    constructor(
+        name: string,
+        args: LateInputs<Omit<MembershipArgs, "isPreview">>,
+        opts?: pulumi.CustomResourceOptions,
+    ) {
         super(
             "Membership",
             "membership/handler",

@@ -6,9 +6,11 @@ import { randomUUID } from "node:crypto";
 import { endWithEngine } from "../engineLife";
 import { NOBODY, unlessNobody } from "../adoption/authorities";
 import { inheritance } from "../adoption/takeover";
+import { noteTouched } from "../membership/ahead";
 import { clearLocked } from "../membership/clear";
 import { afterFailure, afterRepair, withNext } from "../membership/errors";
 import { giveBackLock, keepLock, type LockedWork } from "../membership/locked";
+import { unpack } from "../packed";
 import { isSame, isUnknown } from "../stateValues";
 import type { ProvisionArgs, ProvisionHost, ProvisionInputs, ProvisionState } from "./inputs";
 import { install, installError } from "./install";
@@ -16,6 +18,7 @@ import { tellDrift } from "./drift";
 import { noteEdited } from "./edited";
 import { forgetLooks, lookAtAll, type HostLook, type Looks } from "./look";
 import { beginPreflight, tellPreflight } from "./preflight";
+import type { Sight } from "./sight";
 import { noteStop } from "./stops";
 
 endWithEngine();
@@ -26,12 +29,12 @@ endWithEngine();
  */
 export async function check(
     olds: Partial<ProvisionState>,
-    { isPreview, tuning, ...declared }: ProvisionArgs,
+    { isPreview, tuning, ahead, ...declared }: ProvisionArgs,
 ): Promise<{ inputs: ProvisionInputs }> {
     const news = { ...declared, owner: olds.owner ?? randomUUID() };
     const before = new Map(Object.entries(olds.incarnations ?? {}));
     const incarnations = Object.fromEntries(news.hosts.map(({ name }) => [name, before.get(name) ?? "1"]));
-    const looks = await lookIfKnown(news, olds.hosts);
+    const looks = await lookIfKnown(news, olds.hosts, unpack(ahead));
     const inherited = news.adopt && (unlessNobody(olds.inherited) ?? inheritance(news, looks?.hosts ?? []));
     for (const { host } of looks?.hosts.filter(hasDrifted) ?? []) {
         if (before.has(host.name)) incarnations[host.name] = String(Number(before.get(host.name)) + 1);
@@ -48,10 +51,11 @@ export async function check(
 
 export async function diff(_id: string, olds: ProvisionState, news: ProvisionInputs): Promise<{ changes: boolean }> {
     const looks = await lookIfKnown(news, olds.hosts);
-    setTimeout(loadMembership, ANSWER_MS);
     const isMissing = looks?.hosts.some(({ facts }) => facts?.isInstalled === false) ?? true;
     const isOtherwise = isDeclaredOtherwise(olds, news);
-    return { changes: isMissing || isOtherwise || looks === undefined || looks.problems.length > 0 };
+    const changes = isMissing || isOtherwise || looks === undefined || looks.problems.length > 0;
+    setTimeout(() => loadMembership(changes), ANSWER_MS);
+    return { changes };
 }
 
 /** What is declared no more has no entry: of that, only the end of a take-over or of a rotation is anybody's business. */
@@ -65,9 +69,9 @@ function isDeclaredOtherwise(olds: ProvisionState, news: ProvisionInputs): boole
 /** The engine shall have its answer before this process is busy with something else. */
 const ANSWER_MS = 5;
 
-/** It is asked next. What it needs is loaded while the engine is busy with certificates; if that fails, it will say so itself. */
-function loadMembership(): void {
-    Promise.all([import("../membership/handler"), import("etcd3"), import("cockatiel")])
+/** It is asked next. What it needs is loaded while the engine is busy with hosts; if that fails, it will say so itself. */
+function loadMembership(willAct: boolean): void {
+    Promise.all([import("../membership/handler"), ...(willAct ? [import("etcd3"), import("cockatiel")] : [])])
         .catch(() => undefined)
         .finally(keepCompiled);
 }
@@ -103,6 +107,7 @@ async function provision(
     before: readonly ProvisionHost[],
 ): Promise<ProvisionState> {
     refuse(await lookAtAll(inputs, before));
+    noteTouched(inputs.cluster);
     await lockAll(inputs);
     try {
         // Before the lock was ours, others may have had it.
@@ -149,8 +154,12 @@ function lockedWork({ cluster, stack = "", lockSeconds = 0, commandSeconds = 60,
     };
 }
 
-async function lookIfKnown(inputs: ProvisionInputs, before: readonly ProvisionHost[] = []): Promise<Looks | undefined> {
-    return isUnknown(inputs.hosts) ? undefined : lookAtAll(inputs, before);
+async function lookIfKnown(
+    inputs: ProvisionInputs,
+    before: readonly ProvisionHost[] = [],
+    ahead?: readonly Sight[],
+): Promise<Looks | undefined> {
+    return isUnknown(inputs.hosts) ? undefined : lookAtAll(inputs, before, ahead);
 }
 
 /** Its files are not what it was given. */

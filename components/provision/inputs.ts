@@ -55,6 +55,8 @@ export interface ProvisionArgs extends ProvisionInputs {
     readonly isPreview: boolean;
     /** What figures are judged by. Not kept: another one is none of this resource's business. */
     readonly tuning?: EtcdTuning;
+    /** What the program has just seen: `Sight`s in the order of the hosts, packed. Not kept. */
+    readonly ahead?: string | undefined;
 }
 
 /** What is kept is what was put in. */

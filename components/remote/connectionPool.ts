@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 
-import { SshConnection } from "./ssh";
+import type { SshConnection } from "./ssh";
 import type { SshTarget } from "./target";
 
 export type { SshConnection } from "./ssh";
@@ -63,6 +63,8 @@ export class ConnectionPool {
 
     async #open(target: SshTarget): Promise<SshConnection> {
         const bastion = target.bastion === undefined ? undefined : await this.connect(target.bastion);
+        // What it needs takes longer to load than all else of ours together; most runs of some processes ask no host.
+        const { SshConnection } = await import("./ssh");
         return SshConnection.connect(target, bastion);
     }
 }
