@@ -51,12 +51,23 @@ describe("a cluster of one that grows to three", () => {
         }
     });
 
-    it("is left alone by a second up: no change, no restart", async () => {
+    it("is left alone by a second up, which connects to each host once: no change, no restart", async () => {
         const before = await startTimes(bed.lab, ["a", "b", "c"], cluster);
+        const loginsBefore = await logins();
         const run = await project.mustUp({ [cluster]: bed.declare(3) });
         assert.doesNotMatch(run.text, /\b(updated|created|replaced|deleted)\b/);
+        assert.doesNotMatch(run.text, /warning|error|function/i);
+        assert.deepEqual(
+            (await logins()).map((count, index) => count - loginsBefore[index]!),
+            [1, 1, 1],
+        );
         assert.deepEqual(await startTimes(bed.lab, ["a", "b", "c"], cluster), before);
     });
+
+    function logins(): Promise<readonly number[]> {
+        const count = "journalctl --unit ssh | grep --count 'Accepted publickey'";
+        return Promise.all(["a", "b", "c"].map(async (name) => Number(await bed.lab.host(name).output(count))));
+    }
 
     it("shows endpoints, members and the state of the cluster", async () => {
         const outputs = (await project.outputs())[cluster]!;
