@@ -9,12 +9,14 @@ import { openBed, type Bed } from "../tests/integration/fixture";
 import type { Run } from "../tests/integration/project";
 import { buildPackage } from "../tests/integration/published";
 import { cacheDirectory } from "../toolchain";
+import type { PhaseReport } from "../tests/faults/workload/measures";
+import { addressTowards, assertSound, Workload, workloadClient } from "../tests/faults/workload/workload";
 import { benchChanges } from "./changes";
 import { openFloor, openLeast, type Floor } from "./floor";
 import { openUserProject, setTypeCheck } from "./userProject";
-import { startWriter, type Written } from "./writer";
 
 const cluster = "bench";
+const GROWTH = "1 → 3";
 
 /** As a user's shell has it who never heard of it: nothing is kept but what the package keeps by itself. */
 const PLAIN = "";
@@ -26,7 +28,8 @@ interface Growth {
     readonly seconds: number;
     /** From the first `member add` to the last promotion. */
     readonly membershipSeconds: number;
-    readonly written: Written | undefined;
+    /** What those who wrote meanwhile saw. */
+    readonly written: PhaseReport | undefined;
 }
 
 async function main(): Promise<void> {
@@ -59,11 +62,16 @@ async function grow(bed: Bed, floor: Floor, hasWriter: boolean): Promise<Growth>
     await Promise.all(["a", "b", "c"].map((name) => bed.lab.host(name).rebuild()));
     const project = await openUserProject();
     try {
-        await project.mustUp({ [cluster]: bed.declare(1) });
+        const clients = [workloadClient(await addressTowards(bed.lab.host("a").address))];
+        await project.mustUp({ [cluster]: bed.declare(1, { clients }) });
         const floorSeconds = await floor.measure();
-        const writer = hasWriter ? await startWriter(bed, "a", (await project.outputs())[cluster]!) : undefined;
-        const run = await project.mustUp({ [cluster]: bed.declare(3) });
-        const written = await writer?.stop();
+        const { endpoints, operator } = (await project.outputs())[cluster]!;
+        const workload = hasWriter ? await Workload.start(endpoints, operator, { phase: GROWTH }) : undefined;
+        const run = await project.mustUp({ [cluster]: bed.declare(3, { clients }) });
+        await workload?.phase("after", 0);
+        const report = await workload?.stop();
+        if (report) assertSound(report);
+        const written = report?.phases.find(({ name }) => name === GROWTH);
         return {
             ratio: run.seconds / floorSeconds,
             seconds: run.seconds,
@@ -183,7 +191,7 @@ function report(idle: readonly Growth[], busy: readonly Growth[], noChange: read
         ],
         [
             "longest gap between acknowledged writes in that `up` (s)",
-            written.map((one) => one.longestGapSeconds),
+            written.map((one) => one.longestGapMs / 1000),
             "≤ 0.1",
         ],
         ["failed writes in that `up`", written.map((one) => one.failed), "0"],
