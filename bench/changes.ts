@@ -27,7 +27,7 @@ export interface Measured {
 }
 
 export async function benchChanges(rounds: number): Promise<void> {
-    const bed = await openBed("wl-bench", "10.106.2", 7);
+    const bed = await openBed("wl-bench", "10.106.2", 7, { storage: "disk" });
     const addresses = bed.lab.hosts.map(({ name, address }) => ({ name, address }));
     const renew = async (): Promise<void> => {
         for (const { name, address } of addresses)

@@ -43,7 +43,7 @@ async function main(): Promise<void> {
     process.env.NODE_COMPILE_CACHE = PLAIN;
     await buildPackage();
     const floor = await openFloor();
-    const bed = await openBed("bench", "10.90.1", 3);
+    const bed = await openBed("bench", "10.90.1", 3, { storage: "disk" });
     try {
         await floor.measure();
         const idle = await repeat(rounds, `1→3 on bare hosts, idle`, () => grow(bed, floor, false));

@@ -1,5 +1,5 @@
 /**
- * `npm test`: types, lint, formatting, then every suite, from the fastest to the one that needs hosts. Arguments choose suites by name:
+ * `npm test`: types, lint, formatting, units, and every suite that needs hosts, two at a time. Arguments choose suites by name:
  * `npm test -- unit lab`, or single files of tests by their path. Ends with `N passed, N failed`. Without any, some files of
  * `integration` and `faults` are left out.
  */
@@ -18,10 +18,11 @@ interface Tally {
     readonly failures: readonly string[];
 }
 
-interface Suite {
+/** What is run by a process of its own, beside others. */
+interface Job {
     readonly name: string;
-    /** @param isChosen by name, and not because all are run */
-    readonly run: (isChosen: boolean) => Promise<Tally>;
+    /** @param label before each line that is printed; without one, all is printed as it comes */
+    readonly run: (label: string | undefined) => Promise<Tally>;
 }
 
 /** For CI to end in time also on a slow machine, these are run only when their suite is asked for by name (docs/faults.md says why these). */
@@ -37,82 +38,82 @@ const ON_REQUEST: Readonly<Record<string, readonly string[]>> = {
     ],
 };
 /** What takes long begins first, so that all streams end at about the same time. */
-const LONGEST_FIRST = ["death", "rotation", "changes", "joining", "restore", "network", "quorum"];
-/** All faults wait for much of their time: so many files go side by side. */
+const LONGEST_FIRST = ["faults/death", "faults/rotation", "faults/changes", "faults/joining", "faults/restore"];
+/** Most of what needs hosts waits for much of its time. */
 const STREAMS = 2;
 
-const suites: readonly Suite[] = [
-    { name: "types", run: () => single(bin("tsc"), ["--noEmit"]) },
-    { name: "lint", run: () => single(bin("eslint"), ["."]) },
-    { name: "format", run: () => single(bin("prettier"), ["--check", "--log-level", "warn", "."]) },
-    ...["unit", "toolchain", "plugins", "lab", "remote", "integration", "faults"].map((name) => ({
-        name,
-        run: (isChosen: boolean) => {
-            const files = testFiles(join(checkout, "tests", name));
-            const chosen = files.filter((file) => isChosen || !ON_REQUEST[name]?.includes(basename(file, ".test.ts")));
-            return name === "faults" && isChosen ? sideBySide(chosen) : mocha(chosen);
-        },
-    })),
+const CHECKS: readonly Job[] = [
+    { name: "types", run: (label) => single(bin("tsc"), ["--noEmit"], label) },
+    { name: "lint", run: (label) => single(bin("eslint"), ["."], label) },
+    {
+        name: "format",
+        run: (label) => single(bin("prettier"), ["--check", "--log-level", "warn", "."], label),
+    },
 ];
+/** Their files share hosts, or take no time. */
+const WHOLE_SUITES = ["unit", "toolchain", "plugins", "lab", "remote"];
+/** Each of their files has hosts of its own. */
+const SUITES_OF_FILES = ["integration", "faults"];
+
+/** @param isChosen by name, and not because all are run */
+function jobsOf(suite: string, isChosen: boolean): readonly Job[] {
+    const check = CHECKS.find(({ name }) => name === suite);
+    if (check) return [check];
+    const files = testFiles(join(checkout, "tests", suite));
+    if (WHOLE_SUITES.includes(suite)) return [{ name: suite, run: (label) => mocha(files, label) }];
+    return files
+        .map((file) => ({ file, title: basename(file, ".test.ts") }))
+        .filter(({ title }) => isChosen || !ON_REQUEST[suite]?.includes(title))
+        .map(({ file, title }) => ({ name: `${suite}/${title}`, run: (label) => mocha([file], label) }));
+}
 
 async function main(): Promise<void> {
     const files = process.argv.slice(2).filter((argument) => argument.endsWith(".test.ts"));
     const chosen = process.argv.slice(2).filter((argument) => !files.includes(argument));
-    const unknown = chosen.find((name) => !suites.some((suite) => suite.name === name));
-    if (unknown)
-        throw new Error(`there is no suite "${unknown}"; there are ${suites.map(({ name }) => name).join(", ")}`);
-    let [passed, failed] = [0, 0];
-    const failures: string[] = [];
+    const suites = [...CHECKS.map(({ name }) => name), ...WHOLE_SUITES, ...SUITES_OF_FILES];
+    const unknown = chosen.find((name) => !suites.includes(name));
+    if (unknown) throw new Error(`there is no suite "${unknown}"; there are ${suites.join(", ")}`);
     const all = files.length + chosen.length === 0;
-    const wanted = suites.filter(({ name }) => all || chosen.includes(name));
-    if (files.length > 0) wanted.push({ name: files.join(" "), run: () => mocha(files) });
-    for (const suite of wanted) {
-        const began = performance.now();
-        console.log(`\n== ${suite.name}`);
-        const tally = await suite.run(!all);
-        passed += tally.passed;
-        failed += tally.failed;
-        failures.push(...tally.failures.map((failure) => `${suite.name}: ${failure}`));
-        console.log(
-            `== ${suite.name}: ${tally.passed} passed, ${tally.failed} failed (${Math.round((performance.now() - began) / 1000)} s)`,
-        );
-    }
-    for (const failure of failures) console.log(`failed: ${failure}`);
-    console.log(`\n${passed} passed, ${failed} failed`);
-    process.exitCode = failed > 0 ? 1 : 0;
+    const jobs = suites.filter((name) => all || chosen.includes(name)).flatMap((name) => jobsOf(name, !all));
+    if (files.length > 0) jobs.push({ name: files.join(" "), run: (label) => mocha(files, label) });
+    const tallies = await sideBySide(jobs);
+    for (const failure of tallies.flatMap(({ failures }) => failures)) console.log(`failed: ${failure}`);
+    const total = (of: "passed" | "failed"): number => tallies.reduce((sum, tally) => sum + tally[of], 0);
+    console.log(`\n${total("passed")} passed, ${total("failed")} failed`);
+    process.exitCode = total("failed") > 0 ? 1 : 0;
+}
+
+/** What several jobs print has their names before it. */
+async function sideBySide(jobs: readonly Job[]): Promise<readonly Tally[]> {
+    const rank = ({ name }: Job): number => {
+        const index = LONGEST_FIRST.indexOf(name);
+        return index < 0 ? LONGEST_FIRST.length : index;
+    };
+    const waiting = [...jobs].sort((a, b) => rank(a) - rank(b));
+    const tallies: Tally[] = [];
+    const work = async (): Promise<void> => {
+        for (let job = waiting.shift(); job !== undefined; job = waiting.shift()) {
+            const { name } = job;
+            const began = performance.now();
+            const tally = await job.run(jobs.length > 1 ? name : undefined);
+            const seconds = Math.round((performance.now() - began) / 1000);
+            console.log(`== ${name}: ${tally.passed} passed, ${tally.failed} failed (${seconds} s)`);
+            tallies.push({ ...tally, failures: tally.failures.map((failure) => `${name}: ${failure}`) });
+        }
+    };
+    await Promise.all(Array.from({ length: STREAMS }, work));
+    return tallies;
 }
 
 /** A check that passes or fails as a whole. */
-async function single(program: string, args: readonly string[]): Promise<Tally> {
-    const { code } = await run(program, args);
+async function single(program: string, args: readonly string[], label: string | undefined): Promise<Tally> {
+    const { code } = await run(program, args, label);
     return code === 0
         ? { passed: 1, failed: 0, failures: [] }
         : { passed: 0, failed: 1, failures: [basename(program)] };
 }
 
-/** Each file in a process of its own. What they print has the file's name before it. */
-async function sideBySide(files: readonly string[]): Promise<Tally> {
-    const rank = (file: string): number => {
-        const index = LONGEST_FIRST.indexOf(basename(file, ".test.ts"));
-        return index < 0 ? LONGEST_FIRST.length : index;
-    };
-    const waiting = [...files].sort((a, b) => rank(a) - rank(b));
-    const tallies: Tally[] = [];
-    const work = async (): Promise<void> => {
-        for (let file = waiting.shift(); file !== undefined; file = waiting.shift())
-            tallies.push(await mocha([file], basename(file, ".test.ts")));
-    };
-    await Promise.all(Array.from({ length: STREAMS }, work));
-    return {
-        passed: tallies.reduce((sum, { passed }) => sum + passed, 0),
-        failed: tallies.reduce((sum, { failed }) => sum + failed, 0),
-        failures: tallies.flatMap(({ failures }) => failures),
-    };
-}
-
-/** @param label before each line that is printed; without one, all is printed as it comes */
-async function mocha(files: readonly string[], label?: string): Promise<Tally> {
-    const began = performance.now();
+async function mocha(files: readonly string[], label: string | undefined): Promise<Tally> {
     const { code, text } = await run(
         process.execPath,
         [
@@ -128,7 +129,6 @@ async function mocha(files: readonly string[], label?: string): Promise<Tally> {
         ],
         label,
     );
-    if (label !== undefined) console.log(`${label}: ${Math.round((performance.now() - began) / 1000)} s`);
     const counted = (word: string): number => Number(new RegExp(`^\\s+(\\d+) ${word}`, "m").exec(text)?.[1] ?? 0);
     const [passed, failed] = [counted("passing"), counted("failing")];
     const isBroken = code !== 0 && failed === 0;
@@ -167,7 +167,11 @@ function testFiles(directory: string): readonly string[] {
         .map((file) => join(directory, file));
 }
 
-function run(program: string, args: readonly string[], label?: string): Promise<{ code: number; text: string }> {
+function run(
+    program: string,
+    args: readonly string[],
+    label: string | undefined,
+): Promise<{ code: number; text: string }> {
     return new Promise((resolve, reject) => {
         const child = spawn(program, args, { cwd: checkout, stdio: ["ignore", "pipe", "pipe"] });
         let text = "";

@@ -50,7 +50,7 @@ export class FaultBed {
         version?: string,
     ): Promise<FaultBed> {
         const [bed, project] = await Promise.all([
-            openBed(`fa-${cluster}`, network, count, version),
+            openBed(`fa-${cluster}`, network, count, { ...(version !== undefined && { version }) }),
             Project.open({ stack: "test" }),
         ]);
         return new FaultBed(cluster, bed, project, await addressTowards(`${network}.11`), always);

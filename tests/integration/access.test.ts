@@ -155,7 +155,7 @@ describe("hosts behind a bastion", () => {
     let project: Project;
 
     before(async () => {
-        bed = await openBed("it-access-bastion", "10.82.2", 3, "3.6", { name: "bastion", address: "10.82.2.9" });
+        bed = await openBed("it-access-bastion", "10.82.2", 3, { bastion: { name: "bastion", address: "10.82.2.9" } });
         project = await Project.open();
     });
 

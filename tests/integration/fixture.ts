@@ -1,6 +1,6 @@
 /** Lab hosts and what declares them: what the suites of real clusters share. */
 import type { EtcdClusterArgs, EtcdHostArgs } from "../../components";
-import { closeLab, openLab, type Lab, type LabHost, type LabHostSpec } from "../../lab";
+import { closeLab, openLab, type Lab, type LabHost, type LabHostSpec, type LabSpec } from "../../lab";
 import { releaseArchive } from "../../lab/release";
 
 /** Of the etcd that hosts run where a test does not name one, as a series or exactly. */
@@ -12,24 +12,30 @@ export interface Bed {
     readonly declare: (hosts: number | readonly string[], changes?: Partial<EtcdClusterArgs>) => EtcdClusterArgs;
 }
 
+export interface BedOptions {
+    /** Of etcd, as a series or exactly. @default {@link ETCD_VERSION} */
+    readonly version?: string;
+    /** The one host through which this machine reaches the others. */
+    readonly bastion?: LabHostSpec;
+    /** `memory`, unless a disk's speed is what matters: one that stalls for seconds makes clients and etcd give up, and shows nothing. */
+    readonly storage?: LabSpec["storage"];
+}
+
 /**
  * Hosts `a`, `b`, … of an environment with a network of its own.
  * @param network three numbers: `10.80.1`; its hosts are at .11, .12, …
- * @param version of etcd, as a series or exactly @default {@link ETCD_VERSION}
- * @param bastion the one host through which this machine reaches the others
  */
 export async function openBed(
     environment: string,
     network: string,
     count: number,
-    version = ETCD_VERSION,
-    bastion?: LabHostSpec,
+    { version = ETCD_VERSION, bastion, storage = "memory" }: BedOptions = {},
 ): Promise<Bed> {
     const hosts = [..."abcdefg"].slice(0, count).map((name, index) => ({ name, address: `${network}.${11 + index}` }));
     // What an earlier run that was killed may have left is no place to begin.
     await closeLab(environment);
     const [lab, release] = await Promise.all([
-        openLab({ environment, hosts, ...(bastion && { bastion }) }),
+        openLab({ environment, hosts, storage, ...(bastion && { bastion }) }),
         releaseArchive(version),
     ]);
     return {

@@ -28,7 +28,7 @@ describe("a cluster of three whose configuration changes", () => {
         bed = await openBed("it-gen", "10.85.1", 3);
         project = await Project.open();
         machine = await addressTowards("10.85.1.11");
-        declared = { clients: [workloadClient(machine)], timeouts: { healthSeconds: 10 } };
+        declared = { clients: [workloadClient(machine)], timeouts: { healthSeconds: 20 } };
         await project.mustUp(program());
     });
 

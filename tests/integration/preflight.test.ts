@@ -17,7 +17,7 @@ describe("figures of hosts that are to become members", () => {
     let growth: Run;
 
     before(async () => {
-        bed = await openBed("ve-flight", network, 4);
+        bed = await openBed("ve-flight", network, 4, { storage: "disk" });
         project = await Project.open();
         // What every Debian has of Perl (perl-base), and not what a lab host has besides.
         await host("b").output(
