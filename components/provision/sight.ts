@@ -20,9 +20,6 @@ export type Sight = { readonly address: string } & (
     | { readonly failure: string }
 );
 
-/** A host that let us in and then says nothing, as one does whose disk hangs. */
-const LOOK_SECONDS = 30;
-
 /** @returns in the order of the declared hosts. Never fails. */
 export function see(pool: ConnectionPool, inputs: ProvisionInputs): Promise<readonly Sight[]> {
     return Promise.all(inputs.hosts.map((host) => seeHost(pool, inputs, host)));
@@ -30,9 +27,10 @@ export function see(pool: ConnectionPool, inputs: ProvisionInputs): Promise<read
 
 async function seeHost(pool: ConnectionPool, inputs: ProvisionInputs, host: ProvisionHost): Promise<Sight> {
     const { address } = host;
+    const { commandSeconds = 60 } = inputs;
     try {
         const connection = await pool.connect(host.ssh);
-        const answer = await wholeAnswer(connection, factsScript(inputs, host), LOOK_SECONDS);
+        const answer = await wholeAnswer(connection, factsScript(inputs, host), commandSeconds);
         const facts = await withAuthorities(connection, parseFacts(answer));
         return { address, facts, hostKeyProblems: hostKeyProblems(connection), seenMs: Date.now() };
     } catch (error) {

@@ -221,8 +221,14 @@ describe("a host that lets us in, and whose shell never starts", () => {
 
     diagnoseFailures(() => bed?.lab);
 
-    it("is removed when it is taken off the list, and named as not cleared", async () => {
+    it("is waited for as long as declared, and nothing is changed while it is on the list", async () => {
         await silence("c");
+        const run = await project.up(declared("abc"));
+        assert.notEqual(run.code, 0, run.text);
+        assert.match(run.text, /host "c": .*not done within 10 s.*\n.*nothing was changed on any host/);
+    });
+
+    it("is removed when it is taken off the list, and named as not cleared", async () => {
         const run = await project.mustUp(declared("ab"));
         assert.match(run.text, /host "c" \(10\.84\.9\.13\) is no member any more, but could not be cleared: /);
         assert.deepEqual(await voters(bed.lab.host("a"), name), ["a", "b"]);
