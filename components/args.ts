@@ -35,7 +35,7 @@ export interface EtcdClusterArgs {
     readonly peerPort?: number;
 
     /** The directory that holds a member's data on its host: two levels deep or more, neither /var/lib itself
-     * nor in the system's own places (/etc, /usr, /opt/etcd, …), nor below /home, /root, /run, /tmp or /var/tmp.
+     * nor in the system's own places (/etc, /usr, /opt/etcd, …), nor below /home, /root, /run, /tmp or /var/tmp. For the cluster's life.
      * @default "/var/lib/etcd/<name>" */
     readonly dataDir?: string;
 

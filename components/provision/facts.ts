@@ -51,6 +51,8 @@ export interface Facts extends DriftSeen, RotationSeen {
     readonly hasOurData: boolean;
     /** Where its member is for its peers, by the configuration that runs, or would be started. */
     readonly peerUrl: string | undefined;
+    /** Where that configuration has its data. */
+    readonly dataDir: string | undefined;
     /** What lies in the data directory, of whomever; some of it, if it is much. */
     readonly data: readonly string[];
     /** Files that stand in our way and that we did not make. */
@@ -177,7 +179,7 @@ done
 running=\${running##*/}
 started=${generations}/"\${running#${EDITED}}"/etcd.env
 grep -qsxF ${shellQuote(TAKING_OVER)} "$started" && echo trusts=both
-[ -f "$started" ] && while IFS= read -r line; do case $line in ETCD_LISTEN_PEER_URLS=*) echo "peer=\${line#*=}" ;; esac; done <"$started"
+[ -f "$started" ] && while IFS= read -r line; do case $line in ETCD_LISTEN_PEER_URLS=*) echo "peer=\${line#*=}" ;; ETCD_DATA_DIR=*) echo "dataDir=\${line#*=}" ;; esac; done <"$started"
 ${rotationScript(paths)}
 [ -e ${plain} ] || [ -e ${ending} ] && echo plainPeers=yes
 ${inputs.adopt ? `grep -qs '^ETCD_LISTEN_CLIENT_URLS=http:' ${current}/etcd.env && echo plain=clients\nsed 's/^/clientCa=/' ${current}/client-ca.crt 2>/dev/null\nsed 's/^/peerCa=/' ${current}/peer-ca.crt 2>/dev/null\n${foreignScript(paths, host)}` : ""}
@@ -238,6 +240,7 @@ export function parseFacts(answer: string): Facts {
         authorities: together([{ clientCa: all("clientCa").join("\n"), peerCa: all("peerCa").join("\n") }]),
         hasOurData: one("data") === "ours",
         peerUrl: one("peer"),
+        dataDir: one("dataDir"),
         data: all("entry"),
         foreignFiles: all("foreign"),
         runsDebiansEtcd: one("etcd.service") === "active",

@@ -176,6 +176,11 @@ function ownershipProblems(inputs: ProvisionInputs, facts: Facts): readonly stri
                   `it belongs to the cluster with the token "${token}", declared is "${clusterToken}", and a token is for life: set clusterToken to "${token}", or give this cluster another name`,
               ]
             : []),
+        ...(token === clusterToken && facts.dataDir !== undefined && facts.dataDir !== dataDir
+            ? [
+                  `its member has its data in ${facts.dataDir}, declared is ${dataDir}, and a data directory is for life: set dataDir to "${facts.dataDir}"`,
+              ]
+            : []),
         ...(token === clusterToken && isStrangers(inputs, facts) && !inputs.adopt
             ? [
                   "it belongs to a cluster of this name that the state of this stack does not know, built by another stack, or by this one before its state was lost: use that stack, bring the state back, take the cluster over with adopt: true, or give this cluster another name",

@@ -366,6 +366,24 @@ describe("bad input", () => {
             assert.deepEqual(await startTimes(bed.lab, ["b"], cluster), before);
         });
 
+        it("is told to whoever changes the data directory of a cluster, though its member is stopped, and it keeps its data", async () => {
+            const b = host("b");
+            const held = `ls -di /var/lib/etcd/${cluster}/member && cat /etc/etcd/${cluster}/identity`;
+            await b.output(`systemctl stop etcd-${cluster}`);
+            const before = await b.output(held);
+            const changed = {
+                ...theirs(),
+                [cluster]: bed.declare(["b"], { clusterToken: "theirs", dataDir: "/var/lib/etcd/elsewhere" }),
+            };
+            const said =
+                /its member has its data in \/var\/lib\/etcd\/bad, declared is \/var\/lib\/etcd\/elsewhere.*set dataDir to "\/var\/lib\/etcd\/bad"/;
+            assertSaid(foretoldBy(await neighbour.preview(changed), cluster), [said]);
+            assertSaid(refusalOf(await neighbour.up(changed)), [said, UNCHANGED]);
+            assert.equal(await b.output(held), before);
+            await neighbour.mustUp(theirs());
+            assert.equal(await b.output(held), before);
+        });
+
         it("is told by a destroy that can't remove everything, which then goes on where it ended", async () => {
             await host("b").output(`mount --bind /etc/etcd/${cluster}/pki /etc/etcd/${cluster}/pki`);
             const said = refusalOf(await neighbour.destroy());

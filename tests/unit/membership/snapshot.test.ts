@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -39,23 +39,43 @@ describe("the snapshot before a removal", () => {
     });
 
     it("finds the release that a host runs", () => {
+        const { status, stdout, stderr } = taken(SAVES);
+        assert.equal(status, 0, stderr);
+        assert.match(stdout, /\.db\n$/);
+    });
+
+    it("is none when it can't be read back: what was saved is gone, and the removal does not begin", () => {
+        const { status, stderr, kept } = taken(
+            `[ "$2" = status ] && { echo "Error: snapshot file is damaged" >&2; exit 1; }\n${SAVES}`,
+        );
+        assert.notEqual(status, 0);
+        assert.match(stderr, /snapshot file is damaged/);
+        assert.deepEqual(kept, []);
+    });
+
+    /** What etcdctl does: it saves what it is to save, and finds nothing wrong with it. */
+    const SAVES = `case "$*" in *"snapshot save"*) while [ $# -gt 1 ]; do shift; done; echo saved >"$1" ;; esac`;
+
+    /** Runs what takes a snapshot, as on a host that runs a release with this etcdctl. */
+    function taken(etcdctl: string): {
+        status: number | null;
+        stdout: string;
+        stderr: string;
+        kept: readonly string[];
+    } {
         const root = mkdtempSync(join(tmpdir(), "snapshot-"));
         try {
             const paths = { ...hostPaths("tools"), current: root, pki: root, dataDir: join(root, "data") };
             const release = join(root, "3.5.35");
             mkdirSync(release);
             writeFileSync(join(root, "etcd.service"), `[Service]\nExecStart=${release}/etcd\nRestart=always\n`);
-            writeFileSync(
-                join(release, "etcdctl"),
-                `#!/bin/sh\nwhile [ $# -gt 1 ]; do shift; done\necho saved >"$1"\n`,
-            );
-            chmodSync(join(release, "etcdctl"), 0o755);
+            writeFileSync(join(release, "etcdctl"), `#!/bin/sh\n${etcdctl}\n`, { mode: 0o755 });
             const input = snapshot(paths, undefined, "https://10.0.0.2:2379");
             const { status, stdout, stderr } = spawnSync("sh", { input, encoding: "utf8" });
-            assert.equal(status, 0, stderr);
-            assert.equal(readFileSync(stdout.trim(), "utf8"), "saved\n");
+            const kept = readdirSync(`${paths.dataDir}.snapshots`).filter((name) => name.includes(".db"));
+            return { status, stdout, stderr, kept };
         } finally {
             rmSync(root, { recursive: true });
         }
-    });
+    }
 });
