@@ -37,6 +37,15 @@ ${renderSet("clients6", "ipv6_addr", clients.filter(isSix), true)}
 `;
 }
 
+/** How the table's rules judge, in their order. */
+const VERDICTS = ["accept", "accept", "accept", "accept", "accept", "accept", "reject"];
+
+/** A condition of a POSIX shell: the table is there with all its rules and no others, whoever else works on the host's firewall. */
+export function isFirewallInForce(table: string): string {
+    const verdicts = "s/.*[[:blank:]]\\(accept\\)$/\\1/p; s/.*[[:blank:]]\\(reject\\) with tcp reset$/\\1/p";
+    return `[ "$(/usr/sbin/nft list chain inet ${table} input 2>/dev/null | sed -n '${verdicts}')" = '${VERDICTS.join("\n")}' ]`;
+}
+
 /** What takes the table away, and nothing else. */
 export function renderNoFirewall({ paths }: HostSettings): string {
     const table = `table inet ${paths.firewallTable}`;

@@ -1,3 +1,4 @@
+import { isFirewallInForce } from "./firewall";
 import { EDITED } from "./generation";
 
 /**
@@ -250,7 +251,7 @@ load_firewall() {
     systemctl is-enabled --quiet "$firewall_unit" || systemctl --quiet enable "$firewall_unit"
     if ! systemctl is-active --quiet "$firewall_unit"; then
         systemctl start "$firewall_unit" || fail "the firewall can't be loaded" "$see_firewall"
-    elif [ -n "$changed$resumed" ] || ! /usr/sbin/nft list table inet "$firewall_table" >/dev/null 2>&1; then
+    elif [ -n "$changed$resumed" ] || ! ${isFirewallInForce('"$firewall_table"')}; then
         systemctl reload "$firewall_unit" || fail "the firewall can't be loaded" "$see_firewall"
     fi
 }

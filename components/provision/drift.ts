@@ -1,4 +1,5 @@
 /** What became of the files that a host was given: the question as a script, and its answer as plain values. Pure. */
+import { isFirewallInForce } from "../host/firewall";
 import type { HostPaths } from "../host/paths";
 import { ETCD_USER } from "../host/settings";
 import { shellQuote } from "../quote";
@@ -87,7 +88,7 @@ if [ -f "$manifest" ] && ! [ -e ${quoted(paths.staging)} ]; then
     [ -z "$stray" ] || echo "drift=data $stray $(stat -c %U:%G "$stray")"
 ${
     firewall
-        ? `    [ -d /run/${paths.firewallUnit} ] && [ -L /etc/systemd/system/sysinit.target.wants/${paths.firewallUnit}.service ] && /usr/sbin/nft list table inet ${paths.firewallTable} >/dev/null 2>&1 || echo "drift=firewall"`
+        ? `    [ -d /run/${paths.firewallUnit} ] && [ -L /etc/systemd/system/sysinit.target.wants/${paths.firewallUnit}.service ] && ${isFirewallInForce(paths.firewallTable)} || echo "drift=firewall"`
         : ""
 }
 elif [ -e ${quoted(paths.mark)} ]; then echo "drift=unfinished"

@@ -124,6 +124,20 @@ describe("what somebody does to hosts by hand", () => {
         );
     });
 
+    it("to the firewall's rules, while its table stays, is shown and undone", async () => {
+        const [a, b] = [bed.lab.host("a"), bed.lab.host("b")];
+        const rules = `nft list chain inet etcd_${cluster} input`;
+        const wanted = await a.output(rules);
+        await a.output(`nft flush table inet etcd_${cluster}`);
+        await b.output(`nft insert rule inet etcd_${cluster} input accept`);
+        const text = (await preview()).join("\n");
+        for (const name of ["a", "b"])
+            assert.ok(text.includes(`host "${name}": the firewall's table is not in force`), `${name}\n${text}`);
+        await repaired();
+        assert.deepEqual(await restarted(), []);
+        for (const host of [a, b]) assert.equal(await host.output(rules), wanted);
+    });
+
     it("is refused where another tool says that it writes our files, and nothing is changed", async () => {
         const a = bed.lab.host("a");
         await a.output(`

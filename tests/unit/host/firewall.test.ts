@@ -6,7 +6,13 @@ import path from "node:path";
 
 import fc from "fast-check";
 
-import { parsePeers, renderFirewall, renderNoFirewall, renderPeers } from "../../../components/host/firewall";
+import {
+    isFirewallInForce,
+    parsePeers,
+    renderFirewall,
+    renderNoFirewall,
+    renderPeers,
+} from "../../../components/host/firewall";
 import { hostPaths } from "../../../components/host/paths";
 import { requirePrograms } from "../../../lab/prerequisites";
 import { STAGE_FUNCTIONS } from "../../../components/host/stageFunctions";
@@ -83,6 +89,25 @@ describe("the firewall table, as nft reads it", () => {
                 for (const peer of peers) assert.match(listed, new RegExp(`\\b${peer}\\b`));
             }
         }
+    });
+
+    it("is in force with all its rules and no others", () => {
+        writeFileSync(paths().peers, renderPeers(["10.0.0.1"]));
+        writeFileSync(paths().firewall, renderFirewall(settingsOf({ paths: paths(), clientAddresses: ["10.0.0.5"] })));
+        const chain = "inet etcd_tools input";
+        const changes = [
+            ":",
+            "nft delete table inet etcd_tools",
+            "nft flush table inet etcd_tools",
+            `nft insert rule ${chain} accept`,
+            `nft add rule ${chain} tcp dport 2379 accept`,
+        ];
+        const told = changes.map((change) =>
+            nft(
+                `nft -f ${paths().firewall}; ${change}; if ${isFirewallInForce("etcd_tools")}; then echo yes; else echo no; fi`,
+            ),
+        );
+        assert.deepEqual(told, ["yes\n", "no\n", "no\n", "no\n", "no\n"]);
     });
 
     it("replaces itself and nothing else", () => {

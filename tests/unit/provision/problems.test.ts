@@ -164,7 +164,13 @@ describe("what speaks against a host", () => {
         one(/holds index\.html, wanted is an empty directory/, ["entry=index.html"]);
         assert.deepEqual(problems(["entry=lost+found"]), [], "a file system of its own");
         assert.deepEqual(problems(["entry=lost+found", "entry=set-aside"]), [], "that was a removed member's");
-        assert.deepEqual(problems(["entry=member", "data=ours", "token=tools.prod", "mark=tools.prod"]), []);
+        const ours = ["entry=member", "data=ours", "token=tools.prod", "mark=tools.prod"];
+        assert.deepEqual(problems(ours), []);
+        assert.deepEqual(problems([...ours, `dataDir=${inputs.dataDir}`]), []);
+        one(/its member has its data in \/srv\/etcd, declared is .*set dataDir to "\/srv\/etcd"/, [
+            ...ours,
+            "dataDir=/srv/etcd",
+        ]);
     });
 
     it("is a file of somebody else's where ours would lie", () => {
