@@ -48,7 +48,7 @@ fail() { printf '%s\\n' "$1" >&2; rmdir "\${directory%/*}" 2>/dev/null || :; exi
 take_lock() {
     command -v flock >/dev/null || fail "the program flock is missing on this host: install util-linux"
     exec 9>/run/pulumi-etcd-install.lock
-    flock -w 300 9 || fail "another run has been installing etcd on this host for 5 minutes: wait for it, or end it"
+    flock -w 840 9 || fail "another run has been installing etcd on this host for 14 minutes: wait for it, or end it"
 }
 
 # version_of BINARY: 3.6.16, or nothing if it does not run.

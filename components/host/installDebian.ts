@@ -1,3 +1,6 @@
+/** A function of a POSIX shell: the version that the packages offer, as far as the host's lists say: 1:3.4.23-4+b4 → 3.4.23. */
+export const CANDIDATE = `candidate() { apt-cache policy etcd-server | sed -n 's/^ *Candidate: *\\([0-9]*:\\)\\{0,1\\}\\([0-9.]*\\).*/\\2/p'; }`;
+
 /**
  * From the distribution's packages. Debian's own `etcd.service` is masked before the package comes, since its installation would enable
  * and start a member of a cluster of its own; it stays masked, unless it was enabled before. An etcd that runs there is left alone.
@@ -7,8 +10,7 @@ export function renderDebianInstall(): string {
 take_lock
 if present; then exit 0; fi
 
-# 1:3.4.23-4+b4 → 3.4.23
-candidate() { apt-cache policy etcd-server | sed -n 's/^ *Candidate: *\\([0-9]*:\\)\\{0,1\\}\\([0-9.]*\\).*/\\2/p'; }
+${CANDIDATE}
 apt() { DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=120 -o Acquire::Retries=2 "$@" 2>&1; }
 last_error() { printf '%s\\n' "$1" | grep -E '^(E|W|dpkg):' | head -n 1; }
 

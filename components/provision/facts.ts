@@ -4,6 +4,7 @@ import { foreignScript, parseForeign, type ForeignEtcd } from "../adoption/forei
 import { TAKING_OVER } from "../host/environment";
 import { EDITED } from "../host/generation";
 import { renderInstallCheck } from "../host/install";
+import { CANDIDATE } from "../host/installDebian";
 import { hostPaths, type HostPaths } from "../host/paths";
 import { parseReleaseName, renderArchivePeek, type ReleaseName } from "../host/release";
 import { HEADER } from "../host/settings";
@@ -63,6 +64,8 @@ export interface Facts extends DriftSeen, RotationSeen {
     readonly isInstalled: boolean;
     /** What the archive that it is to fetch says about itself, if it does. */
     readonly release: ReleaseName | undefined;
+    /** The version that the distribution's packages offer, by lists that may be old. Asked where that one would be installed only. */
+    readonly offered: string | undefined;
     /** Why it can't fetch that archive. */
     readonly unfetched: string | undefined;
     /** Our files are there. */
@@ -200,7 +203,8 @@ ${driftScript(paths, inputs.firewall)}
 ${inputs.install.source === "debian" ? "systemctl is-active --quiet etcd.service 2>/dev/null && echo etcd.service=active" : ""}
 binaries=$( ${renderInstallCheck(inputs.install, inputs.version)} )
 echo "binaries=$binaries"
-${inputs.install.source === "url" ? `if [ "$binaries" = absent ]; then ( ${renderArchivePeek(inputs.install.url)} ); fi` : ""}`;
+${inputs.install.source === "url" ? `if [ "$binaries" = absent ]; then ( ${renderArchivePeek(inputs.install.url)} ); fi` : ""}
+${inputs.install.source === "debian" ? `${CANDIDATE}\n[ "$binaries" = present ] || echo "offered=$(candidate 2>/dev/null)"` : ""}`;
 }
 
 /** Reads what the script of `factsScript` printed. */
@@ -246,6 +250,7 @@ export function parseFacts(answer: string): Facts {
         runsDebiansEtcd: one("etcd.service") === "active",
         isInstalled: one("binaries") === "present",
         release: parseReleaseName(one("archive") ?? ""),
+        offered: one("offered") || undefined,
         unfetched: one("unfetched"),
         isStaged: one("mark") !== undefined,
         ...parseDrift(all),

@@ -20,8 +20,8 @@ export interface InstallFailure {
 }
 
 /**
- * Installs on the given hosts. Whether what is behind a URL is what is declared shows on the first host, before another one is asked;
- * then all go side by side, and one that fails keeps no other from being finished.
+ * Installs on the given hosts. Whether what is behind a URL, or among the distribution's packages, is what is declared shows on the first
+ * host, before another one is asked; then all go side by side, and one that fails keeps no other from being finished.
  * @returns where it failed
  */
 export async function install(
@@ -33,7 +33,7 @@ export async function install(
     const archive = source.source === "file" ? await readArchive(source) : undefined;
     const together = async (some: readonly ProvisionHost[]): Promise<readonly InstallFailure[]> =>
         (await Promise.all(some.map((host) => installOrSay(inputs, host, archive)))).flat();
-    if (source.source !== "url") return together(hosts);
+    if (source.source === "file") return together(hosts);
     const failures = await together(hosts.slice(0, 1));
     return failures.length > 0 ? failures : together(hosts.slice(1));
 }

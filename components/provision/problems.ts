@@ -28,6 +28,7 @@ export function problemsOf(
     return [
         ...toolProblems(inputs, facts),
         ...archiveProblems(inputs, facts),
+        ...packageProblems(inputs, facts),
         ...clockProblems(facts, nowSeconds),
         ...spaceProblems(inputs, facts),
         ...addressProblems(host, facts),
@@ -101,6 +102,14 @@ function archiveProblems({ install, version }: ProvisionInputs, facts: Facts): r
         return [`${install.url} can't be fetched from it: ${unfetched}: correct install.url, or let the host reach it`];
     const found = otherVersion(release, version) ?? otherMachine(release, machine);
     return found === undefined ? [] : [`${install.url} ${found}`];
+}
+
+/** Where nothing is offered, the lists may never have been fetched; the installation does that. */
+function packageProblems({ install, version }: ProvisionInputs, { isInstalled, offered }: Facts): readonly string[] {
+    if (install.source !== "debian" || isInstalled || offered === undefined || offered === version) return [];
+    return [
+        `its packages offer etcd ${offered}, wanted is ${version}: declare the offered version, use install source "url" or "file", or run apt-get update on it if its lists are old`,
+    ];
 }
 
 function clockProblems({ clockSeconds }: Facts, nowSeconds: number): readonly string[] {

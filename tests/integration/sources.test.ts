@@ -186,4 +186,33 @@ describe("etcd's binaries", () => {
             await assertBare("a");
         });
     });
+
+    describe("from the distribution", () => {
+        const declared = () => ({ [cluster]: bed.declare(3, { version: "3.4.99", install: { source: "debian" } }) });
+        const packages = "dpkg-query -W -f '${db:Status-Abbrev}' etcd-server 2>/dev/null || true";
+
+        it("of a version that it does not have are refused on the first host, before any package is changed", async () => {
+            for (const name of ["a", "b", "c"]) await host(name).output("rm -rf /var/lib/apt/lists/*");
+            const run = await project.up(declared());
+            assert.notEqual(run.code, 0, run.text);
+            const said =
+                /host "(.)": etcd 3\.4\.99 was not installed: this host's packages offer etcd 3\.4\.\d+, wanted is 3\.4\.99/g;
+            assert.deepEqual(new Set([...run.text.matchAll(said)].map(([, name]) => name)), new Set(["a"]));
+            for (const name of ["a", "b", "c"]) assert.equal(await host(name).output(packages), "");
+        });
+
+        it("are known as another version where the host's lists say so, before anything is changed", async () => {
+            await host("b").output("apt-get update -q");
+            const preview = await project.preview(declared());
+            assert.match(
+                preview.text,
+                /up will stop here: host "b" .*its packages offer etcd 3\.4\.\d+, wanted is 3\.4\.99/,
+            );
+            const run = await project.up(declared());
+            assert.match(
+                run.text,
+                /its packages offer etcd 3\.4\.\d+, wanted is 3\.4\.99.*\n.*nothing was changed on any host/,
+            );
+        });
+    });
 });

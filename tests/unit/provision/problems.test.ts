@@ -71,6 +71,9 @@ describe("what speaks against a host", () => {
         const debian = { install: { source: "debian" } } as const;
         one(/it has no apt-get/, [/=apt-get$/], debian);
         one(/etcd\.service runs on it/, ["etcd.service=active"], debian);
+        one(/its packages offer etcd 3\.4\.23, wanted is 3\.6\.\d+:/, ["offered=3.4.23"], debian);
+        assert.deepEqual(problems(["offered="], debian), [], "its lists were never fetched");
+        assert.deepEqual(problems(["offered=3.4.23"], { ...debian, version: "3.4.23" }), []);
         assert.deepEqual(problems(["etcd.service=active"]), []);
     });
 
