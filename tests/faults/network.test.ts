@@ -103,9 +103,17 @@ describe("fault: hosts that are silent, and networks that are bad", () => {
         await site.converges(3);
     });
 
+    /** Names the files that membership and staging write which are empty, or end within a line. */
+    const halfWritten = `
+        for file in /etc/etcd/${cluster}/*.* /etc/etcd/${cluster}/identity /etc/etcd/${cluster}/generations/*/* /etc/systemd/system/etcd-${cluster}*.service; do
+            case $file in *.new) continue ;; esac
+            ! [ -f "$file" ] || [ "$(tail -c 1 "$file" | od -An -tx1)" = " 0a" ] || echo "$file"
+        done`;
+
     it("SSH dropped in the middle of a command: nothing is half-written, and the next run goes on", async () => {
         await site.mustUp(["a"]);
         await site.work("SSH is dropped");
+        let failed = 0;
         for (let number = 1; number <= 6; number += 1) {
             const running = site.project.startUp(site.declared(3));
             if (!(await hasPrinted(running, step(cluster, number)))) break;
@@ -117,7 +125,10 @@ describe("fault: hosts that are silent, and networks that are bad", () => {
             );
             const run = await running.finished;
             console.log(`      dropped after step ${number}: ${run.code === 0 ? "came through" : "failed"}`);
+            failed += run.code === 0 ? 0 : 1;
+            for (const name of all) assert.equal(await site.host(name).output(halfWritten), "", `on "${name}"`);
         }
+        assert.ok(failed > 0, "no run was cut off");
         await site.converges(3);
     });
 });

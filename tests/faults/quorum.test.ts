@@ -50,13 +50,18 @@ describe("fault: members that are gone, and runs that meet", () => {
     it("two runs of one stack at once: the engine lets one work and tells the other to wait", async () => {
         // Each member is restarted: the first run is at work for longer than the second one takes to find its lock.
         const changes = { logLevel: "warn" } as const;
+        await site.work("two runs of one stack at once");
         const first = site.project.startUp(site.declared(all, changes));
         await isLocked(first);
         const second = await site.up(all, changes);
         assert.notEqual(second.code, 0, second.text);
-        assert.match(second.text, /the stack is currently locked by 1 lock/);
+        assert.match(
+            second.text,
+            /the stack is currently locked by 1 lock[^]*created by \S+@\S+ \(pid \d+\) at \d{4}-/,
+        );
         const { code, text } = await first.finished;
         assert.equal(code, 0, text);
+        await site.endWork(all);
         await site.isDone(all, changes);
         await site.mustUp(all);
     });
