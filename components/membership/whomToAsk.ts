@@ -20,7 +20,10 @@ export function voterToAsk({ hosts, cluster }: Observation, except?: Id): string
     return healthy.find((key) => hosts[key]?.status?.memberId === cluster?.leaderId) ?? healthy[0];
 }
 
-/** Where a member does not answer that the leader still has connections with: the leader's host, and the member's peer URLs. */
+/**
+ * Of a member that the leader does not hear, and may still have connections with: the leader's host, and the member's peer URLs. What the
+ * member says of itself says nothing about that: it may be cut off from its peers alone.
+ */
 export function silentPeer(
     seen: Observation,
     memberId: string,
@@ -28,6 +31,8 @@ export function silentPeer(
     const { members = [], leaderId } = seen.cluster ?? {};
     const leader = answeringAs(seen, leaderId);
     const member = members.find(({ id }) => id === memberId);
-    if (leader === undefined || !member || answeringAs(seen, memberId) !== undefined) return undefined;
+    const own = answeringAs(seen, memberId);
+    const isHeard = own !== undefined && seen.hosts[own]?.servesPeers === true;
+    if (leader === undefined || !member || isHeard) return undefined;
     return { leader, peerUrls: member.peerUrls };
 }
