@@ -84,7 +84,8 @@ export interface EtcdClusterArgs {
      * Begin anew from a snapshot, when a cluster has lost its data or its quorum for good, or is to go back. It becomes a new logical
      * cluster: the snapshot is restored on the first declared host beside whatever it has; only then is every member of the old cluster
      * stopped and its data moved aside; the first host starts with what was restored, and all others join it. Hosts that are dead have
-     * to be off the list. Once that is done, it means nothing any more, and may stay or go. Not together with `adopt`.
+     * to be off the list. Once that is done, it is for hosts of the old cluster that come back: with it their data is moved
+     * aside, without it they are refused. Not together with `adopt`.
      * @default undefined: nothing is restored */
     readonly restore?: RestoreArgs;
 
@@ -95,7 +96,7 @@ export interface EtcdClusterArgs {
      * @example { schedule: "*-*-* 02:30", directory: "/srv/backup/etcd", keep: 30 } */
     readonly backup?: BackupArgs;
 
-    /** Delete the data directories on `pulumi destroy` instead of moving them aside.
+    /** Delete the data directories on `pulumi destroy` instead of moving them aside. Snapshots, backups and what was moved aside before stay.
      * @default false */
     readonly deleteDataOnDestroy?: boolean;
 }
@@ -160,6 +161,7 @@ export interface SshArgs {
     readonly privateKey?: Input<string>;
     /** The private key's passphrase. */
     readonly passphrase?: Input<string>;
+    /** The user's password. */
     readonly password?: Input<string>;
     /** The socket of an SSH agent, as in `SSH_AUTH_SOCK`. */
     readonly agentSocket?: string;
@@ -183,10 +185,11 @@ export interface SshArgs {
     readonly connectTimeoutSeconds?: number;
 }
 
-/** A host to jump through. What it does not say is as in the `ssh` around it. */
+/** A host to jump through. Its user, its credentials and the time-out are those of the `ssh` around it, unless it says otherwise. */
 export interface BastionArgs {
     readonly address: string;
     readonly user?: string;
+    /** @default 22 */
     readonly port?: number;
     readonly privateKey?: Input<string>;
     readonly passphrase?: Input<string>;
@@ -206,30 +209,35 @@ export type InstallSource =
     | {
           readonly source: "file";
           /** Path on the machine that runs Pulumi. */ readonly path: string;
-          readonly sha256: string;
+          /** Of the archive, in hexadecimal. */ readonly sha256: string;
       }
     | {
           readonly source: "url";
           /** https:// or http://, fetched by each host. */ readonly url: string;
-          readonly sha256: string;
+          /** Of the archive, in hexadecimal. */ readonly sha256: string;
       };
 
 export type LogLevel = "debug" | "info" | "warn" | "error";
 
 /** etcd's tuning flags. Units are etcd's: milliseconds, bytes, or counts. */
 export interface EtcdTuning {
-    /** Milliseconds. */
+    /** Milliseconds, 10000 at most. */
     readonly heartbeatInterval?: number;
     /** Milliseconds. At least five times `heartbeatInterval`, at most 50000. */
     readonly electionTimeout?: number;
+    /** Changes between two snapshots of Raft's log. */
     readonly snapshotCount?: number;
     /** Bytes. */
     readonly quotaBackendBytes?: number;
     /** Bytes. */
     readonly maxRequestBytes?: number;
+    /** Operations in one transaction. */
     readonly maxTxnOps?: number;
+    /** Files of snapshots that are kept. */
     readonly maxSnapshots?: number;
+    /** Files of the write-ahead log that are kept. */
     readonly maxWals?: number;
+    /** What `autoCompactionRetention` counts. */
     readonly autoCompactionMode?: "periodic" | "revision";
     /** Hours, a duration such as "10m", or a number of revisions, by mode. */
     readonly autoCompactionRetention?: string;
@@ -248,7 +256,10 @@ export interface TimeoutArgs {
     readonly changeSeconds?: number;
     /** Another run gives the lock back. 0 fails at once. @default 0 */
     readonly lockSeconds?: number;
-    /** One command on a host. @default 60 */
+    /**
+     * One command on a host. What may take long has a limit of its own: an installation 900, a snapshot or a restore 600, laying down or
+     * removing files 180, a restart 30 more than `healthSeconds`. @default 60
+     */
     readonly commandSeconds?: number;
 }
 

@@ -23,7 +23,11 @@ export function foreignProblems(inputs: ProvisionInputs, host: ProvisionHost, fo
     const problems = [
         ...nameProblems(host, foreign),
         ...tlsProblems(foreign),
-        ...(options.get("wal-dir") ? [`${unit} has a wal-dir, ${options.get("wal-dir")}, which is not supported`] : []),
+        ...(options.get("wal-dir")
+            ? [
+                  `${unit} has a wal-dir, ${options.get("wal-dir")}, which can't be taken over: move it to member/wal in its data directory and drop the option, one host at a time`,
+              ]
+            : []),
         ...(dataDir !== inputs.dataDir && !foreign.isOnSameDisk
             ? [
                   `its data is in ${dataDir}, on another file system than ${inputs.dataDir}: declare dataDir: "${dataDir}"`,

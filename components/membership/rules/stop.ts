@@ -65,7 +65,7 @@ export const otherCluster: Rule = (world) => {
         const found = status?.clusterId ?? identity?.clusterId;
         if (expected && found && found !== expected) {
             return refuse(
-                `host "${host.name}" holds a member of cluster ${found}, not of ${expected}; its data was left alone: move ${wanted.dataDir} away on that host, or take the host off the list`,
+                `host "${host.name}" holds a member of cluster ${found}, not of ${expected}; its data was left alone: move ${wanted.dataDir} and /etc/etcd/${wanted.cluster}/identity away on that host, or take the host off the list; of a cluster that was given up, restore with replaces: "${found}" does that`,
             );
         }
         expected ??= found;
