@@ -38,7 +38,7 @@ const ON_REQUEST: Readonly<Record<string, readonly string[]>> = {
     ],
 };
 /** What takes long begins first, so that all streams end at about the same time. */
-const LONGEST_FIRST = ["death", "rotation", "changes", "joining", "restore", "network", "quorum"].map(
+const LONGEST_FIRST = ["death", "rotation", "upgrade", "changes", "joining", "quorum", "restore", "network"].map(
     (fault) => `faults/${fault}`,
 );
 /** Most of what needs hosts waits for much of its time. */
