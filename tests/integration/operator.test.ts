@@ -44,7 +44,9 @@ describe("what the operator sees", () => {
         const preview = told((await project.preview(declared())).text, cluster);
         const run = told((await project.mustUp(declared())).text, cluster);
         const planned = preview.flatMap((line) => /^plan (\d+\/\d+): (.*)$/.exec(line)?.slice(1, 3).join(" ") ?? []);
-        const taken = run.flatMap((line) => (/^\d+\/\d+ /.test(line) ? [line.replace(/ \(\d+\.\d\d s\)/, "")] : []));
+        const timed = run.filter((line) => /^\d+\/\d+ /.test(line));
+        for (const line of timed) assert.match(line, /: .+ \(\d+\.\d\d s\)/, "a reason, and when");
+        const taken = timed.map((line) => line.replace(/ \(\d+\.\d\d s\)/, ""));
         // What is known of a step before it is taken: not the ids that etcd gives, nor how far a learner is.
         const outline = (line: string): string => {
             const [step = "", risk = ""] = line.split(/: .*?(?=\[survives|$)/);

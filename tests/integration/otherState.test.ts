@@ -68,4 +68,18 @@ describe("a cluster that another state of a stack of the same name built", () =>
         assert.notEqual(after.operator.key, before.operator.key);
         assert.match(await etcdctl(bed.lab.host("a"), cluster, "get greeting"), /hello/);
     });
+
+    it("is not founded anew when all its hosts were rebuilt, and the state knows it", async () => {
+        await bed.lab.host("a").rebuild();
+        for (let time = 1; time <= 2; time += 1) {
+            const run = await project.up(declared());
+            assert.notEqual(run.code, 0, run.text);
+            assert.match(
+                run.text,
+                /was built by an earlier run, but no declared host has its data in \/var\/lib\/etcd\/owned/,
+            );
+            const found = "ls -d /var/lib/etcd/owned/member 2>/dev/null; pgrep -a etcd; true";
+            assert.equal(await bed.lab.host("a").output(found), "");
+        }
+    });
 });
