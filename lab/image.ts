@@ -68,7 +68,11 @@ async function build(image: LabImage, directory: string, progress: (text: string
                 if (step) progress(step);
             },
         },
-    );
+    ).catch((error: Error) => {
+        throw new Error(
+            `Debian "${image}" could not be installed for the lab (its packages come from Debian's mirror, which has to be reachable once): ${error.message}`,
+        );
+    });
 }
 
 function shellQuote(text: string): string {

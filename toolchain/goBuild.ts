@@ -80,5 +80,8 @@ export async function goBuild(title: string, module: string, args: readonly stri
     // The user's own flags and workspaces must not change what is built.
     const environment = { ...process.env, CGO_ENABLED: "0", GOFLAGS: "", GOWORK: "off" };
     const log = join(cacheDirectory(), "logs", `${title}.log`);
-    await runLogged(go, ["build", ...args], { directory: module, environment, log });
+    await runLogged(go, ["build", ...args], { directory: module, environment, log }).catch((error: Error) => {
+        const remedy = "modules come from Go's module proxy, which has to be reachable once: go env GOPROXY says which";
+        throw new Error(`${title} could not be built (${remedy}): ${error.message}`);
+    });
 }

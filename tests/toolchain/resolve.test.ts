@@ -158,6 +158,28 @@ describe("resolving the toolchain", () => {
         );
     });
 
+    it("builds when only that is allowed, whatever is installed", async () => {
+        await installOnPath();
+        const { code, stderr } = await resolve({ PULUMI_ETCD_TOOLCHAIN: "build" });
+        assert.equal(code, 1);
+        assert.match(
+            stderr,
+            /^pulumi can't be had with PULUMI_ETCD_TOOLCHAIN=build: .*Go is not on PATH: install Go 1\.\d+/m,
+        );
+    });
+
+    it("says what has to be reachable when modules can't be had", async () => {
+        link("go", findOnPath("go"));
+        const env = { GOPROXY: "http://127.0.0.1:9", GOMODCACHE: join(place, "modules"), GOSUMDB: "off" };
+        const { code, stderr } = await resolve({ PULUMI_ETCD_TOOLCHAIN: "build", ...env });
+        assert.equal(code, 1);
+        assert.match(
+            stderr,
+            /could not be built \(modules come from Go's module proxy, which has to be reachable once: /,
+        );
+        assert.match(stderr, /127\.0\.0\.1:9/);
+    });
+
     it("refuses a PULUMI_ETCD_TOOLCHAIN that it does not know", async () => {
         const { code, stderr } = await resolve({ PULUMI_ETCD_TOOLCHAIN: "vendor" });
         assert.equal(code, 1);
