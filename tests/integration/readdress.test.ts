@@ -115,6 +115,22 @@ describe("a cluster of three whose hosts get other names, ports and addresses", 
         await assertConverged();
     });
 
+    it("restarts two hosts that swap their names, one after the other, and each keeps its member", async () => {
+        const swap = (): void => {
+            const [a, b] = [hosts["a"]!, hosts["b"]!];
+            hosts = { ...hosts, a: { ...a, name: b.name }, b: { ...b, name: a.name } };
+        };
+        for (let time = 1; time <= 2; time += 1) {
+            const [third] = await startTimes(bed.lab, ["c"], cluster);
+            swap();
+            const run = await project.mustUp(declared());
+            const taken = steps(run.text).filter((one) => !one.startsWith("move"));
+            assert.deepEqual([...taken].sort(), ["restart a", "restart b"]);
+            assert.deepEqual(await startTimes(bed.lab, ["c"], cluster), [third]);
+            await assertConverged();
+        }
+    });
+
     it("moves to another peer port one member at a time: the list first, then the restart", async () => {
         const run = await project.mustUp(declared({ peerPort: 2390 }));
         const moves = steps(run.text).filter((one) => !one.startsWith("move"));
