@@ -34,6 +34,30 @@ describe("the plan", () => {
         assert.match(refusal ?? "", /no cluster of ours wrote/);
     });
 
+    it("removes a learner that nobody declares if it never started, and leaves one alone that did", () => {
+        const withLearner =
+            (name: string) =>
+            ({ hosts, cluster }: Observation): Observation => {
+                const member = {
+                    ...cluster!.members[0]!,
+                    id: "9",
+                    name,
+                    peerUrls: ["https://10.9.9.9:2380"],
+                    isLearner: true,
+                };
+                return { hosts, cluster: { ...cluster!, members: [...cluster!.members, member] } };
+            };
+        const cluster = grown("abc", "abc");
+        const left = cluster.foresee("abc", withLearner(""));
+        assert.deepEqual([left.kinds, left.refusal], [["remove"], undefined]);
+        const started = cluster.foresee("abc", withLearner("x"));
+        assert.deepEqual(started.kinds, []);
+        assert.match(
+            started.refusal ?? "",
+            /members that are not declared: .*x 9 https:\/\/10\.9\.9\.9:2380.*etcdctl member remove 9/,
+        );
+    });
+
     it("restarts nobody while an alarm is raised, and nobody away from its data", () => {
         const cluster = grown("abc", "abc");
         cluster.revise();
