@@ -70,6 +70,11 @@ describe("a cluster in use", () => {
         assert.equal(steps.match(/ change the peer URL of member "/g)?.length, 3, steps);
     });
 
+    it("moves to another client port, one member at a time", async () => {
+        const steps = assertServed(await inUse.change(inUse.hosts, { clientPort: 12379 }));
+        assert.equal(steps.match(/\d+\/\d+ restart "/g)?.length, 3, steps);
+    });
+
     it("has a host that is renamed, and one that gets another address and loses the old one", async () => {
         const [renamed = "", moved = ""] = await inUse.followers();
         const steps = assertServed(await inUse.edit(renamed, { name: "z" }));

@@ -62,10 +62,11 @@ export class ClusterInUse {
     ): Promise<Changed> {
         return this.inUse(async (workload) => {
             // Whoever is about to lose all that it knows is told of the others in time, as any client would have to be.
-            if (!hosts.some((name) => this.hosts.includes(name)))
-                await workload.use([...this.hosts, ...hosts].map((name) => this.endpointOf(name)));
+            const known = this.hosts.map((name) => this.endpointOf(name));
+            const losesAll = settings.clientPort !== undefined || !hosts.some((name) => this.hosts.includes(name));
             this.hosts = hosts;
             this.settings = { ...this.settings, ...settings };
+            if (losesAll) await workload.use([...known, ...hosts.map((name) => this.endpointOf(name))]);
             await workload.phase(CHANGE);
             await before?.();
             const run = await this.project.mustUp(this.program());
@@ -74,7 +75,7 @@ export class ClusterInUse {
             await workload.useAll(this.endpoints(await this.outputs()));
             await workload.progress(this.writes, PATIENCE_SECONDS);
             for (const name of hosts) {
-                const found = (await voters(this.bed.lab.host(name), this.cluster)).join();
+                const found = (await voters(this.bed.lab.host(name), this.cluster, this.clientPort)).join();
                 const declared = hosts.map((host) => this.edits.get(host)?.name ?? host).sort();
                 if (found !== declared.join())
                     throw new Error(`"${name}" lists the voters ${found}, and ${declared.join()} are declared`);
@@ -119,7 +120,9 @@ export class ClusterInUse {
         let found: string | undefined;
         await eventually("a member leads", 60, async () => {
             for (const name of this.hosts) {
-                const status = await statusOf(this.bed.lab.host(name), this.cluster).catch(() => undefined);
+                const status = await statusOf(this.bed.lab.host(name), this.cluster, this.clientPort).catch(
+                    () => undefined,
+                );
                 if (status && status.leader === status.header.member_id) found = name;
             }
             if (found === undefined) throw new Error(`none of ${this.hosts.join(", ")} says that it leads`);
@@ -167,7 +170,11 @@ export class ClusterInUse {
     }
 
     private endpointOf(name: string): string {
-        return `https://${this.bed.lab.host(name).address}:${this.settings.clientPort ?? 2379}`;
+        return `https://${this.bed.lab.host(name).address}:${this.clientPort}`;
+    }
+
+    private get clientPort(): number {
+        return this.settings.clientPort ?? 2379;
     }
 
     private async inUse(act: (workload: Workload) => Promise<Changed>): Promise<Changed> {
