@@ -19,14 +19,26 @@ export const REASON = `reason() {
 }`;
 
 /**
- * A function of a POSIX shell: `save_verified FILE` takes a snapshot of the member at an endpoint, with the member's own certificate, and has
- * it checked. Its code says whether both went well; what it leaves behind if not is `FILE` and `FILE.part`.
+ * A function of a POSIX shell: `has_its_sum FILE` compares a snapshot with the sha256 that etcd sends after it. etcd's own tools look at it
+ * only when they restore (etcd etcdutl/snapshot/v3_snapshot.go: copyAndVerifyDB); their `status` reads the database's pages.
+ */
+const HAS_ITS_SUM = `has_its_sum() {
+    [ "$(head -c -32 "$1" | sha256sum | cut -c -64)" = "$(tail -c 32 "$1" | od -An -v -tx1 | tr -d ' \\n')" ] && return
+    echo "Error: what was saved is not what etcd sent: it has another sha256; check the disk that $1 is on" >&2
+    return 1
+}`;
+
+/**
+ * A function of a POSIX shell: `save_verified FILE` takes a snapshot of the member at an endpoint, with the member's own certificate, reads it
+ * again, and compares it with its sha256. Its code says whether all went well; what it leaves behind if not is `FILE` and `FILE.part`.
  */
 export function saveVerified(paths: HostPaths, releaseDir: string, endpoint: string): string {
     const tls = `--cacert ${paths.current}/client-ca.crt --cert ${paths.pki}/server.crt --key ${paths.pki}/server.key`;
     return `${onSnapshot(releaseDir)}
+${HAS_ITS_SUM}
 save_verified() {
     ETCDCTL_API=3 ${releaseDir}/etcdctl --endpoints ${shellQuote(endpoint)} ${tls} snapshot save "$1" >/dev/null || return
-    on_snapshot status "$1" >/dev/null
+    on_snapshot status "$1" >/dev/null || return
+    has_its_sum "$1"
 }`;
 }

@@ -146,6 +146,32 @@ describe("fault: scheduled backups, and what can happen to them", () => {
         await site.converges(all, daily);
     });
 
+    it("a disk that keeps something else than etcd sent: the backup fails and says so, though what it kept can be read", async () => {
+        const b = site.host("b");
+        await backUp("b");
+        const before = await found("b");
+        const [etcdctl = ""] = (await b.output("ls /opt/etcd/*/etcdctl")).split("\n");
+        // One byte of the last page, in what etcdctl has written.
+        await b.output(`
+            cp ${etcdctl} /opt/etcdctl
+            cat >/opt/damaging <<'SCRIPT'
+#!/bin/sh
+/opt/etcdctl "$@" || exit
+case "$*" in *"snapshot save"*) ;; *) exit ;; esac
+while [ $# -gt 1 ]; do shift; done
+printf '\\377' | dd of="$1" bs=1 seek=$(($(stat -c %s "$1") - 40)) conv=notrunc status=none
+SCRIPT
+            chmod 755 /opt/damaging; mount --bind /opt/damaging ${etcdctl}`);
+        const said = await failure("b");
+        assert.ok(
+            said.some((line) => /^no backup was made: Error: what was saved is not what etcd sent/.test(line)),
+            said.join("\n"),
+        );
+        await b.output(`umount ${etcdctl}; rm /opt/etcdctl /opt/damaging`);
+        assert.deepEqual(await found("b"), before);
+        await backUp("b");
+    });
+
     it("a run that is stopped half-way leaves the old ones, and nothing that the next one minds", async () => {
         const b = site.host("b");
         await backUp("b");

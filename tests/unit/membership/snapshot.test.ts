@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -44,7 +45,7 @@ describe("the snapshot before a removal", () => {
         assert.match(stdout, /\.db\n$/);
     });
 
-    it("is none when it can't be read back: what was saved is gone, and the removal does not begin", () => {
+    it("is none when it can't be read again: what was saved is gone, and the removal does not begin", () => {
         const { status, stderr, kept } = taken(
             `[ "$2" = status ] && { echo "Error: snapshot file is damaged" >&2; exit 1; }\n${SAVES}`,
         );
@@ -53,8 +54,19 @@ describe("the snapshot before a removal", () => {
         assert.deepEqual(kept, []);
     });
 
-    /** What etcdctl does: it saves what it is to save, and finds nothing wrong with it. */
-    const SAVES = `case "$*" in *"snapshot save"*) while [ $# -gt 1 ]; do shift; done; echo saved >"$1" ;; esac`;
+    it("is none when it is not what etcd sent, though it can be read", () => {
+        const { status, stderr, kept } = taken(`${SAVES}; printf S | dd of="$1" conv=notrunc status=none`);
+        assert.notEqual(status, 0);
+        assert.match(
+            stderr,
+            /what was saved is not what etcd sent: it has another sha256; check the disk that \S+ is on/,
+        );
+        assert.deepEqual(kept, []);
+    });
+
+    const database = "saved";
+    /** What etcdctl does: it saves what it is sent, and finds nothing wrong with it. */
+    const SAVES = `case "$*" in *"snapshot save"*) while [ $# -gt 1 ]; do shift; done; cp "$(dirname "$0")/sent" "$1" ;; *) exit ;; esac`;
 
     /** Runs what takes a snapshot, as on a host that runs a release with this etcdctl. */
     function taken(etcdctl: string): {
@@ -69,6 +81,8 @@ describe("the snapshot before a removal", () => {
             const release = join(root, "3.5.35");
             mkdirSync(release);
             writeFileSync(join(root, "etcd.service"), `[Service]\nExecStart=${release}/etcd\nRestart=always\n`);
+            const sum = createHash("sha256").update(database).digest();
+            writeFileSync(join(release, "sent"), Buffer.concat([Buffer.from(database), sum]));
             writeFileSync(join(release, "etcdctl"), `#!/bin/sh\n${etcdctl}\n`, { mode: 0o755 });
             const input = snapshot(paths, undefined, "https://10.0.0.2:2379");
             const { status, stdout, stderr } = spawnSync("sh", { input, encoding: "utf8" });
