@@ -1,10 +1,13 @@
 import assert from "node:assert/strict";
-import { cpSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { execFile } from "node:child_process";
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, relative } from "node:path";
+import { promisify } from "node:util";
 
 import { parseDocument } from "yaml";
 
-import { openLab, type Lab } from "../../lab";
+import { attachLab, closeLab, openLab, type Lab } from "../../lab";
 import { environmentStates } from "../../lab/lab";
 import { layOutRelease, releaseArchive } from "../../lab/release";
 import { readStackFile } from "../../lab/stackFile";
@@ -20,15 +23,18 @@ const HOSTS = ["config", "pulumi-etcd:hosts"];
 const MOST = { lab: 3, tools: 5, toolsbeta: 3 } as const;
 const NETWORKS = { lab: "10.77.9", tools: "10.77.1", toolsbeta: "10.77.2" } as const;
 
+/** Hosts that somebody works on are not taken from them. */
+function assertUnused(environment: string): void {
+    const isInUse = environmentStates(environment).length > 0;
+    assert.ok(!isInUse, `environment "${environment}" is up: npm run lab -- down ${environment}, and test again`);
+}
+
 describe("the committed stacks", () => {
     let project: Project;
     const labs = new Map<Stack, Lab>();
 
     before(async () => {
-        for (const stack of stacks) {
-            const isInUse = environmentStates(stack).length > 0;
-            assert.ok(!isInUse, `environment "${stack}" is up: npm run lab -- down ${stack}, and run this test again`);
-        }
+        stacks.forEach(assertUnused);
         project = await Project.openCommitted();
         await layOutRelease(project.directory, await releaseArchive("3.6"));
         for (const stack of stacks) {
@@ -137,5 +143,68 @@ describe("the committed stacks", () => {
 
     it("are left alone by a second up", async () => {
         for (const stack of stacks) await up(stack, "--expect-no-changes");
+    });
+});
+
+describe("the demo", () => {
+    const checkout = join(__dirname, "..", "..");
+    const environment = "lab";
+    const notCopied = ["node_modules", ".git", ".lab"];
+    let copy: string;
+    let printed: string;
+
+    before(() => {
+        assertUnused(environment);
+        copy = mkdtempSync(join(tmpdir(), "pulumi-etcd-demo-"));
+        const filter = (source: string): boolean => !notCopied.includes(relative(checkout, source));
+        cpSync(checkout, copy, { recursive: true, filter });
+        symlinkSync(join(checkout, "node_modules"), join(copy, "node_modules"));
+    });
+
+    after(async () => {
+        await closeLab(environment);
+        if (copy) rmSync(copy, { recursive: true, force: true });
+    });
+
+    /** @throws with all that it printed, when it fails */
+    async function type(command: string): Promise<string> {
+        const { stdout } = await promisify(execFile)("sh", ["-c", command], { cwd: copy, maxBuffer: 64 << 20 });
+        return stdout;
+    }
+
+    /** The commands that the demo prints below a line. */
+    function commandsBelow(line: string): readonly string[] {
+        const [, commands = ""] = new RegExp(`^  ${line}.*:\\n((?:    .*\\n?)+)`, "m").exec(printed) ?? [];
+        return commands.split("\n").flatMap((command) => command.trim() || []);
+    }
+
+    function assertMainJobDone(): void {
+        for (const number of [1, 2, 3]) {
+            assert.match(printed, new RegExp(`^  lab-etcd-${number}: hello from a cluster of one$`, "m"));
+            assert.match(printed, new RegExp(`^\\| +https://10\\.77\\.9\\.1${number}:2379 \\|`, "m"));
+        }
+    }
+
+    it("grows a cluster of one, with its data, to three on hosts of this machine", async () => {
+        printed = await type("npm run demo");
+        assertMainJobDone();
+    });
+
+    it("leaves hosts, a cluster and a file to go on with", async () => {
+        const [up = ""] = commandsBelow("Add, remove or change hosts");
+        await type(`${up} --yes --skip-preview --expect-no-changes`);
+        const [, kill = ""] = commandsBelow("Log in, or break something");
+        await type(kill);
+        assert.equal((await attachLab(environment)).host("lab-etcd-2").state(), "down");
+    });
+
+    it("begins again where an earlier one was left, a dead host included", async () => {
+        printed = await type("npm run demo");
+        assertMainJobDone();
+    });
+
+    it("says how to clean up, and nothing is left after that", async () => {
+        for (const command of commandsBelow("Clean up")) await type(command);
+        assert.deepEqual(environmentStates(environment), []);
     });
 });
