@@ -5,7 +5,7 @@ import { openBed, type Bed } from "../integration/fixture";
 import { told } from "../integration/moments";
 import { CHANGE, ClusterInUse, type Changed } from "./clusterInUse";
 import { refusals } from "./workload/measures";
-import { assertSound, describeReport } from "./workload/workload";
+import { assertLed, assertSound, describeReport } from "./workload/workload";
 
 /** Every change of a list of hosts, one after the other: each begins with what the one before has left. */
 describe("a cluster in use", () => {
@@ -27,10 +27,11 @@ describe("a cluster in use", () => {
 
     diagnoseFailures(() => bed?.lab);
 
-    /** Nothing was lost, stale or seen twice, and whoever was to stay did serve. @returns membership's steps, a line each */
+    /** Nothing was lost, stale or seen twice, whoever was to stay did serve, and no `up` cost the cluster its leader. @returns membership's steps, a line each */
     function assertServed({ report, run }: Changed): string {
         console.log(describeReport(report).replace(/^/gm, "      "));
         assertSound(report);
+        if (run) assertLed(report);
         return run ? told(run.text, inUse.cluster).join("\n") : "";
     }
 

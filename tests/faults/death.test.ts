@@ -88,13 +88,27 @@ describe("fault: the process dies at every boundary of every step", function () 
 
     /** What a user does after a killed run: gives the stack's lock back, and types the same again. */
     async function dieAllTheWay(to: readonly string[], course: DeathCourse): Promise<void> {
+        const joining = new Set<string>();
         course.begin();
         for (;;) {
             const { death, line } = await die(to, course);
             console.log(`      ${course.change}: died ${death}, ${line}`);
-            if (death === "at its end") return;
+            if (death === "at its end") break;
             await Promise.all([site.project.cancel(), write()]);
+            for (const { id, isLearner } of await members()) if (isLearner) joining.add(id);
         }
+        const there = (await members()).map(({ id }) => id);
+        const left = [...joining].filter((id) => !there.includes(id));
+        assert.deepEqual(left, [], "who joined when a run died joins under the same id");
+    }
+
+    /** As "a" has them; none while it gives no answer. */
+    async function members(): Promise<readonly { readonly id: string; readonly isLearner: boolean }[]> {
+        const list = await site.etcdctl("a", "--command-timeout=2s member list").catch(() => "");
+        return list.split("\n").flatMap((line) => {
+            const [id = "", ...rest] = line.split(", ");
+            return id === "" ? [] : [{ id, isLearner: rest.at(-1) === "true" }];
+        });
     }
 
     /** @returns how the run ended, and where */

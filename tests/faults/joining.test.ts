@@ -5,6 +5,7 @@ import { hasPrinted } from "../integration/moments";
 import { FaultBed, lookAfter } from "./faultBed";
 import { Gate } from "./gate";
 import { Signs } from "./signs";
+import { assertLed } from "./workload/workload";
 
 /** How late answers are while a moment between two of them is looked for. */
 const LATE_MS = 150;
@@ -99,7 +100,9 @@ describe("fault: what can happen to who joins and who leaves", () => {
         assert.match(run.text, /waited 10 s, but not until learner "b" reaches the leader/);
         assert.doesNotMatch(run.text, /promote "b"/);
         assert.deepEqual(await voters(site.host("a"), cluster), ["a"]);
-        await site.converges(["a", "b"], changes);
+        await site.mustUp(["a", "b"], changes);
+        assertLed((await site.endWork(["a", "b"]))!);
+        await site.isDone(["a", "b"], changes);
     });
 
     it("a promotion whose answer is lost is looked at by the next run, which promotes nobody twice", async () => {

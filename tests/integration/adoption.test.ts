@@ -162,3 +162,65 @@ describe("a cluster whose Pulumi state was lost", () => {
         assert.match(run.text, /adopt is set, and no declared host has a cluster with the token "another"/);
     });
 });
+
+describe("a cluster whose Pulumi state was lost with the first of its hosts", () => {
+    let bed: Bed;
+    let former: Project;
+    let project: Project;
+    let here: string;
+    const forThisTest = endAfterEach();
+
+    before(async () => {
+        bed = await openBed("ad-host", "10.105.3", 3);
+        here = await addressTowards(bed.lab.host("a").address);
+        former = await Project.open();
+        project = await Project.open();
+        await former.mustUp(declared(all));
+        await etcdctl(bed.lab.host("a"), cluster, "put greeting hello");
+        await bed.lab.host("a").rebuild();
+    });
+
+    after(async () => {
+        former?.close();
+        project?.close();
+        await bed?.lab.down();
+    });
+
+    diagnoseFailures(() => bed?.lab);
+
+    function declared(hosts: readonly string[], changes: Partial<EtcdClusterArgs> = {}): Declared {
+        return { [cluster]: bed.declare(hosts, { clients: [workloadClient(here)], ...changes }) };
+    }
+
+    it("is neither founded anew nor taken over while that host is on the list, and nothing is changed", async () => {
+        const others = await watchInUse(bed.lab, ["b", "c"], cluster);
+        for (const [adopt, why] of [
+            [false, /host "b" .* belongs to a cluster of this name that the state of this stack does not know/],
+            [true, /XXX/],
+        ] as const) {
+            const run = await project.up(declared(all, { adopt }));
+            assert.notEqual(run.code, 0, run.text);
+            assert.match(run.text, why);
+            const begun = await bed.lab.host("a").run("ls -d /var/lib/etcd /etc/etcd /opt/etcd");
+            assert.equal(begun.stdout, "");
+        }
+        await others();
+    });
+
+    it("is taken over with the hosts that are left when that member was removed, and takes the host as a new one; no write is lost", async () => {
+        const b = bed.lab.host("b");
+        const outputs = (await former.outputs())[cluster]!;
+        const endpoints = outputs.endpoints.slice(1);
+        const workload = await forThisTest(startWorkload(outputs, { phase: "change", endpoints }));
+        const lost = (await etcdctl(b, cluster, "member list")).split("\n").find((line) => line.includes(", a, "))!;
+        await etcdctl(b, cluster, `member remove ${lost.split(",")[0]}`);
+        await project.mustUp(declared(["b", "c"], { adopt: true, allowEvenSize: true }));
+        await assertNothingLost(workload);
+        await project.mustUp(declared(["b", "c"], { allowEvenSize: true }));
+        await project.mustUp(declared(all));
+        for (const name of all) {
+            assert.deepEqual(await voters(bed.lab.host(name), cluster), all);
+            assert.match(await etcdctl(bed.lab.host(name), cluster, "get greeting"), /hello/);
+        }
+    });
+});

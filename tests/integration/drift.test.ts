@@ -138,6 +138,16 @@ describe("what somebody does to hosts by hand", () => {
         for (const host of [a, b]) assert.equal(await host.output(rules), wanted);
     });
 
+    it("beside etcd's unit is warned of, and left alone", async () => {
+        const dropIn = `${unit}.d/nice.conf`;
+        await bed.lab.host("b").output(`mkdir -p ${unit}.d; printf '[Service]\\nNice=5\\n' >${dropIn}`);
+        const warning = `warning: host "b": ${dropIn} changes etcd's unit and is not pulumi-etcd's; it is left alone`;
+        assert.ok((await preview()).includes(warning));
+        assert.ok((await repaired()).includes(warning));
+        assert.deepEqual(await restarted(), []);
+        await bed.lab.host("b").output(`rm -r ${unit}.d; systemctl daemon-reload`);
+    });
+
     it("is refused where another tool says that it writes our files, and nothing is changed", async () => {
         const a = bed.lab.host("a");
         await a.output(`

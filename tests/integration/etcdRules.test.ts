@@ -82,6 +82,29 @@ for (const [called, open] of Object.entries(subjects)) {
             assert.deepEqual(subject.list("b"), ["a votes", "b votes"]);
         });
 
+        it("take a promotion from any voter, and the lead only from who has it, for a voter that is there", async () => {
+            await grown(subject, "ab", [2, 2]);
+            await insist(subject, "add c", () => subject.add("a", "c"));
+            subject.start("c", "abc", "existing", 2);
+            await insist(subject, "promote c by way of b", () => subject.promote("b", "c"));
+            await until(subject, "c is named", () => subject.isNamed("a", "c"));
+            assert.equal(subject.moveLeader("b", "c"), "not-leader");
+            await subject.stop("c");
+            await until(subject, "a hears c no more", async () => !(await subject.hears("a", "c")));
+            assert.equal(subject.moveLeader("a", "c"), "timeout");
+            await insist(subject, "b leads", () => subject.moveLeader("a", "b"));
+            assert.equal(subject.moveLeader("a", "b"), "not-leader");
+        });
+
+        it("let a learner go also while a voter is down", async () => {
+            await grown(subject, "abc", [2, 2, 2]);
+            await insist(subject, "add d", () => subject.add("a", "d"));
+            await subject.stop("c");
+            await until(subject, "a hears c no more", async () => !(await subject.hears("a", "c")));
+            assert.equal(subject.remove("a", "d"), "ok");
+            assert.deepEqual(subject.list("a"), ["a votes", "b votes", "c votes"]);
+        });
+
         it("add nobody before each voter has been connected for 5 s", async () => {
             await grown(subject, "a", [2]);
             assert.equal(subject.add("a", "b"), "ok");
@@ -201,6 +224,7 @@ for (const [called, open] of Object.entries(subjects)) {
             assert.equal(subject.remove("a", "b"), "not-enough-started");
             assert.equal(subject.add("a", "d"), "unhealthy-cluster");
             assert.equal(subject.remove("a", "c"), "ok");
+            assert.deepEqual(subject.list("a"), ["a votes", "b votes"]);
         });
     });
 }

@@ -147,8 +147,17 @@ describe("what the operator sees", () => {
         const now = await staged();
         assert.notEqual(now[1], stagedOnB);
         assert.deepEqual(await startTimes(bed.lab, all, cluster), before);
+
+        // What is staged alone is not what a reboot starts.
+        const b = bed.lab.host("b");
+        await b.reboot();
+        await eventually("b is back", 60, async () => assert.deepEqual(await voters(b, cluster), all));
+        assert.equal((await b.output(`cat /run/etcd-${cluster}/generation`)).trim(), stagedOnB!.trim());
+        assert.doesNotMatch(await b.output("tr '\\0' '\\n' < /proc/$(pidof etcd)/environ"), /SNAPSHOT_COUNT=7777/);
+
+        const rebooted = await startTimes(bed.lab, all, cluster);
         await project.mustUp(declared(), "--target", "**EtcdCluster**");
-        assert.deepEqual(await startTimes(bed.lab, all, cluster), before);
+        assert.deepEqual(await startTimes(bed.lab, all, cluster), rebooted);
 
         await bed.lab.host("c").output(`systemctl stop etcd-${cluster}`);
         const run = await project.mustUp(declared(), "--target", `**::${cluster}-membership`);

@@ -200,6 +200,15 @@ export function assertSound(report: WorkloadReport): void {
     );
 }
 
+/** An election takes 1 to 2 s after the leader fell silent for 1 s, etcd's `election-timeout`. */
+const ELECTION_MS = 2000;
+
+/** @throws when writes stood still for so long that the cluster may have lost its leader, which nothing that was planned may cost it */
+export function assertLed({ phases }: WorkloadReport): void {
+    for (const { name, longestGapMs } of phases)
+        assert.ok(longestGapMs < ELECTION_MS, `${name}: no write was acknowledged for ${longestGapMs.toFixed(0)} ms`);
+}
+
 /** One line per phase. */
 export function describeReport({ phases, recording }: WorkloadReport): string {
     const lines = phases.map(
