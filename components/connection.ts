@@ -32,6 +32,7 @@ function endpoint(ssh: ResolvedSsh): types.input.remote.ProxyConnectionArgs {
         ...(ssh.agentSocket !== undefined && { agentSocketPath: ssh.agentSocket }),
         ...(hostKey !== undefined && { hostKey }),
         perDialTimeout: ssh.connectTimeoutSeconds,
-        dialErrorLimit: 2,
+        // And one more: two dials in all.
+        dialErrorLimit: 1,
     };
 }

@@ -38,14 +38,11 @@ export class EtcdHost extends pulumi.ComponentResource {
         const { settings, ssh, certificates } = inputs;
 
         const becomeRoot = { sudo: ssh.sudo, hasSudoPassword: ssh.sudoPassword !== undefined };
-        const script = stageCommand(becomeRoot, inputs.stageTimeoutSeconds ?? 180);
         const staged = new command.remote.Command(
             `${name}-stage`,
             {
                 connection: commandConnection(ssh),
-                create: script,
-                // Without it, a trigger would replace the resource.
-                update: script,
+                create: stageCommand(becomeRoot, inputs.stageTimeoutSeconds ?? 180),
                 stdin: staging(inputs),
                 logging: "none",
                 addPreviousOutputInEnv: false,

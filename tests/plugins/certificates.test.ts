@@ -114,6 +114,13 @@ describe("keys and certificates", function () {
             assert.doesNotMatch(asText(certificate(created, "plain")), /Key Identifier/);
         });
 
+        it("carries its own key's identifier when it is an authority, asked or not: the SHA-1 of the key", () => {
+            const rsaRoot = certificate(created, "rsaRoot");
+            const sum = createHash("sha1").update(rsaRoot.publicKey.export({ type: "pkcs1", format: "der" }));
+            const pairs = sum.digest("hex").toUpperCase().match(/../g)!.join(":");
+            assert.match(asText(rsaRoot), new RegExp(`Subject Key Identifier: \\n\\s+${pairs}\\n`));
+        });
+
         it("is no authority unless asked to be one", () => {
             const plain = certificate(created, "plain");
             assert.ok(!plain.ca);
@@ -184,7 +191,7 @@ describe("keys and certificates", function () {
 
         it("may be an authority under another", () => {
             const printed = asText(certificate(created, "intermediate"));
-            assert.match(printed, /CA:TRUE, pathlen:0/);
+            assert.match(printed, /CA:TRUE, pathlen:1/);
             assert.match(printed, /Subject Key Identifier/);
         });
 

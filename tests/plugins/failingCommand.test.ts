@@ -21,7 +21,7 @@ describe("a remote command that fails", function () {
     let remaining: Readonly<Record<string, StateResource>>;
 
     before(async () => {
-        server = await startSshServer();
+        server = await startSshServer("GREETING");
         const flaky = (): Promise<FlakyForwarder> => startFlakyForwarder(server.port, 3);
         forwarders = { patient: await flaky(), unlimited: await flaky(), impatient: await flaky() };
         passwordServers = [await startPasswordServer("password"), await startPasswordServer("keyboard-interactive")];
@@ -64,9 +64,10 @@ describe("a remote command that fails", function () {
                 create: "true",
             },
             impatient: { connection: through(forwarders.impatient, 2), create: "true" },
+            refusedVariable: { connection, create: "echo ran", environment: { REFUSED: "x" } },
         };
         const succeeding: CommandsProgram = {
-            patient: { connection: through(forwarders.patient, 4), create: "echo patient" },
+            patient: { connection: through(forwarders.patient, 3), create: "echo patient" },
             unlimited: { connection: through(forwarders.unlimited, -1), create: "echo unlimited" },
             uncheckedHostKey: { connection: { host: "127.0.0.1", port, user, privateKey }, create: "echo unchecked" },
             password: { connection: byPassword(plain), create: "true" },
@@ -133,10 +134,10 @@ describe("a remote command that fails", function () {
         assert.equal(created.interactive?.outputs.stdout, "keyboard-interactive");
     });
 
-    it("gives up after as many dials as dialErrorLimit allows", () => {
+    it("gives up after as many dials as dialErrorLimit says, and one more", () => {
         assert.match(errorOf(first, "nobodyListens"), /after 3 failed attempts: .*connection refused/);
         assert.match(errorOf(first, "impatient"), /after 2 failed attempts/);
-        assert.equal(forwarders.impatient.connections(), 2);
+        assert.equal(forwarders.impatient.connections(), 3);
     });
 
     it("dials again until then, and without end when the limit is -1", () => {
@@ -144,6 +145,22 @@ describe("a remote command that fails", function () {
         assert.equal(forwarders.patient.connections(), 4);
         assert.equal(created.unlimited?.outputs.stdout, "unlimited");
         assert.equal(forwarders.unlimited.connections(), 4);
+    });
+
+    it("runs without what the last run wrote where the server refuses that, and warns", () => {
+        const warnings = second.diagnostics.filter(({ severity }) => severity === "warning");
+        assert.deepEqual(
+            warnings.map(({ resource }) => resource),
+            ["survivor"],
+        );
+        assert.match(warnings[0]!.message, /Unable to set 'PULUMI_COMMAND_STDOUT'[^]*AcceptEnv/);
+    });
+
+    it("does not run without a variable that the server refuses", () => {
+        const message = errorOf(first, "refusedVariable");
+        assert.match(message, /Unable to set 'REFUSED'/);
+        assert.match(message, /could not set environment variable "REFUSED"/);
+        assert.equal(created.refusedVariable, undefined);
     });
 
     it("goes through the bastion or not at all", () => {

@@ -42,6 +42,9 @@ describe("a certificate that cannot be made", function () {
     it("because it has no key is refused, with the property", () =>
         refused(authority("bad", {}, false), /private_?key_?pem/i));
 
+    it("because it is an authority without a name is refused", () =>
+        refused(authority("bad", { subject: {} }), /Invalid Certificate Subject/, /at least one Distinguished Name/));
+
     it("because its key is not one is refused", () =>
         refused(authority("bad", { privateKeyPem: "rubbish" }, false), /PEM|decode|key/i));
 

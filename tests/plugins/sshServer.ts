@@ -37,7 +37,8 @@ export interface SshServer {
 }
 
 /** Starts the server. On Debian, root gets it installed when it is missing. */
-export async function startSshServer(): Promise<SshServer> {
+/** @param variables that it takes from its clients */
+export async function startSshServer(variables = "GREETING PULUMI_COMMAND_*"): Promise<SshServer> {
     ensureSshd();
     const directory = mkdtempSync(join(tmpdir(), "pulumi-etcd-sshd-"));
     const passphrase = "open sesame";
@@ -50,7 +51,7 @@ export async function startSshServer(): Promise<SshServer> {
     chmodSync(authorized, 0o600);
     const port = await freePort();
     const config = join(directory, "sshd_config");
-    writeFileSync(config, serverConfig(port, host, authorized));
+    writeFileSync(config, serverConfig(port, host, authorized, variables));
     const log = join(directory, "log");
     const server = spawn(sshd, ["-D", "-e", "-f", config, "-E", log], { stdio: "ignore" });
     await untilListening(port, server, log);
@@ -99,7 +100,7 @@ function publicKey(file: string): string {
     return readFileSync(`${file}.pub`, "utf8").trim();
 }
 
-function serverConfig(port: number, hostKey: string, authorizedKeys: string): string {
+function serverConfig(port: number, hostKey: string, authorizedKeys: string, variables: string): string {
     return [
         `ListenAddress 127.0.0.1:${port}`,
         `HostKey ${hostKey}`,
@@ -112,7 +113,7 @@ function serverConfig(port: number, hostKey: string, authorizedKeys: string): st
         "PermitRootLogin yes",
         "PasswordAuthentication no",
         "KbdInteractiveAuthentication no",
-        "AcceptEnv GREETING PULUMI_COMMAND_*",
+        `AcceptEnv ${variables}`,
         "AllowTcpForwarding yes",
         "MaxStartups 100",
         "",

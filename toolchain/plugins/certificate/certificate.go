@@ -3,15 +3,19 @@ package certificate
 import (
 	"context"
 	"crypto"
+	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/sha1"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"math/big"
 	"time"
+
+	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
 
 	"pulumi-etcd/toolchain/plugins/plugin"
 )
@@ -31,10 +35,9 @@ var SelfSigned = renewed(&plugin.Resource{
 		if err != nil {
 			return "", nil, err
 		}
-		if call.Inputs.Flag("setAuthorityKeyId") {
-			if template.AuthorityKeyId, err = keyID(key.Public()); err != nil {
-				return "", nil, err
-			}
+		if call.Inputs.Flag("isCaCertificate") && len(template.Subject.ToRDNSequence()) == 0 {
+			return "", nil, errors.New("Invalid Certificate Subject: " +
+				"Must contain at least one Distinguished Name when creating Certificate Authority (CA)")
 		}
 		id, outputs, err := issue(call.Inputs, template, template, key.Public(), key)
 		return id, outputs.With(plugin.Values{"keyAlgorithm": algorithmOf(key)}), err
@@ -63,12 +66,16 @@ var LocallySigned = renewed(&plugin.Resource{
 		if err != nil {
 			return "", nil, err
 		}
+		if !authority.IsCA {
+			call.Log(pulumirpc.LogSeverity_WARNING, "Potentially Invalid Certificate Authority: "+
+				"Certificate provided as Authority does not appear to be a valid Certificate Authority", plugin.Lasting)
+		}
 		key, err := parseKey("caPrivateKeyPem", call.Inputs.Text("caPrivateKeyPem"))
 		if err != nil {
 			return "", nil, err
 		}
 		id, outputs, err := issue(call.Inputs, &x509.Certificate{
-			RawSubject:     request.RawSubject,
+			Subject:        request.Subject,
 			DNSNames:       request.DNSNames,
 			IPAddresses:    request.IPAddresses,
 			URIs:           request.URIs,
@@ -116,10 +123,17 @@ func issue(
 		template.MaxPathLen = inputs.Int("maxPathLength")
 		template.MaxPathLenZero = template.MaxPathLen == 0
 	}
-	if inputs.Flag("setSubjectKeyId") {
+	if inputs.Flag("isCaCertificate") || inputs.Flag("setSubjectKeyId") {
 		if template.SubjectKeyId, err = keyID(public); err != nil {
 			return "", nil, err
 		}
+	}
+	if inputs.Flag("setAuthorityKeyId") {
+		if len(parent.SubjectKeyId) == 0 {
+			return "", nil, errors.New("Invalid Certificate Authority: Could not determine Authority Key Identifier: " +
+				"the authority has no subject key identifier")
+		}
+		template.AuthorityKeyId = parent.SubjectKeyId
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, parent, public, signer)
 	if err != nil {
@@ -179,8 +193,14 @@ func parse[T any](property, kind string, inputs plugin.Values, decode func([]byt
 	return decoded, err
 }
 
-// keyID is the first method of RFC 5280, 4.2.1.2: the SHA-1 of the public key's bits.
+// keyID is the first method of RFC 5280, 4.2.1.2: the SHA-1 of the public key's bits; of an ED25519 key, as the official plugin has it,
+// that of its octet string.
 func keyID(public crypto.PublicKey) ([]byte, error) {
+	if key, isEd25519 := public.(ed25519.PublicKey); isEd25519 {
+		der, err := asn1.Marshal([]byte(key))
+		sum := sha1.Sum(der)
+		return sum[:], err
+	}
 	der, err := x509.MarshalPKIXPublicKey(public)
 	if err != nil {
 		return nil, err

@@ -7,6 +7,17 @@ import (
 	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
 )
 
+// Log shows one line, for a while or to the end.
+type Log func(severity pulumirpc.LogSeverity, line string, shown Shown)
+
+// Shown says how long a line is shown: while its resource is worked on, or in the list at the end of the run, too.
+type Shown bool
+
+const (
+	Passing Shown = true
+	Lasting Shown = false
+)
+
 // Call is what an operation works on.
 type Call struct {
 	Name string
@@ -15,7 +26,7 @@ type Call struct {
 	// State is the resource as it was last recorded; nil for a create.
 	State Values
 	// Log shows one line to the user, tied to the resource.
-	Log func(severity pulumirpc.LogSeverity, line string)
+	Log Log
 }
 
 // Resource is one resource type. Its state is its inputs and, beside them, Outputs.

@@ -217,8 +217,8 @@ func (s *server) call(urn string, inputs, state Values) Call {
 		Name:   urn[strings.LastIndex(urn, "::")+2:],
 		Inputs: inputs,
 		State:  state,
-		Log: func(severity pulumirpc.LogSeverity, line string) {
-			s.engine.log(&pulumirpc.LogRequest{Urn: urn, Severity: severity, Message: line})
+		Log: func(severity pulumirpc.LogSeverity, line string, shown Shown) {
+			s.engine.log(&pulumirpc.LogRequest{Urn: urn, Severity: severity, Message: line, Ephemeral: bool(shown)})
 		},
 	}
 }

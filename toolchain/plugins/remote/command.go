@@ -77,7 +77,8 @@ func run(ctx context.Context, call plugin.Call, arguments plugin.Values, command
 	stdout, stderr, err := session{
 		command:     command,
 		stdin:       arguments.Text("stdin"),
-		environment: environment(arguments, call.State),
+		environment: texts(arguments.Object("environment")),
+		previous:    previous(arguments, call.State),
 		logging:     arguments.Text("logging"),
 		log:         call.Log,
 	}.run(ctx, client)
@@ -92,21 +93,27 @@ func readable(output string) string {
 	return strings.ToValidUTF8(strings.TrimSuffix(output, "\n"), "\uFFFD")
 }
 
-// environment is what the program asks for and what the last run wrote.
-func environment(arguments, state plugin.Values) map[string]string {
-	variables := map[string]string{}
-	if !arguments.Has("addPreviousOutputInEnv") || arguments.Flag("addPreviousOutputInEnv") {
-		for variable, output := range map[string]string{
-			"PULUMI_COMMAND_STDOUT": state.Text("stdout"),
-			"PULUMI_COMMAND_STDERR": state.Text("stderr"),
-		} {
-			if output != "" {
-				variables[variable] = output
-			}
-		}
+func texts(values plugin.Values) map[string]string {
+	all := map[string]string{}
+	for name := range values {
+		all[name] = values.Text(name)
 	}
-	for variable := range arguments.Object("environment") {
-		variables[variable] = arguments.Object("environment").Text(variable)
+	return all
+}
+
+// previous is what the last run wrote, unless the program wants none of it.
+func previous(arguments, state plugin.Values) map[string]string {
+	variables := map[string]string{}
+	if arguments.Has("addPreviousOutputInEnv") && !arguments.Flag("addPreviousOutputInEnv") {
+		return variables
+	}
+	for variable, output := range map[string]string{
+		"PULUMI_COMMAND_STDOUT": state.Text("stdout"),
+		"PULUMI_COMMAND_STDERR": state.Text("stderr"),
+	} {
+		if output != "" {
+			variables[variable] = output
+		}
 	}
 	return variables
 }

@@ -17,7 +17,7 @@ import (
 const (
 	firstDialDelay  = 100 * time.Millisecond
 	dialDelayGrowth = 1.5
-	longestDelay    = 15 * time.Second
+	longestDelay    = 5 * time.Second
 )
 
 var connectionType = plugin.Type{Kind: plugin.Nested, Object: &plugin.Object{
@@ -57,7 +57,7 @@ func dial(ctx context.Context, connection plugin.Values) (*ssh.Client, error) {
 	})
 	if err != nil {
 		_ = proxy.Close()
-		return nil, err
+		return nil, fmt.Errorf("proxy: %w", err)
 	}
 	go func() { // the proxy's connection lives as long as the one through it
 		_ = client.Wait()
@@ -68,7 +68,7 @@ func dial(ctx context.Context, connection plugin.Values) (*ssh.Client, error) {
 
 type open func(ctx context.Context, address string) (net.Conn, error)
 
-// connect dials until it succeeds or dialErrorLimit dials failed (-1: no limit; 0 is as good as 1).
+// connect dials until it succeeds, or until dialErrorLimit dials failed and one more (-1: no limit).
 func connect(ctx context.Context, to plugin.Values, open open) (*ssh.Client, error) {
 	config, release, err := clientConfig(to)
 	if err != nil {
@@ -79,16 +79,16 @@ func connect(ctx context.Context, to plugin.Values, open open) (*ssh.Client, err
 	limit := number(to, "dialErrorLimit", 10)
 	timeout := time.Duration(number(to, "perDialTimeout", 15)) * time.Second
 	delay := firstDialDelay
-	for attempt := 1; ; attempt++ {
+	for failed := 0; ; failed++ {
 		client, err := dialOnce(ctx, address, timeout, config, open)
 		if err == nil {
 			return client, nil
 		}
 		if ctx.Err() != nil {
-			return nil, fmt.Errorf("%w: after %d failed attempts: %w", context.Cause(ctx), attempt, err)
+			return nil, fmt.Errorf("%w: after %d failed attempts: %w", context.Cause(ctx), failed, err)
 		}
-		if limit >= 0 && attempt >= limit {
-			return nil, fmt.Errorf("after %d failed attempts: %w", attempt, err)
+		if limit >= 0 && failed >= limit {
+			return nil, fmt.Errorf("after %d failed attempts: %w", failed, err)
 		}
 		select {
 		case <-time.After(delay):

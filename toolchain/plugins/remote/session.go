@@ -10,6 +10,8 @@ import (
 
 	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
 	"golang.org/x/crypto/ssh"
+
+	"pulumi-etcd/toolchain/plugins/plugin"
 )
 
 // session is one run of one command over an open connection.
@@ -17,8 +19,9 @@ type session struct {
 	command     string
 	stdin       string
 	environment map[string]string
-	logging     string // stdout, stderr, stdoutAndStderr (also when empty), none
-	log         func(severity pulumirpc.LogSeverity, line string)
+	previous    map[string]string // what the last run wrote; the server may refuse it
+	logging     string            // stdout, stderr, stdoutAndStderr (also when empty), none
+	log         plugin.Log
 }
 
 func (s session) run(ctx context.Context, client *ssh.Client) (stdout, stderr string, err error) {
@@ -29,8 +32,13 @@ func (s session) run(ctx context.Context, client *ssh.Client) (stdout, stderr st
 	defer channel.Close()
 	for name, value := range s.environment {
 		if err := channel.Setenv(name, value); err != nil {
-			s.log(pulumirpc.LogSeverity_WARNING, fmt.Sprintf("Unable to set '%s'. The SSH server takes a variable only if "+
-				"its AcceptEnv allows it; a shell also takes it in front of the command, as 'VAR=value command'.", name))
+			s.log(pulumirpc.LogSeverity_ERROR, refused(name), plugin.Lasting)
+			return "", "", fmt.Errorf("could not set environment variable %q: %w", name, err)
+		}
+	}
+	for name, value := range s.previous {
+		if err := channel.Setenv(name, value); err != nil {
+			s.log(pulumirpc.LogSeverity_WARNING, refused(name), plugin.Lasting)
 		}
 	}
 	var out, errors, both locked
@@ -59,13 +67,18 @@ func (s session) run(ctx context.Context, client *ssh.Client) (stdout, stderr st
 	return out.String(), errors.String(), nil
 }
 
+func refused(name string) string {
+	return fmt.Sprintf("Unable to set '%s'. This only works if the SSH server is configured to accept it (AcceptEnv); "+
+		"a shell also takes it in front of the command, as 'VAR=value command'.", name)
+}
+
 func (s session) failed(err error, output string) error {
 	return fmt.Errorf("%w: running %q:\n%s", err, s.command, readable(output))
 }
 
 func (s session) lines(stream string) *lines {
 	if s.logging == "" || s.logging == "stdoutAndStderr" || s.logging == stream {
-		return &lines{show: func(line string) { s.log(pulumirpc.LogSeverity_INFO, readable(line)) }}
+		return &lines{show: func(line string) { s.log(pulumirpc.LogSeverity_INFO, readable(line), plugin.Passing) }}
 	}
 	return &lines{show: func(string) {}}
 }
