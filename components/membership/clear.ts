@@ -8,7 +8,8 @@ import { onePerMachine } from "../remote/machines";
 import type { SshConnection, SshTarget } from "../remote/ssh";
 import { messageOf, withNext } from "./errors";
 import { locked, type Away, type LockedWork } from "./locked";
-import { removeFiles, removeReleases, setAside, stop } from "./scripts";
+import { clearScript } from "./retireScripts";
+import { removeReleases } from "./scripts";
 
 /** Which cluster's things go. */
 export interface Cleared {
@@ -40,9 +41,7 @@ async function clearHosts(
         // A first run may have come no further than to install, or to begin to.
         `[ -e '${paths.root}' ] || [ -e '${paths.unitFile}' ] || {\n${removeReleases(paths)}\nexit 0\n}`,
         owner === undefined ? "" : leaveToOwner(paths, owner),
-        stop(paths),
-        deleteDataOnDestroy ? "" : setAside(paths),
-        removeFiles(paths, deleteDataOnDestroy),
+        clearScript(paths, deleteDataOnDestroy),
     ].join("\n");
     const failures: string[] = [];
     const reached = await reachable(cluster, hosts, away);

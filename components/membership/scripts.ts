@@ -200,8 +200,14 @@ export function setRemainsAside(paths: HostPaths): string {
     return `if ! [ -e ${shellQuote(paths.mayStartEmpty)} ] && ! ${hasLog(shellQuote(paths.dataDir))}; then${setAside(paths)}\nfi`;
 }
 
+/** For those who declared that it shall go. The directory may be a file system of its own. */
+export function deleteData(paths: HostPaths): string {
+    const data = shellQuote(paths.dataDir);
+    return `[ ! -d ${data} ] || find ${data} -mindepth 1 -delete`;
+}
+
 /** Removes all that this package placed for one cluster, but no data, no backup, no user, and no release that another cluster's unit runs. */
-export function removeFiles(paths: HostPaths, deleteData: boolean): string {
+export function removeFiles(paths: HostPaths): string {
     const unitDir = "/etc/systemd/system";
     const data = shellQuote(paths.dataDir);
     return `
@@ -214,7 +220,6 @@ rm -f ${shellQuote(paths.unitFile)} ${shellQuote(paths.firewallUnitFile)} ${shel
 rm -rf ${[paths.root, paths.runtime, paths.staging, paths.restored, paths.restoredWithin].map(shellQuote).join(" ")}
 ${removeDropIns(paths)}
 rmdir "$(dirname ${shellQuote(paths.root)})" 2>/dev/null || true
-${deleteData ? `[ ! -d ${data} ] || find ${data} -mindepth 1 -delete` : ":"}
 rmdir ${data} 2>/dev/null || true
 rmdir "$(dirname ${shellQuote(paths.firewallDropIn)})" 2>/dev/null || true
 ${removeReleases(paths)}

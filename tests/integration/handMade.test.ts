@@ -94,7 +94,10 @@ describe("a cluster that was set up by hand, with TLS", () => {
             await onHosts(
                 `mkdir -p /etc/systemd/system/etcd-${name}.service.d && printf '[Service]\\nExecStartPre=/bin/false\\n' > /etc/systemd/system/etcd-${name}.service.d/bad.conf`,
             );
-        const run = await project.up(declared({ adopt: true, timeouts: { healthSeconds: 20 } }));
+        // What a destroy that comes next is told of the data.
+        const run = await project.up(
+            declared({ adopt: true, deleteDataOnDestroy: true, timeouts: { healthSeconds: 20 } }),
+        );
         assert.notEqual(run.code, 0);
         for (const name of names) assert.ok(run.text.includes(`${units[name]} runs again as before`), run.text);
         assert.deepEqual(
@@ -114,6 +117,19 @@ describe("a cluster that was set up by hand, with TLS", () => {
             const kinds = steps.flatMap((line) => /take over|move the lead/.exec(line) ?? []);
             assert.deepEqual(kinds, ["take over", "take over", "move the lead", "take over"], steps.join("\n"));
         }
+    });
+
+    it("is left running, with its data, by a destroy before it is taken over", async () => {
+        const before = await byHand();
+        const clients = await Promise.all(names.map(startClients));
+        const end = await project.destroy();
+        assert.equal(end.code, 0, end.text);
+        for (const workload of clients) await assertNothingLost(workload);
+        assert.deepEqual(await byHand(), before);
+        assert.deepEqual(
+            await onHosts("ls /etc/etcd 2>/dev/null || true"),
+            all.map(() => ""),
+        );
     });
 
     /**
