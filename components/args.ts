@@ -26,11 +26,11 @@ export interface EtcdClusterArgs {
      * @default the component's name, a dot, and the stack's name */
     readonly clusterToken?: string;
 
-    /** The port that serves clients.
+    /** The port that serves clients, from 1024 up: etcd runs as a plain user.
      * @default 2379 */
     readonly clientPort?: number;
 
-    /** The port that serves the other members.
+    /** The port that serves the other members, from 1024 up.
      * @default 2380 */
     readonly peerPort?: number;
 

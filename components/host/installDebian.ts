@@ -11,6 +11,8 @@ take_lock
 if present; then exit 0; fi
 
 ${CANDIDATE}
+# Who restarts members, and when, is not needrestart's to decide.
+export NEEDRESTART_SUSPEND=1
 apt() { DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=120 -o Acquire::Retries=2 "$@" 2>&1; }
 last_error() { printf '%s\\n' "$1" | grep -E '^(E|W|dpkg):' | head -n 1; }
 

@@ -120,7 +120,7 @@ async function take(work: LockedWork, held: readonly SshConnection[]): Promise<H
     const connections = machines.filter((connection) => !held.includes(connection));
     const lock = await acquireLock(connections, {
         cluster,
-        holder: `${userInfo().username}@${hostname()}, process ${process.pid}, stack ${stack}`,
+        holder: `${userName()}@${hostname()}, process ${process.pid}, stack ${stack}`,
         waitSeconds,
         startSeconds: Math.max(commandSeconds, LEAST_START_SECONDS),
         mayBeAway: onlyOf(work.leaving),
@@ -139,4 +139,13 @@ function both(one: ClusterLock, other: ClusterLock): ClusterLock {
         assertHeld: () => [one, other].forEach((lock) => lock.assertHeld()),
         release: async () => void (await Promise.all([one.release(), other.release()])),
     };
+}
+
+/** A user without an entry in the user database, as many containers run, has a number only. */
+function userName(): string {
+    try {
+        return userInfo().username;
+    } catch {
+        return process.env.USER ?? String(process.getuid?.() ?? "somebody");
+    }
 }

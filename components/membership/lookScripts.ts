@@ -1,4 +1,5 @@
 /** What a host's shell is asked: texts only, which change nothing. */
+import { EDITED } from "../host/generation";
 import type { HostPaths } from "../host/paths";
 import { hasLog } from "../host/writeAheadLog";
 import { shellQuote } from "../quote";
@@ -44,7 +45,7 @@ echo "staged=$staged"
 sed -n 's/^ETCD_LISTEN_PEER_URLS=/currentPeerUrl=/p' ${shellQuote(paths.current)}/etcd.env 2>/dev/null
 running=; read -r running 2>/dev/null <${shellQuote(`${paths.runtime}/generation`)}
 echo "running=$running"
-[ -n "$running" ] && sed -n 's/^ETCD_MAX_LEARNERS=/maxLearners=/p; s/^ETCD_\\(NAME\\|LISTEN_[A-Z]*_URLS\\)=/serving:&/p' ${shellQuote(paths.generations)}/"$running"/etcd.env 2>/dev/null
+[ -n "$running" ] && sed -n 's/^# etcd /version=/p; s/^ETCD_MAX_LEARNERS=/maxLearners=/p; s/^ETCD_\\(NAME\\|LISTEN_[A-Z]*_URLS\\)=/serving:&/p' ${shellQuote(paths.generations)}/"\${running#${EDITED}}"/etcd.env 2>/dev/null
 printf machine=; ${MACHINE_SCRIPT}
 ${hasLog(shellQuote(paths.dataDir))} && echo hasData=yes
 for place in ${shellQuote(paths.restored)} ${shellQuote(paths.restoredWithin)}; do

@@ -8,6 +8,7 @@ import { directWay } from "../remote/direct";
 import type { EtcdClient, EtcdCredentials } from "../remote/etcdClient";
 import { openEtcd } from "../remote/etcdClient";
 import type { ConnectionPool, SshConnection } from "../remote/connectionPool";
+import { isEtcdError, isRemoteError } from "../remote/errors";
 import { wholeAnswer } from "../remote/wholeAnswer";
 import { isSame } from "../stateValues";
 import { messageOf } from "./errors";
@@ -29,6 +30,7 @@ type HostsSeen = Readonly<Record<string, HostSeen>>;
 export class Observer {
     private readonly clients = new Map<string, EtcdClient>();
     private readonly silences = new Map<string, string>();
+    private readonly bars = new Map<string, string>();
     private away: Away = new Map();
     private readonly places = new Map<string, Place>();
 
@@ -101,11 +103,13 @@ export class Observer {
      */
     private async ask(host: WantedHost, seen: HostSeen): Promise<HostSeen> {
         const isAsked = this.lent?.has(host.key) ?? this.credentials !== undefined;
-        if (seen.unit !== "active" || !isAsked) return { ...seen, status: undefined, servesPeers: false };
+        const unasked = { ...seen, status: undefined, servesPeers: false, barred: undefined };
+        if (seen.unit !== "active" || !isAsked) return unasked;
         const [first, ...others] = placesOf(host, seen.serving);
         let status = await this.status(host, first);
         for (const place of others) status ??= await this.status(host, place);
-        return { ...seen, status, servesPeers: status?.isHealthy === true };
+        if (!status) return { ...unasked, barred: this.bars.get(host.key) };
+        return { ...unasked, status, servesPeers: status.isHealthy };
     }
 
     /**
@@ -135,6 +139,7 @@ export class Observer {
 
     private async status(host: WantedHost, place: Place): Promise<MemberStatus | undefined> {
         this.silences.delete(host.key);
+        this.bars.delete(host.key);
         try {
             this.settle(host.key, place);
             const client = await this.client(host.key);
@@ -143,9 +148,17 @@ export class Observer {
             return { ...status, isHealthy };
         } catch (error) {
             this.silences.set(host.key, messageOf(error));
+            if (this.isBar(error)) this.bars.set(host.key, messageOf(error));
             this.forget(host.key);
             return undefined;
         }
+    }
+
+    /** What is in the way is none of etcd's doing. On its own host, a closed port is. */
+    private isBar(error: unknown): boolean {
+        const kind = isEtcdError(error) ? error.inTheWay : isRemoteError(error) ? error.kind : undefined;
+        if (kind === "forward-refused") return true;
+        return this.access === "direct" && (kind === "unreachable" || kind === "port-closed");
     }
 
     /** Why a member that is up gave no answer when it was asked last; undefined if it did. */
@@ -234,7 +247,8 @@ function placesOf(host: WantedHost, serving: Serving | undefined): readonly [Pla
     const place = {
         ...declared,
         address: hostOfUrl(url),
-        clientPort: Number(port),
+        // A URL has no port that is its scheme's own.
+        clientPort: Number(port || (protocol === "http:" ? "80" : "443")),
         isPlain: protocol === "http:",
     };
     return serving.name === host.name ? [place] : [place, { ...place, serverName: serving.name }];

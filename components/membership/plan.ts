@@ -18,7 +18,7 @@ import { endSecuring, securePeers, secureSilent } from "./rules/secure";
 import { record, rollingRestart, shutOut } from "./rules/restart";
 import { replace } from "./rules/restore";
 import { removeDead, removeRetired, retire } from "./rules/shrink";
-import { evenSize, foreignMember, otherCluster, stoppedByHand, unreachableHost } from "./rules/stop";
+import { barredMember, evenSize, foreignMember, otherCluster, stoppedByHand, unreachableHost } from "./rules/stop";
 import { versionSkew } from "./rules/version";
 
 /** First what must stop us, then what heals, then what grows, then what shrinks, then what restarts. */
@@ -31,6 +31,7 @@ export const rules: readonly Rule[] = [
     twoHomes,
     foreignMember,
     versionSkew,
+    barredMember,
     letIn,
     bootstrap,
     restartStopped,

@@ -94,13 +94,29 @@ class Run {
         return withNext(error, afterRepair(away?.ssh));
     }
 
-    /** Who was still starting at the last look may be well by now, and would be restarted for nothing. Undefined if the step is still right. */
+    /**
+     * Who was still starting at the last look may be well by now, and would be restarted for nothing; whom a look has removed may have what
+     * it lacked. Undefined if the step is still right.
+     */
     private async changedMeanwhile(seen: Observation, step: Step): Promise<Observation | undefined> {
-        if (step.kind !== "restart" || seen.hosts[step.host]?.unit !== "activating") return undefined;
-        const now = await this.observer.refresh(seen, { hosts: [step.host] });
+        const hosts = this.doubtful(seen, step);
+        if (hosts.length === 0) return undefined;
+        const now = await this.observer.refresh(seen, { hosts });
         const verdict = nextStep(now, this.wanted);
         const isStillRight = verdict.verdict === "step" && describe(verdict.step) === describe(step);
         return isStillRight ? undefined : now;
+    }
+
+    /** Hosts that are looked at again before a step: what was seen there may be old, and must not be. */
+    private doubtful(seen: Observation, step: Step): readonly string[] {
+        if (step.kind === "restart") return seen.hosts[step.host]?.unit === "activating" ? [step.host] : [];
+        if (step.kind !== "remove") return [];
+        const world = { seen, wanted: this.wanted };
+        const known = [...this.wanted.hosts, ...this.wanted.retired];
+        return known.flatMap((host) => {
+            const isTheirs = memberOf(world, host)?.id === step.memberId && seen.hosts[host.key]?.reach.ok;
+            return isTheirs ? [host.key] : [];
+        });
     }
 
     private async take(seen: Observation, step: Step): Promise<Observation> {

@@ -36,6 +36,7 @@ export function parseLook(name: string, text: string): Look {
         stagedPeerUrl: fields.get("stagedPeerUrl") || undefined,
         currentPeerUrl: fields.get("currentPeerUrl") || undefined,
         machine: fields.get("machine")?.trim() || undefined,
+        version: fields.get("version") || undefined,
         maxLearners: Number(fields.get("maxLearners")) || undefined,
         hasLeft: hasLeft(fields),
         hasData: fields.get("hasData") === "yes",

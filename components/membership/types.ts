@@ -71,6 +71,8 @@ export interface HostSeen {
     readonly staged: string | undefined;
     readonly current: string | undefined;
     readonly running: string | undefined;
+    /** Of etcd, as its running generation says. */
+    readonly version?: string | undefined;
     /** As what and where its running generation serves; undefined where nothing of ours runs. */
     readonly serving: Serving | undefined;
     /** Where the generation that was laid down last will serve peers. Its certificates are for that address, and in place. */
@@ -103,6 +105,8 @@ export interface HostSeen {
     readonly foreign?: ForeignSeen | undefined;
     /** Its peer port has no TLS yet, or had none when an interrupted run was about to change that. */
     readonly hasPlainPeers?: boolean;
+    /** Why no way leads from here to the client port of a member that said it is ready: nothing is known of that one. */
+    readonly barred?: string | undefined;
     /** It exchanges messages with the leader: a learner that has started is seen here before it answers clients. */
     readonly servesPeers: boolean;
 }

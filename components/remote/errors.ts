@@ -133,6 +133,8 @@ export class EtcdError extends RemoteError {
         /** etcd's own words. */
         readonly detail: string,
         message: string,
+        /** Why there was no way to etcd, if that was it. */
+        readonly inTheWay?: RemoteErrorKind,
         options?: ErrorOptions,
     ) {
         super("etcd", host, message, options);

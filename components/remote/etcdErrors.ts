@@ -46,7 +46,8 @@ export function toEtcdError(host: string, what: string, error: unknown, behind?:
     const remedy = REMEDIES[code] === undefined ? "" : `; ${REMEDIES[code]}`;
     const inTheWay = isRemoteError(behind) ? behind.reason : behind?.message;
     const found = own === undefined ? (inTheWay ?? plain(text)) : `etcd answers "${own}"`;
-    return new EtcdError(code, host, own ?? text, `${what}: ${found}${remedy}`, { cause: error });
+    const kind = isRemoteError(behind) ? behind.kind : undefined;
+    return new EtcdError(code, host, own ?? text, `${what}: ${found}${remedy}`, kind, { cause: error });
 }
 
 /** gRPC's account of a failed call, without its numbers and repetitions. */

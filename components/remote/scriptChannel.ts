@@ -157,7 +157,7 @@ function sudoReason(stderr: string, target: SshTarget): string | undefined {
     }
     if (/you must have a tty/i.test(stderr)) return `sudo wants a terminal; set "Defaults:${target.user} !requiretty"`;
     if (/not in the sudoers|not allowed|may not run/i.test(stderr)) {
-        return `sudo does not allow it to the user; let "${target.user}" run /bin/sh as root`;
+        return `sudo does not allow it to the user; allow "${target.user} ALL=(ALL) ALL", with NOPASSWD or sudoPassword`;
     }
     return /^sudo:/m.test(stderr) ? "sudo fails" : undefined;
 }

@@ -4,7 +4,7 @@ import { OPERATOR } from "../host/settings";
 import { isAtLeast, KNOWN_MINORS, minorOf, parseVersion } from "../host/version";
 import { NAME, NAME_WANTED } from "./hosts";
 import { outside } from "./places";
-import { checkDistinct, checkOneOf, checkWhole, problem, type Problems } from "./problems";
+import { checkDistinct, checkOneOf, checkPort, checkWhole, problem, type Problems } from "./problems";
 
 /** It is part of unit names, paths and the name of a firewall table, which knows no dots. */
 export function checkClusterName(name: string): Problems {
@@ -38,8 +38,8 @@ export function checkVersion(version: unknown): Problems {
 
 export function checkScalars(args: EtcdClusterArgs): Problems {
     return [
-        ...checkWhole("clientPort", args.clientPort, 1, 65535),
-        ...checkWhole("peerPort", args.peerPort, 1, 65535),
+        ...checkPort("clientPort", args.clientPort),
+        ...checkPort("peerPort", args.peerPort),
         ...checkOneOf("logLevel", args.logLevel, ["debug", "info", "warn", "error"]),
         ...checkAccess(args),
         ...checkToken(args.clusterToken),

@@ -1,6 +1,6 @@
 import { canonicalAddress, isAddress, whyNoMemberAddress } from "../address";
 import type { EtcdClusterArgs, EtcdHostArgs } from "../args";
-import { checkDistinct, checkWhole, problem, type Problems } from "./problems";
+import { checkDistinct, checkPort, problem, type Problems } from "./problems";
 
 /** Letters, digits, dots and hyphens: what etcd, a file name, a DNS name and a certificate all take. */
 export const NAME = /^[A-Za-z0-9](?:[A-Za-z0-9.-]{0,61}[A-Za-z0-9])?$/;
@@ -22,8 +22,8 @@ function checkHost(args: EtcdClusterArgs, host: EtcdHostArgs, at: string): Probl
     return [
         ...checkName(`${at}.name`, host.name, host.address),
         ...checkAddress(`${at}.address`, host.address),
-        ...checkWhole(`${at}.clientPort`, host.clientPort, 1, 65535),
-        ...checkWhole(`${at}.peerPort`, host.peerPort, 1, 65535),
+        ...checkPort(`${at}.clientPort`, host.clientPort),
+        ...checkPort(`${at}.peerPort`, host.peerPort),
         ...checkPorts(args, host, at),
     ];
 }

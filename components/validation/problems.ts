@@ -18,6 +18,11 @@ export function checkWhole(property: string, value: unknown, least: number, most
     return problem(property, value, wanted);
 }
 
+/** An optional port of etcd's, which runs as a plain user: those below are root's. */
+export function checkPort(property: string, value: unknown): Problems {
+    return checkWhole(property, value, 1024, 65535);
+}
+
 /** An optional value out of a few. */
 export function checkOneOf(property: string, value: unknown, allowed: readonly string[]): Problems {
     if (value === undefined || (typeof value === "string" && allowed.includes(value))) return [];

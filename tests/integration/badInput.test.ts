@@ -116,7 +116,7 @@ describe("bad input", () => {
                 /^hosts\[2\]\.name is "b c", wanted is 1 to 63 letters/,
                 /^hosts\[2\]\.address is "10\.81\.1", wanted is an IP address/,
                 /^hosts\[2\]\.clientPort is 2380/,
-                /^hosts\[3\]\.clientPort is 70000, wanted is a whole number from 1 to 65535/,
+                /^hosts\[3\]\.clientPort is 70000, wanted is a whole number from 1024 to 65535/,
                 /^hosts\[1\]\.name is "a", wanted is a name that no other host has, and hosts\[0\] has it/,
                 /^hosts\[1\]\.address is .*wanted is an address that no other host has, and hosts\[0\] has it/,
                 /^hosts is a list of 4, wanted is an odd number of hosts; .*allowEvenSize/,

@@ -223,7 +223,8 @@ describe("EtcdHost", () => {
         const commands = of("Command");
         assert.equal(commands.length, 1);
         const { create, update, environment, logging } = commands[0]!.inputs;
-        assert.equal(create, update);
+        // The engine's plugin runs `create` again for an update, and there is nothing to say that is not the same.
+        assert.equal(update, undefined);
         assert.doesNotMatch(create, /hunter2|key\n/);
         assert.equal(environment, undefined);
         assert.equal(logging, "none");

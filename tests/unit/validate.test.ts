@@ -116,7 +116,7 @@ describe("a cluster's arguments", () => {
         [
             "a port out of range",
             { clientPort: 70000, hosts: three },
-            /clientPort is 70000, wanted is a whole number from 1 to 65535/,
+            /clientPort is 70000, wanted is a whole number from 1024 to 65535/,
         ],
         [
             "a port that is no whole number",
@@ -128,7 +128,16 @@ describe("a cluster's arguments", () => {
             { hosts: [host("a", "10.0.0.1", { clientPort: 2380 })] },
             /hosts\[0\]\.clientPort is 2380, wanted is another port than peerPort's/,
         ],
-        ["SSH's port for peers", { hosts: [host("a", "10.0.0.1", { peerPort: 22 })] }, /another port than SSH's/],
+        [
+            "SSH's port for peers",
+            { hosts: [host("a", "10.0.0.1", { peerPort: 2222, ssh: { hostKeys: { a: HOST_KEY }, port: 2222 } })] },
+            /another port than SSH's/,
+        ],
+        [
+            "a port that is root's",
+            { clientPort: 443 },
+            /clientPort is 443, wanted is a whole number from 1024 to 65535/,
+        ],
         [
             "a version with a v",
             { version: "v3.6.16" },

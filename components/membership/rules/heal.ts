@@ -8,6 +8,7 @@ import {
     isBetweenAddresses,
     isDead,
     isHealthy,
+    isLeaderAsked,
     isSilent,
     isUp,
     memberOf,
@@ -98,6 +99,8 @@ export const lostData: Rule = (world) => {
         const member = memberOf(world, host);
         const seen = seenHost(world, host);
         if (!member || seen.hasData || seen.status || seen.servesPeers) continue;
+        // One that runs may have found its data since it was looked at. Who leads has some, and only the leader knows who else takes part.
+        if (isUp(seen) && !isLeaderAsked(world)) continue;
         const isAdded = member.isLearner && member.name === "";
         if (!isAdded) return remove(world, member, "its host has no data; it is added again afterwards");
     }

@@ -35,21 +35,24 @@ import { restartInTurn } from "./restart";
 /** Invariant: a member's data is in one place. Two that start from the same data vote twice. */
 export const twoHomes: Rule = (world) => {
     for (const host of world.wanted.hosts) {
-        const member = seenHost(world, host).hasData ? residentOf(world, host) : undefined;
+        const id = residentId(world, host);
         const other = knownHosts(world).find(
-            (candidate) =>
-                candidate !== host &&
-                seenHost(world, candidate).hasData &&
-                member !== undefined &&
-                residentOf(world, candidate)?.id === member.id,
+            (candidate) => candidate !== host && id !== undefined && residentId(world, candidate) === id,
         );
-        if (!other || !member) continue;
+        if (!other) continue;
         return refuse(
-            `hosts "${host.name}" (${host.address}) and "${other.name}" (${other.address}) both hold the data of member ${member.id}, which may live on one of them only; nothing was changed: stop etcd on the one that is a copy, and move ${world.wanted.dataDir} away there`,
+            `hosts "${host.name}" (${host.address}) and "${other.name}" (${other.address}) both hold the data of member ${id}, which may live on one of them only; nothing was changed: stop etcd on the one that is a copy, and move ${world.wanted.dataDir} away there`,
         );
     }
     return undefined;
 };
+
+/** Whose data a host holds: of the members, while the list is known. */
+function residentId(world: World, host: WantedHost): string | undefined {
+    const { hasData, status, identity } = seenHost(world, host);
+    if (!hasData) return undefined;
+    return world.seen.cluster ? residentOf(world, host)?.id : (status?.memberId ?? identity?.memberId);
+}
 
 /**
  * Invariant: the list says where a member serves its peers, also one that is about to go. They know it by the connections that it makes;

@@ -1,7 +1,8 @@
 /** What must stop us before anything is changed. */
 import { quoted } from "../../quote";
+import { hostOfUrl } from "../../address";
 import type { Member, Rule, World } from "../types";
-import { hostOf, memberOf, members, refuse, seenHost, step } from "../world";
+import { hostOf, memberOf, members, refuse, seenHost, step, wait } from "../world";
 
 /** Invariant: an even number of voters is somebody's explicit wish. */
 export const evenSize: Rule = ({ wanted }) => {
@@ -112,3 +113,28 @@ export function isPerhapsAnothers(world: World): boolean {
     const isGivenUp = seen.cluster !== undefined && seen.cluster.clusterId === wanted.restore?.replaces;
     return isGivenUp || otherCluster(world) !== undefined || foreignMembers(world).length > 0;
 }
+
+/**
+ * Invariant: a member is not restarted because this machine can't ask it: it may be well. One that has lost the address where it serves is
+ * not barred, but gone from there.
+ */
+export const barredMember: Rule = (world) => {
+    const barred = world.wanted.hosts.flatMap((host) => {
+        const seen = seenHost(world, host);
+        const isThere = seen.serving !== undefined && hostOfUrl(seen.serving.clientUrl) === host.address;
+        return seen.barred !== undefined && seen.hasData && isThere ? [{ host, why: seen.barred }] : [];
+    });
+    const [first] = barred;
+    if (!first) return undefined;
+    const names = barred.map(({ host }) => host.name);
+    const until = `etcd on ${quoted(names)} can be asked`;
+    const seconds = world.wanted.timeouts.healthSeconds;
+    return {
+        ...wait(
+            until,
+            seconds,
+            barred.map(({ host }) => host.key),
+        ),
+        remedy: `it runs, and nothing is known of it, so that nothing was changed: ${first.why}`,
+    };
+};

@@ -7,7 +7,11 @@ import { knownHosts, refuse, seenHost } from "../world";
 export const versionSkew: Rule = (world) => {
     const { wanted } = world;
     // A newcomer joins those that are declared no more, and has to be able to.
-    const running = knownHosts(world).flatMap((host) => seenHost(world, host).status?.version ?? []);
+    const running = knownHosts(world).flatMap((host) => {
+        const { status, unit, version } = seenHost(world, host);
+        // One that was ready runs what it was started as, also when it can't be asked. One that never was may never have written anything.
+        return status?.version ?? (unit === "active" ? (version ?? []) : []);
+    });
     if (running.every((version) => version === wanted.version)) return undefined;
     const reason = whyNotFrom(running, wanted.version);
     return reason === undefined ? undefined : refuse(`version ${wanted.version} is declared, but ${reason}`);

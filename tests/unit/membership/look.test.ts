@@ -8,6 +8,7 @@ import { Observer } from "../../../components/membership/observe";
 import type { HostSeen, Observation } from "../../../components/membership/types";
 import { isDead } from "../../../components/membership/world";
 import type { ConnectionPool } from "../../../components/remote/connectionPool";
+import { EtcdError, type RemoteErrorKind } from "../../../components/remote/errors";
 import type { EtcdClient } from "../../../components/remote/etcdClient";
 import type { RunResult } from "../../../components/remote/ssh";
 import { wanted } from "../adoption/found";
@@ -74,6 +75,21 @@ describe("a look at a host", () => {
         const reason = "could not be looked at: its shell ended with exit code 1: Failed to get properties: timed out";
         assert.deepEqual(reach, { ok: false, reason });
     });
+
+    it("tells a member that no way leads to from one that gives no answer", async () => {
+        const sight = new Sight((script) => run(script, active), {
+            a: { status: () => Promise.reject(fails("forward-refused")), close: () => {} },
+            b: { status: () => Promise.reject(fails("port-closed")), close: () => {} },
+        });
+        const { hosts } = await sight.observe();
+        assert.match(hosts.a!.barred ?? "", /no way/);
+        assert.equal(hosts.b!.barred, undefined);
+        assert.equal(hosts.c!.barred, undefined);
+    });
+
+    function fails(inTheWay: RemoteErrorKind): EtcdError {
+        return new EtcdError("unavailable", "a", "no way", "status: no way", inTheWay);
+    }
 
     describe("whose member is up and answers nobody", () => {
         const members = ["a", "b", "c"].map((name, index) => ({

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 
-import type { Identity, Observation } from "../../../components/membership/types";
+import { nextStep } from "../../../components/membership/plan";
+import type { HostSeen, Identity, Observation } from "../../../components/membership/types";
 import { Cluster, grown } from "./model/cluster";
 import { but, damaged, silent } from "./model/seen";
 
@@ -118,6 +119,58 @@ describe("the plan", () => {
         const { kinds, refusal } = grown("abc", "abc").foresee("abc", copied);
         assert.deepEqual(kinds, []);
         assert.match(refusal ?? "", /both hold the data of member/);
+    });
+
+    it("changes nothing then also where no quorum says who is a member", () => {
+        const { seen } = grown("abc", "abc").foresee("abc");
+        const { identity } = seen.hosts.b!;
+        const copied = but("c", () => ({ ...silent, unit: "inactive", identity }));
+        const alone = (now: Observation): Observation => ({
+            ...copied(but("a", () => silent)(now)),
+            cluster: undefined,
+        });
+        const { kinds, refusal } = grown("abc", "abc").foresee("abc", alone);
+        assert.deepEqual(kinds, []);
+        assert.match(refusal ?? "", /hosts "b" .* and "c" .* both hold the data of member/);
+    });
+
+    describe("while nobody can be asked", () => {
+        const all =
+            (change: Partial<HostSeen>) =>
+            (seen: Observation): Observation => ({
+                hosts: [..."abc"].reduce((now, name) => but(name, () => ({ ...silent, ...change }))(now), seen).hosts,
+                cluster: undefined,
+            });
+
+        it("gives what is staged to a member that does not answer, and to nobody whom no way leads to", () => {
+            const cluster = grown("abc", "abc");
+            cluster.revise();
+            assert.deepEqual(cluster.foresee("abc", all({})).kinds[0], "activate");
+            const { kinds, verdict, refusal } = cluster.foresee("abc", all({ barred: "SSH forwards nothing" }));
+            assert.deepEqual([kinds, verdict], [[], "wait"]);
+            assert.match(refusal ?? "", /etcd on "a", "b", "c" can be asked/);
+        });
+
+        it("refuses a version that etcd does not upgrade to from what members were started as", () => {
+            const { kinds, refusal } = grown("abc", "abc").foresee("abc", all({ version: "3.4.45" }));
+            assert.deepEqual(kinds, []);
+            assert.match(refusal ?? "", /version 3\.6\.16 is declared, but/);
+        });
+    });
+
+    it("removes no member that runs, whose data may have come since, while the leader does not say whether it hears it", () => {
+        const empty = but("b", () => ({ ...silent, unit: "activating", hasData: false }));
+        const mute = (seen: Observation): Observation => {
+            const { hosts, cluster } = empty(seen);
+            return { hosts, cluster: { ...cluster!, isLeaderMute: true } };
+        };
+        const { seen, wanted } = grown("abc", "abc").foresee("abc");
+        const next = (now: Observation): string => {
+            const verdict = nextStep(now, wanted);
+            return verdict.verdict === "step" ? verdict.step.kind : verdict.verdict;
+        };
+        assert.equal(next(empty(seen)), "remove");
+        assert.equal(next(mute(seen)), "wait");
     });
 
     it("refuses a version that etcd does not upgrade to from what runs", () => {
