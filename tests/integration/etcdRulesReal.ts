@@ -120,8 +120,9 @@ export class RealEtcd implements Subject {
     moveLeader(via: string, name: string): Answer {
         const url = `http://127.0.0.1:${this.home(via).clientPort}/v3/maintenance/transfer-leadership`;
         const body = JSON.stringify({ targetID: BigInt(`0x${this.id(via, name)}`).toString() });
-        const script = `fetch(${JSON.stringify(url)}, { method: "POST", body: ${JSON.stringify(body)}, signal: AbortSignal.timeout(10000) })
-            .then(async (answer) => answer.ok || (console.error(await answer.text()), process.exit(1)))`;
+        const script = `fetch(${JSON.stringify(url)}, { method: "POST", body: ${JSON.stringify(body)}, signal: AbortSignal.timeout(5000) })
+            .then(async (answer) => answer.ok ? "" : answer.text(), () => "deadline exceeded")
+            .then((said) => said && (console.error(said), process.exit(1)))`;
         const { status, stderr } = spawnSync(process.execPath, ["--eval", script], { encoding: "utf8" });
         return status === 0 ? "ok" : toEtcdError(via, "move the lead", stderr).code;
     }
