@@ -78,6 +78,8 @@ export function activate(paths: HostPaths, generation: string): string {
     const [link, unit] = [shellQuote(paths.current), shellQuote(paths.unitFile)];
     return `
 [ -d ${directory} ] || { echo "generation ${generation} is not on this host: its files were not staged" >&2; exit 1; }
+binary=$(sed -n 's/^ExecStart=//p' ${directory}/etcd.service)
+[ -x "$binary" ] || { echo "$binary is gone, which generation ${generation} starts: run pulumi up again, which installs it" >&2; exit 1; }
 cp -f ${directory}/etcd.service ${unit}.new
 chmod 0644 ${unit}.new
 sync ${unit}.new

@@ -17,7 +17,7 @@ import { join } from "node:path";
 import { hostPaths, type HostPaths } from "../../../components/host/paths";
 import { hasLog } from "../../../components/host/writeAheadLog";
 import { putRestored } from "../../../components/membership/restoreScripts";
-import { setRemainsAside, snapshot, start, writePeers } from "../../../components/membership/scripts";
+import { activate, setRemainsAside, snapshot, start, writePeers } from "../../../components/membership/scripts";
 
 describe("a script on a host", () => {
     let place: string;
@@ -67,6 +67,23 @@ describe("a script on a host", () => {
         writeFileSync(paths.membershipEnv, "ETCD_INITIAL_CLUSTER=a");
         assert.equal(run(start(paths, "inactive")), 0);
         assert.equal(readFileSync(paths.membershipEnv, "utf8"), "ETCD_INITIAL_CLUSTER=a");
+    });
+
+    it("puts no generation in place whose etcd is gone, which what runs would be restarted with", () => {
+        Object.assign(paths, {
+            generations: join(place, "generations"),
+            current: join(place, "current"),
+            unitFile: join(place, "unit"),
+        });
+        mkdirSync(join(paths.generations, "g"), { recursive: true });
+        writeFileSync(join(paths.generations, "g/etcd.service"), `[Service]\nExecStart=${place}/etcd\n`);
+        program("systemctl", ":");
+        const script = `set -eu\n${activate(paths, "g")}`;
+        assert.equal(run(script), 1);
+        assert.ok(!existsSync(paths.unitFile) && !existsSync(paths.current));
+        program("etcd", ":");
+        assert.equal(run(script), 0);
+        assert.ok(existsSync(paths.unitFile) && existsSync(join(paths.current, "etcd.service")));
     });
 
     it("moves what is left of data without a log aside before a first start, and nothing later", () => {
