@@ -9,6 +9,7 @@ import { putRestored, restoreSnapshot } from "./restoreScripts";
 import { retireScript, setAsideScript } from "./retireScripts";
 import * as scripts from "./scripts";
 import type { Desired, Identity, Observation, Step } from "./types";
+import { joinersAfter } from "./rules/admit";
 import { leaderToAsk, silentPeer, voterToAsk } from "./whomToAsk";
 import { memberOf, restoration, restoredToken } from "./world";
 
@@ -197,20 +198,25 @@ class Actor {
         return { hosts: [key] };
     }
 
+    /** Those that join next are told the same meanwhile, so that they only have to be started then. */
     private async join(key: string, memberId: string, initialCluster: string): Promise<Outcome> {
-        const script = [
+        const tell = (id: string): readonly string[] => [
             "set -eu",
             scripts.setRemainsAside(this.paths),
             scripts.writeMembership(
                 this.paths,
                 { initialCluster, initialClusterState: "existing" },
-                this.identity(this.seen.cluster?.clusterId, memberId),
+                this.identity(this.seen.cluster?.clusterId, id),
             ),
             scripts.allowEmptyStart(this.paths),
-            this.start(key),
-            scripts.awaitLog(this.paths),
         ];
-        return this.outcome(key, await this.on(key, "join", script.join("\n")));
+        const script = [...tell(memberId), this.start(key), scripts.awaitLog(this.paths)];
+        // What fails there is told when it is their turn.
+        const others = joinersAfter(this.world, key).map(({ host, member }) =>
+            this.on(host.key, "tell who the peers are", tell(member.id).join("\n")).catch(() => undefined),
+        );
+        const [said] = await Promise.all([this.on(key, "join", script.join("\n")), ...others]);
+        return this.outcome(key, said);
     }
 
     /** A snapshot that was taken and checked comes before the removal of whoever votes. */

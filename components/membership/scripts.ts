@@ -10,19 +10,15 @@ import { hasLog } from "../host/writeAheadLog";
 import { shellQuote } from "../quote";
 import type { HostSeen, Identity } from "./types";
 
-/** Writes a file beside its place, then renames it when it is on the disk: a loss of power leaves the old one, the new one or none. */
-function put(path: string, mode: string, owner: string, text: string): string {
-    const beside = `${path}.new`;
-    return [write(beside, mode, owner, text), `mv -f ${shellQuote(beside)} ${shellQuote(path)}`].join("\n");
-}
-
-function write(path: string, mode: string, owner: string, text: string): string {
-    const file = shellQuote(path);
+/** Writes files for etcd to read; they are on the disk when it ends. */
+function write(texts: Readonly<Record<string, string>>): string {
+    const files = Object.keys(texts).map(shellQuote).join(" ");
+    const prints = Object.entries(texts).map(([path, text]) => `printf %s ${shellQuote(text)} > ${shellQuote(path)}`);
     return [
-        `( umask 077; printf %s ${shellQuote(text)} > ${file} )`,
-        `chown ${owner} ${file}`,
-        `chmod ${mode} ${file}`,
-        `sync ${file}`,
+        `( umask 077; ${prints.join("; ")} )`,
+        `chown root:${ETCD_USER} ${files}`,
+        `chmod 0640 ${files}`,
+        `sync ${files}`,
     ].join("\n");
 }
 
@@ -50,11 +46,16 @@ function renderIdentity({ clusterToken, clusterId, memberId }: Identity): string
     return [HEADER, ...lines, ""].join("\n");
 }
 
+/** Written beside their places, then renamed: a loss of power leaves the old one of each, the new one or none. They may be there already. */
 export function writeMembership(paths: HostPaths, file: MembershipFile, identity: Identity): string {
-    return [
-        put(paths.membershipEnv, "0640", `root:${ETCD_USER}`, renderMembership(file)),
-        put(paths.identity, "0640", `root:${ETCD_USER}`, renderIdentity(identity)),
-    ].join("\n");
+    const [told, known] = [renderMembership(file), renderIdentity(identity)];
+    const [env, id] = [paths.membershipEnv, paths.identity];
+    return `
+if [ "$(cat ${shellQuote(env)} ${shellQuote(id)} 2>/dev/null)" != ${shellQuote(`${told}${known}`.trimEnd())} ]; then
+${write({ [`${env}.new`]: told, [`${id}.new`]: known })}
+mv -f ${shellQuote(`${env}.new`)} ${shellQuote(env)}
+mv -f ${shellQuote(`${id}.new`)} ${shellQuote(id)}
+fi`;
 }
 
 /**
@@ -65,7 +66,7 @@ export function writePeers(paths: HostPaths, addresses: readonly string[]): stri
     const beside = `${paths.peers}.new`;
     return [
         "set -eu",
-        write(beside, "0640", `root:${ETCD_USER}`, renderPeers(addresses)),
+        write({ [beside]: renderPeers(addresses) }),
         `table=$(sed ${shellQuote(`s|include "${paths.peers}"|include "${beside}"|`)} ${shellQuote(paths.firewall)})`,
         `printf '%s\\n' "$table" | nft -f -`,
         `mv -f ${shellQuote(beside)} ${shellQuote(paths.peers)}`,
@@ -106,14 +107,18 @@ function haveMembership({ membershipEnv }: HostPaths): string {
  * is tried again and again, is ended before: while it ends, it would look stopped.
  */
 export function start(paths: HostPaths, unit: HostSeen["unit"]): string {
-    const end = `
+    const enable = `systemctl enable --quiet --no-reload`;
+    const begin =
+        unit === "inactive" || unit === "absent"
+            ? `${enable} --now --no-block ${paths.unit}.service`
+            : `${enable} ${paths.unit}.service
 systemctl reset-failed ${paths.unit}.service 2>/dev/null || true
-timeout 50 systemctl stop ${paths.unit}.service 2>/dev/null || true`;
+timeout 50 systemctl stop ${paths.unit}.service 2>/dev/null || true
+systemctl restart --no-block ${paths.unit}.service`;
     return `
 ${makeDataDir(paths)}
 ${haveMembership(paths)}
-systemctl enable --quiet --no-reload ${paths.unit}.service${unit === "inactive" || unit === "absent" ? "" : end}
-systemctl restart --no-block ${paths.unit}.service`;
+${begin}`;
 }
 
 /**
@@ -152,8 +157,8 @@ export function forbidEmptyStart(paths: HostPaths): string {
  */
 export function awaitLog(paths: HostPaths): string {
     return `
-tries=100
-until ${hasLog(shellQuote(paths.dataDir))} || [ $tries = 0 ]; do sleep 0.02; tries=$((tries - 1)); done
+tries=200
+until ${hasLog(shellQuote(paths.dataDir))} || [ $tries = 0 ]; do sleep 0.01; tries=$((tries - 1)); done
 if ${hasLog(shellQuote(paths.dataDir))}; then ${forbidEmptyStart(paths)}; fi`;
 }
 

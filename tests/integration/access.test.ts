@@ -116,26 +116,24 @@ describe("hosts that are logged in to in every way there is", () => {
     });
 
     it("are not restarted for what is staged when nothing leads to their etcd any more, which may be well", async () => {
-        const forbid = "echo 'AllowTcpForwarding no' > /etc/ssh/sshd_config.d/forward.conf; systemctl restart ssh";
-        await hostOf("sudo").output(forbid);
+        const [file, ssh] = ["/etc/ssh/sshd_config.d/forward.conf", "systemctl restart ssh"];
         const others: Partial<EtcdClusterArgs> = { tuning: { snapshotCount: 5000 }, timeouts: { healthSeconds: 3 } };
         const before = await times();
-        const barred = await project.up({
-            ...clusters,
-            sudo: { ...clusters.sudo!, ...others },
-            direct: { ...clusters.direct!, ...others, clients: [{ name: "others", addresses: ["192.0.2.1"] }] },
-        });
-        assert.notEqual(barred.code, 0);
-        const why = refusalOf(barred).join("\n");
-        assert.match(
-            why,
-            /not until etcd on "b" can be asked; it runs, and nothing is known of it, so that nothing was/,
-        );
-        assert.match(why, /not until etcd on "g" can be asked/);
-        assert.deepEqual(await times(), before);
-        await hostOf("sudo").output("rm /etc/ssh/sshd_config.d/forward.conf; systemctl restart ssh");
+        await hostOf("sudo").output(`echo 'AllowTcpForwarding no' > ${file}; ${ssh}`);
+        await assertBarred("b", { sudo: { ...clusters.sudo!, ...others } });
+        await hostOf("sudo").output(`rm ${file}; ${ssh}`);
+        const clients = [{ name: "others", addresses: ["192.0.2.1"] }];
+        await assertBarred("g", { direct: { ...clusters.direct!, ...others, clients } });
         await project.mustUp(clusters);
         assert.deepEqual(await times(), before);
+
+        async function assertBarred(host: string, changed: typeof clusters): Promise<void> {
+            const run = await project.up({ ...clusters, ...changed });
+            assert.notEqual(run.code, 0);
+            const why = new RegExp(`not until etcd on "${host}" can be asked; it runs, and nothing is known of it, so`);
+            assert.match(refusalOf(run).join("\n"), why);
+            assert.deepEqual(await times(), before);
+        }
     });
 
     it("leave no password, passphrase or key in the readable part of the state", async () => {

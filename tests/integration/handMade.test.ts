@@ -120,12 +120,16 @@ describe("a cluster that was set up by hand, with TLS", () => {
     });
 
     it("is left running, with its data, by a destroy before it is taken over", async () => {
-        const before = await byHand();
+        const running = (): Promise<readonly string[]> =>
+            onHosts(
+                `systemctl show --property MainPID,ActiveState,UnitFileState ${units.packaged} ${units.released}; ls -d ${foundIn.packaged}/member ${foundIn.released}/member`,
+            );
+        const before = await running();
         const clients = await Promise.all(names.map(startClients));
         const end = await project.destroy();
         assert.equal(end.code, 0, end.text);
         for (const workload of clients) await assertNothingLost(workload);
-        assert.deepEqual(await byHand(), before);
+        assert.deepEqual(await running(), before);
         assert.deepEqual(
             await onHosts("ls /etc/etcd 2>/dev/null || true"),
             all.map(() => ""),

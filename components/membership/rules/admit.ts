@@ -127,6 +127,14 @@ export const join: Rule = (world) => {
     return undefined;
 };
 
+/** Who is to join next, when this one is started. */
+export function joinersAfter(world: World, key: string): ReturnType<typeof declaredLearners> {
+    return declaredLearners(world).filter(({ host }) => {
+        const seen = seenHost(world, host);
+        return host.key !== key && seen.reach.ok && !isUp(seen) && !seen.hasData;
+    });
+}
+
 /** Invariant: voters change one at a time, and only while every voter and the learner itself are alive. */
 export const promote: Rule = (world) => {
     const ready = declaredLearners(world).find(({ member }) => isAlive(world, member));

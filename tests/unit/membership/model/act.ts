@@ -1,6 +1,7 @@
 /** A step's effects on the model, one after the other: a run can die before each of them, and after the last. */
 import type { Desired, Identity, Observation, Step, WantedHost } from "../../../../components/membership/types";
 import { leaderToAsk, voterToAsk } from "../../../../components/membership/whomToAsk";
+import { joinersAfter } from "../../../../components/membership/rules/admit";
 import { memberOf, restoration } from "../../../../components/membership/world";
 import { Endpoint, EtcdRefusal } from "./etcd";
 import { ScriptFailed } from "./errors";
@@ -60,9 +61,11 @@ export class Actor {
             case "join": {
                 const file = { initialCluster: step.initialCluster, state: "existing" as const };
                 const identity = this.identity(this.seen.cluster?.clusterId, step.memberId);
+                const others = joinersAfter({ seen: this.seen, wanted: this.wanted }, step.host);
                 return this.onHosts([step.host], (key) => [
                     ...this.tell(key, file, identity),
                     () => (this.reach(key).mayStartEmpty = true),
+                    ...others.flatMap(({ host, member }) => this.tellAhead(host.key, file, member.id)),
                     ...this.start(key),
                     () => {
                         const machine = this.reach(key);
@@ -190,6 +193,14 @@ export class Actor {
 
     private tell(key: string, file: NonNullable<Machine["told"]>, identity: Identity): readonly Effect[] {
         return [() => (this.reach(key).told = file), () => (this.reach(key).identity = identity)];
+    }
+
+    /** Of a host that joins next: what fails is found when it is its turn. */
+    private tellAhead(key: string, file: NonNullable<Machine["told"]>, memberId: string): readonly Effect[] {
+        const identity = this.identity(this.seen.cluster?.clusterId, memberId);
+        const machine = machineAt(this.lab, this.wanted, key);
+        const effects = [...this.tell(key, file, identity), () => void (machine.mayStartEmpty = true)];
+        return effects.map((effect) => () => void (isThere(machine, this.host(key).address) && effect()));
     }
 
     private activate(key: string, generation: string): readonly Effect[] {
