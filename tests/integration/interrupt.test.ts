@@ -87,7 +87,7 @@ describe("a run from one to three that is disturbed", () => {
         assert.ok(performance.now() - began < (HEALTH_SECONDS + 20) * 1000);
         assert.match(run.text, /waited 10 s, but not until learner "c"/);
         assert.match(run.text, /next: journalctl -u etcd-interrupt on c/);
-        assert.deepEqual(await voters(bed.lab.host("a"), cluster), ["a", "b"]);
+        assert.deepEqual(await voters(bed.lab.host("a"), cluster), ["a"]);
         await c.heal();
         await project.mustUp(declared(3));
         await assertThree();
