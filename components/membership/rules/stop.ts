@@ -1,6 +1,6 @@
 /** What must stop us before anything is changed. */
-import { quoted } from "../../quote";
 import { hostOfUrl } from "../../address";
+import { quoted } from "../../quote";
 import type { Member, Rule, World } from "../types";
 import { hostOf, memberOf, members, refuse, seenHost, step, wait } from "../world";
 
@@ -120,9 +120,11 @@ export function isPerhapsAnothers(world: World): boolean {
  */
 export const barredMember: Rule = (world) => {
     const barred = world.wanted.hosts.flatMap((host) => {
-        const seen = seenHost(world, host);
-        const isThere = seen.serving !== undefined && hostOfUrl(seen.serving.clientUrl) === host.address;
-        return seen.barred !== undefined && seen.hasData && isThere ? [{ host, why: seen.barred }] : [];
+        const { barred: why, hasData, serving } = seenHost(world, host);
+        if (why === undefined || !hasData || !serving) return [];
+        // Of two, both are at one address.
+        const isThere = serving.clientUrl.split(",").every((url) => hostOfUrl(url) === host.address);
+        return isThere ? [{ host, why }] : [];
     });
     const [first] = barred;
     if (!first) return undefined;

@@ -149,6 +149,11 @@ describe("the plan", () => {
             const { kinds, verdict, refusal } = cluster.foresee("abc", all({ barred: "SSH forwards nothing" }));
             assert.deepEqual([kinds, verdict], [[], "wait"]);
             assert.match(refusal ?? "", /etcd on "a", "b", "c" can be asked/);
+            const both = (seen: Observation): Observation =>
+                but("b", ({ serving }) => ({
+                    serving: { ...serving!, clientUrl: `http://10.0.0.2:2379,${serving!.clientUrl}` },
+                }))(all({ barred: "SSH forwards nothing" })(seen));
+            assert.equal(cluster.foresee("abc", both).verdict, "wait");
         });
 
         it("refuses a version that etcd does not upgrade to from what members were started as", () => {
