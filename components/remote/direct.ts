@@ -12,7 +12,8 @@ export interface Way {
     forward(port: number, address: string): Promise<Duplex>;
 }
 
-const TIMEOUT_SECONDS = 5;
+/** Less than a call to etcd takes at most, which would else end first, and know nothing of what is in its way. */
+const TIMEOUT_SECONDS = 4;
 
 /** For ports that are open to this machine. */
 export function directWay(address: string): Way {

@@ -124,6 +124,13 @@ describe("hosts that are logged in to in every way there is", () => {
         await hostOf("sudo").output(`rm ${file}; ${ssh}`);
         const clients = [{ name: "others", addresses: ["192.0.2.1"] }];
         await assertBarred("g", { direct: { ...clusters.direct!, ...others, clients } });
+        // Not refused, but dropped: as the firewall in front of a machine at a provider's does.
+        const drop = "tcp dport 2379 drop";
+        await hostOf("direct").output(
+            `nft 'add table inet away; add chain inet away in { type filter hook input priority -50; }; add rule inet away in ${drop}'`,
+        );
+        await assertBarred("g", { direct: { ...clusters.direct!, ...others } });
+        await hostOf("direct").output("nft delete table inet away");
         await project.mustUp(clusters);
         assert.deepEqual(await times(), before);
 
