@@ -69,7 +69,9 @@ export function memberOf(world: World, host: WantedHost): Member | undefined {
 
 function findMember(world: World, host: WantedHost): Member | undefined {
     const resident = residentOf(world, host);
-    if (resident) return resident;
+    const { hasData, status } = seenHost(world, host);
+    // What was noted beside data says nothing where the data is gone and lives on another host.
+    if (resident && (hasData || status || !livesElsewhere(world, host, resident))) return resident;
     const listed = members(world).find((member) => isAtItsPlace(host, member));
     return listed && !livesElsewhere(world, host, listed) ? listed : undefined;
 }

@@ -41,7 +41,7 @@ export const twoHomes: Rule = (world) => {
         );
         if (!other) continue;
         return refuse(
-            `hosts "${host.name}" (${host.address}) and "${other.name}" (${other.address}) both hold the data of member ${id}, which may live on one of them only; nothing was changed: stop etcd on the one that is a copy, and move ${world.wanted.dataDir} away there`,
+            `hosts "${host.name}" (${host.address}) and "${other.name}" (${other.address}) both hold the data of member ${id}, which may live on one of them only; nothing was changed: stop etcd on the one that is a copy, and move ${world.wanted.dataDir} and /etc/etcd/${world.wanted.cluster}/identity away there`,
         );
     }
     return undefined;
