@@ -61,13 +61,15 @@ function answering({ hosts }: Observation, cluster: ClusterSeen, member: Member,
 }
 
 function started(seen: Observation, wanted: Desired, host: WantedHost): Observation {
-    const { current, staged, stagedPeerUrl } = seen.hosts[host.key]!;
-    const isFormer = !wanted.hosts.includes(host) && current === staged;
+    const { current, staged, stagedPeerUrl, version } = seen.hosts[host.key]!;
+    const isDeclared = wanted.hosts.includes(host);
+    const isFormer = !isDeclared && current === staged;
     const up = withHost(seen, host.key, {
         unit: "active",
         hasData: true,
         servesPeers: true,
         running: current,
+        version: isDeclared && current === (host.generation ?? LATER) ? wanted.version : version,
         serving: {
             name: host.name,
             peerUrl: (isFormer && stagedPeerUrl) || host.peerUrl,

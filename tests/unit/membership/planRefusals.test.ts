@@ -134,6 +134,19 @@ describe("the plan", () => {
         assert.match(refusal ?? "", /hosts "b" .* and "c" .* both hold the data of member/);
     });
 
+    it("takes a host that has a copied note, and no data, for none of the members", () => {
+        const cluster = grown("abcde", "abc");
+        const { identity } = cluster.foresee("abcde").seen.hosts.b!;
+        const noted = (data: Partial<HostSeen>): ReturnType<Cluster["foresee"]> =>
+            cluster.foresee(
+                "abcde",
+                but("d", () => ({ ...silent, unit: "inactive", identity, ...data })),
+            );
+        assert.match(noted({ hasData: true }).refusal ?? "", /both hold the data of member/);
+        const { kinds, refusal } = noted({ hasData: false });
+        assert.deepEqual([kinds.includes("remove"), kinds.includes("add-learner"), refusal], [false, true, undefined]);
+    });
+
     describe("while nobody can be asked", () => {
         const all =
             (change: Partial<HostSeen>) =>
@@ -154,6 +167,17 @@ describe("the plan", () => {
                     serving: { ...serving!, clientUrl: `http://10.0.0.2:2379,${serving!.clientUrl}` },
                 }))(all({ barred: "SSH forwards nothing" })(seen));
             assert.equal(cluster.foresee("abc", both).verdict, "wait");
+        });
+
+        it("goes back from a version that nobody who was started with it ever ran well", () => {
+            const cluster = grown("a", "a");
+            cluster.revise();
+            const { kinds, refusal } = cluster.foresee("a", (seen) => ({
+                ...but("a", () => ({ ...silent, unit: "activating", version: "3.7.3" }))(seen),
+                cluster: undefined,
+            }));
+            assert.deepEqual(kinds, ["activate", "start"]);
+            assert.doesNotMatch(refusal ?? "", /version/);
         });
 
         it("refuses a version that etcd does not upgrade to from what members were started as", () => {
