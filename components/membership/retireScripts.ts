@@ -25,7 +25,8 @@ export function retireScript(paths: HostPaths, seen: HostSeen): string {
 
 /**
  * The same, by what is there when it is done: data is ours from when a member of ours was told who it is, or is to run. Until then a
- * directory of that name is somebody else's, be it one whose take-over has not come that far: it stays where it is, and who runs on it runs.
+ * directory of that name is somebody else's, be it one whose take-over has not come that far, or was taken back by hand: it stays where it
+ * is, and who runs on it runs.
  */
 export function clearScript(paths: HostPaths, deleteData: boolean): string {
     const [note, identity] = [takeoverNote(paths), paths.identity].map(shellQuote) as [string, string];
@@ -35,12 +36,17 @@ theirs=$(sed -n 's/^unit=//p' ${note} 2>/dev/null || :)
 ours=
 if [ -e ${identity} ] || systemctl --quiet is-enabled ${unit} 2>/dev/null || systemctl --quiet is-active ${unit}; then ours=yes; fi
 case $theirs in ?*)
-    case $(systemctl is-active "$theirs" || :) in active | activating | reloading)
+    case $(systemctl is-active "$theirs" || :) in active | activating | reloading | deactivating)
         ours=
         echo "left running, with its data: $theirs, which was not taken over yet"
     esac
 esac
 ${scripts.stop(paths)}
+user=$(find /proc/[0-9]*/fd -lname "$(readlink -f ${shellQuote(paths.dataDir)})/member/*" -print -quit 2>/dev/null | cut -d / -f 3 || :)
+case $user in ?*)
+    ours=
+    echo "left where it is: "${shellQuote(paths.dataDir)}", which process $user ($(cat "/proc/$user/comm")) works on"
+esac
 if [ -n "$ours" ]; then
     case $theirs in ?*) systemctl --quiet disable "$theirs" 2>/dev/null || : ;; esac${deleteData ? `\n${scripts.deleteData(paths)}` : scripts.setAside(paths)}
 fi

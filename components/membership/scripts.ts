@@ -213,11 +213,12 @@ export function deleteData(paths: HostPaths): string {
     return `[ ! -d ${data} ] || find ${data} -mindepth 1 -delete`;
 }
 
-/** Removes all that this package placed for one cluster, but no data, no backup, no user, and no release that another cluster's unit runs. */
+/** First what says that data there is ours. Removes all that this package placed for one cluster, but no data, no backup, no user, and no release that another cluster's unit runs. */
 export function removeFiles(paths: HostPaths): string {
     const unitDir = "/etc/systemd/system";
     const data = shellQuote(paths.dataDir);
     return `
+rm -f ${shellQuote(paths.identity)}
 if [ -f ${shellQuote(paths.firewallUnitFile)} ]; then
     systemctl disable --quiet --now ${paths.firewallUnit}.service 2>/dev/null || true
 fi
