@@ -35,6 +35,14 @@ const DROP_SECONDS = 10;
 /** A database of several GiB is written, and read again. */
 const SNAPSHOT_SECONDS = 600;
 
+/** Nothing that was begun goes on when a step has failed, since the lock may be given back. @throws what the first one of all threw */
+async function allEnded<T extends readonly unknown[]>(works: {
+    readonly [Index in keyof T]: Promise<T[Index]>;
+}): Promise<T> {
+    await Promise.allSettled(works);
+    return Promise.all(works) as unknown as Promise<T>;
+}
+
 class Actor {
     /** What was done before etcd was asked, and is to be known whatever it answers. */
     note: string | undefined;
@@ -213,10 +221,15 @@ class Actor {
         const script = [...tell(memberId), this.start(key), scripts.awaitLog(this.paths)];
         // What fails there is told when it is their turn.
         const others = joinersAfter(this.world, key).map(({ host, member }) =>
-            this.on(host.key, "tell who the peers are", tell(member.id).join("\n")).catch(() => undefined),
+            this.on(host.key, "tell who the peers are", tell(member.id).join("\n")).then(
+                (said) => this.outcome(host.key, said).note,
+                () => undefined,
+            ),
         );
-        const [said] = await Promise.all([this.on(key, "join", script.join("\n")), ...others]);
-        return this.outcome(key, said);
+        const [said, ...told] = await allEnded([this.on(key, "join", script.join("\n")), ...others]);
+        const { hosts, note } = this.outcome(key, said);
+        const notes = [note, ...told].filter((one) => one !== undefined);
+        return { hosts, ...(notes.length > 0 && { note: notes.join("; ") }) };
     }
 
     /** A snapshot that was taken and checked comes before the removal of whoever votes. */
@@ -288,7 +301,7 @@ class Actor {
     }
 
     private async onEach(keys: readonly string[], what: string, script: (key: string) => string): Promise<void> {
-        await Promise.all(keys.map((key) => this.on(key, what, script(key))));
+        await allEnded(keys.map((key) => this.on(key, what, script(key))));
     }
 
     private leader(): ReturnType<Observer["client"]> {
