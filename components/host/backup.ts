@@ -1,8 +1,9 @@
 /** Scheduled backups of one member: the texts of their files, and what takes them away again. Pure. */
 import { shellQuote } from "../quote";
+import { plainClientUrls } from "./environment";
 import type { HostPaths } from "./paths";
 import { HEADER, httpsUrl, type HostSettings } from "./settings";
-import { REASON, saveVerified } from "./snapshot";
+import { keepLast, REASON, saveVerified } from "./snapshot";
 import { HARDENING } from "./unit";
 
 /** When a host backs up its member, where to, and how many it keeps. */
@@ -33,14 +34,17 @@ export function renderBackup(settings: HostSettings, backup: BackupSettings): Ba
  * cluster "a" or of "a-b".
  */
 function renderScript(settings: HostSettings, { directory, keep }: BackupSettings): string {
-    const { paths, cluster, name, releaseDir, address, clientPort } = settings;
+    const { paths, cluster, name, releaseDir, address, clientPort, version, isPlain } = settings;
+    const clientUrl = httpsUrl(address, clientPort);
+    // One that serves both is asked as all others are.
+    const endpoint = isPlain ? plainClientUrls(version, clientUrl).split(",").at(-1)! : clientUrl;
     return `${HEADER}
 # Backs up the member of this host, and keeps the last ${keep}.
 set -eu
 umask 077
 ${REASON}
 fail() { printf 'no backup was made: %s\\n' "$1" >&2; exit 1; }
-${saveVerified(paths, releaseDir, httpsUrl(address, clientPort))}
+${saveVerified(paths, releaseDir, endpoint)}
 
 directory=${shellQuote(`${directory}/${cluster}/${name}`)}
 exec 8<"$0"
@@ -62,8 +66,7 @@ sync "$directory"
 echo "$file"
 
 # The new one stays, whatever the clock was before.
-ls -1 "$directory" | grep -xE '[0-9]{8}T[0-9]{6}\\.[0-9]{3}Z\\.db' | grep -vxF "\${file##*/}" | sort -r | tail -n +${keep} |
-    while read -r old; do rm -f "$directory/$old"; done
+${keepLast('"$directory"', keep)}
 `;
 }
 

@@ -84,7 +84,7 @@ function variables(settings: HostSettings): Variables {
  * One port can serve both. In 3.4, gRPC without TLS is not answered then: the server with TLS takes its connections (etcd v3.4
  * embed/serve.go); 3.5.16 is the first that was found to do it.
  */
-function plainClientUrls(version: string, clientUrl: string): string {
+export function plainClientUrls(version: string, clientUrl: string): string {
     const plain = withoutTls(clientUrl);
     return isAtLeast(version, "3.5.16") ? `${plain},${clientUrl}` : plain;
 }

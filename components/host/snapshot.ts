@@ -2,13 +2,20 @@ import { shellQuote } from "../quote";
 
 import type { HostPaths } from "./paths";
 
+/**
+ * A function of a POSIX shell: `alone COMMAND…` runs one of etcd's tools without what a host's `/etc/environment` has: they would call members
+ * through a proxy, without an end if that refuses, and end at once when an `ETCDCTL_…` is there that is also a flag.
+ */
+const ALONE = `alone() { env -i PATH="$PATH" HOME=/ LC_ALL=C ETCDCTL_API=3 "$@"; }`;
+
 /** A function of a POSIX shell: `on_snapshot status|restore …` works on a snapshot's file, with the tool that this release has for it. */
 export function onSnapshot(releaseDir: string): string {
-    return `on_snapshot() {
+    return `${ALONE}
+on_snapshot() {
     if [ -x ${releaseDir}/etcdutl ]; then
-        ${releaseDir}/etcdutl snapshot "$@"
+        alone ${releaseDir}/etcdutl snapshot "$@"
     else
-        ETCDCTL_API=3 ${releaseDir}/etcdctl snapshot "$@"
+        alone ${releaseDir}/etcdctl snapshot "$@"
     fi
 }`;
 }
@@ -33,12 +40,24 @@ const HAS_ITS_SUM = `has_its_sum() {
  * again, and compares it with its sha256. Its code says whether all went well; what it leaves behind if not is `FILE` and `FILE.part`.
  */
 export function saveVerified(paths: HostPaths, releaseDir: string, endpoint: string): string {
-    const tls = `--cacert ${paths.current}/client-ca.crt --cert ${paths.pki}/server.crt --key ${paths.pki}/server.key`;
+    const tls = endpoint.startsWith("http://")
+        ? ""
+        : `--cacert ${paths.current}/client-ca.crt --cert ${paths.pki}/server.crt --key ${paths.pki}/server.key `;
     return `${onSnapshot(releaseDir)}
 ${HAS_ITS_SUM}
 save_verified() {
-    ETCDCTL_API=3 ${releaseDir}/etcdctl --endpoints ${shellQuote(endpoint)} ${tls} snapshot save "$1" >/dev/null || return
+    alone ${releaseDir}/etcdctl --endpoints ${shellQuote(endpoint)} ${tls}snapshot save "$1" >/dev/null || return
     on_snapshot status "$1" >/dev/null || return
     has_its_sum "$1"
 }`;
+}
+
+/**
+ * Lines of a POSIX shell: of the snapshots in a directory, `$file` and the latest others are kept. Those whose names are later than that of
+ * `$file`, by a clock that was ahead, go first. What has no such name is not ours.
+ */
+export function keepLast(directory: string, count: number): string {
+    return `ls -1 ${directory} | grep -xE '[0-9]{8}T[0-9]{6}[.][0-9]{3}Z[.]db' | grep -vxF "\${file##*/}" |
+    awk -v new="\${file##*/}" '{ print ($0 > new ? 0 : 1), $0 }' | sort -r | tail -n +${count} |
+    while read -r rank old; do rm -f ${directory}/"$old"; done`;
 }

@@ -1,5 +1,6 @@
 /** The end of a cluster on its hosts. */
 import { hostPaths, type HostPaths } from "../host/paths";
+import { removeReleases } from "../host/removeReleases";
 import { shellQuote } from "../quote";
 import { pool } from "../remote/connectionPool";
 import { isRemoteError } from "../remote/errors";
@@ -9,7 +10,6 @@ import type { SshConnection, SshTarget } from "../remote/ssh";
 import { messageOf, withNext } from "./errors";
 import { locked, type Away, type LockedWork } from "./locked";
 import { clearScript } from "./retireScripts";
-import { removeReleases } from "./scripts";
 
 /** Which cluster's things go. */
 export interface Cleared {

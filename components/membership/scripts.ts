@@ -5,7 +5,8 @@ import type { HostPaths } from "../host/paths";
 import { ETCD_USER, HEADER } from "../host/settings";
 import { removeBackup } from "../host/backup";
 import { renderPeers } from "../host/firewall";
-import { saveVerified } from "../host/snapshot";
+import { removeReleases } from "../host/removeReleases";
+import { keepLast, saveVerified } from "../host/snapshot";
 import { hasLog } from "../host/writeAheadLog";
 import { shellQuote } from "../quote";
 import type { HostSeen, Identity } from "./types";
@@ -188,6 +189,7 @@ export function setAside(paths: HostPaths): string {
     const data = shellQuote(paths.dataDir);
     return `
 now=$(date -u +%Y%m%dT%H%M%SZ)
+aside=
 if [ -n "$(ls -A ${data}/member 2>/dev/null)" ]; then
     if mountpoint -q ${data}; then
         aside=${data}/set-aside/$now
@@ -197,9 +199,9 @@ if [ -n "$(ls -A ${data}/member 2>/dev/null)" ]; then
         aside=${data}.$now
         mv -T ${data} "$aside"
     fi
-    echo "data moved to $aside"
 fi
-rm -f ${[paths.identity, paths.membershipEnv, paths.mayStartEmpty].map(shellQuote).join(" ")}`;
+rm -f ${[paths.identity, paths.membershipEnv, paths.mayStartEmpty].map(shellQuote).join(" ")}
+[ -z "$aside" ] || echo "data moved to $aside"`;
 }
 
 /** Whatever lies there before a member's first start is of another life, also what is left of data that has lost its log. */
@@ -210,7 +212,7 @@ export function setRemainsAside(paths: HostPaths): string {
 /** For those who declared that it shall go. The directory may be a file system of its own. */
 export function deleteData(paths: HostPaths): string {
     const data = shellQuote(paths.dataDir);
-    return `[ ! -d ${data} ] || find ${data} -mindepth 1 -delete`;
+    return `[ ! -d ${data} ] || find ${data}/ -mindepth 1 -maxdepth 1 ! -name set-aside ! -name lost+found -exec rm -rf {} +`;
 }
 
 /** First what says that data there is ours. Removes all that this package placed for one cluster, but no data, no backup, no user, and no release that another cluster's unit runs. */
@@ -233,21 +235,6 @@ rmdir "$(dirname ${shellQuote(paths.firewallDropIn)})" 2>/dev/null || true
 ${removeReleases(paths)}
 systemctl daemon-reload
 systemctl reset-failed ${paths.unit}.service ${paths.firewallUnit}.service 2>/dev/null || true`;
-}
-
-/** Removes each release that no cluster's unit runs, nor would run after a step back. While somebody installs one, all are left. */
-export function removeReleases(paths: HostPaths): string {
-    return `
-(
-    exec 9>/run/pulumi-etcd-install.lock
-    flock -n 9 || exit 0
-    for release in ${paths.releases}/*/; do
-        [ -d "$release" ] || continue
-        grep -qsF "ExecStart=$\{release%/}/" /etc/systemd/system/etcd-*.service /etc/etcd/*/generations/*/etcd.service || rm -rf "$release"
-    done
-    rm -f ${paths.releases}/*.archive
-    rmdir ${paths.releases} 2>/dev/null || true
-)`;
 }
 
 /** How many snapshots taken before removals a host keeps. */
@@ -278,7 +265,8 @@ trap 'rm -f "$file.part" "$file.part.part"' EXIT
 trap 'exit 129' HUP INT TERM
 save_verified "$file.part"
 mv "$file.part" "$file"
-ls -1 ${directory}/*.db | sort -r | tail -n +${SNAPSHOTS_KEPT + 1} | xargs -r rm -f
+sync ${directory}
+${keepLast(directory, SNAPSHOTS_KEPT)}
 echo "$file"`;
 }
 

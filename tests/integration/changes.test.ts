@@ -207,13 +207,25 @@ describe("a list of hosts that is edited in every way", () => {
 
         it("keeps a snapshot of each time on a host that stays, the last five, each of which holds the data", async () => {
             const before = await snapshots("a");
+            const theirs = ["20250101-mine", "a b", "golden", "last", "old", "upgrade"].map((name) => `${name}.db`);
+            const ahead = [1, 2, 3, 4, 5].map((second) => `20370101T00000${second}.000Z.db`);
+            await host("a").output(
+                `cd ${directory} && for file in ${[...theirs, ...ahead].map((name) => `'${name}'`).join(" ")}; do echo > "$file"; done`,
+            );
+            // What etcd's tools would heed.
+            await host("a").output(
+                "printf 'https_proxy=http://127.0.0.1:9\\nETCDCTL_ENDPOINTS=http://127.0.0.1:9\\n' >> /etc/environment",
+            );
             const run = await project.mustUp(declared("abf"));
             const kept = told(run.text, cluster).flatMap(
                 (line) => /snapshot kept on "a" in (\S+)/.exec(line)?.[1] ?? [],
             );
             assert.equal(kept.length, 2, run.text);
             await change("a");
-            const files = await snapshots("a");
+            const found = await snapshots("a");
+            const isTheirs = (file: string): boolean => theirs.some((name) => file === `${directory}/${name}`);
+            assert.equal(found.filter(isTheirs).length, theirs.length);
+            const files = found.filter((file) => !isTheirs(file));
             assert.ok(before.length + 4 > KEPT, `only ${before.length} were there before`);
             assert.equal(files.length, KEPT);
             assert.ok(kept.every((file) => files.includes(file)));

@@ -54,8 +54,11 @@ describe("pulumi destroy", () => {
     diagnoseFailures(() => bed?.lab);
 
     it("stops etcd, removes our files, units and firewall, moves data aside and leaves all else alone", async () => {
+        const theirs =
+            "/opt/etcd/bin/etcd /opt/etcd/etcd-v3.5.9-linux-amd64/etcd /opt/etcd/3.5/ca.key /opt/etcd/old.archive";
         for (const { name } of bed.lab.hosts) {
             const host = bed.lab.host(name);
+            await host.output(`for file in ${theirs}; do mkdir -p $(dirname $file); echo theirs > $file; done`);
             await host.output(
                 "nft add table inet somebody; mkdir -p /var/lib/etcd; echo theirs > /var/lib/etcd/theirs",
             );
@@ -66,6 +69,13 @@ describe("pulumi destroy", () => {
         const text = await destroy();
         for (const name of all) {
             const host = bed.lab.host(name);
+            assert.equal(
+                (await host.output(`ls ${theirs}; find /opt/etcd -type f | wc -l; rm -r /opt/etcd`))
+                    .trim()
+                    .split("\n")
+                    .at(-1),
+                "4",
+            );
             assert.equal(await remains(host), "", `left on "${name}"`);
             const [, aside = ""] = new RegExp(`"${name}": data moved to (\\S+)`).exec(text) ?? [];
             await host.output(`test -d ${aside}/member/snap`);
@@ -95,7 +105,18 @@ describe("pulumi destroy", () => {
     it("deletes the data where that is declared", async () => {
         await project.mustUp(declared(1, { deleteDataOnDestroy: true }));
         const before = await bed.lab.host("a").output("ls /var/lib/etcd");
+        // As where the directory is a file system of its own, and data was moved aside before.
+        const aside = `/var/lib/etcd/${cluster}/set-aside`;
+        await bed.lab
+            .host("a")
+            .output(`mkdir -p ${aside}/20260101T000000Z; echo before > ${aside}/20260101T000000Z/db`);
         await destroy();
+        assert.equal(
+            await bed.lab
+                .host("a")
+                .output(`ls /var/lib/etcd/${cluster}; cat ${aside}/*/db; rm -r /var/lib/etcd/${cluster}`),
+            "set-aside\nbefore\n",
+        );
         assert.equal(await remains(bed.lab.host("a")), "");
         const after = await bed.lab.host("a").output("ls /var/lib/etcd");
         assert.deepEqual(
