@@ -54,6 +54,8 @@ export interface Facts extends DriftSeen, RotationSeen {
     readonly peerUrl: string | undefined;
     /** Where that configuration has its data. */
     readonly dataDir: string | undefined;
+    /** Where the declared data directory leads to, if it is a link. */
+    readonly dataLink: string | undefined;
     /** What lies in the data directory, of whomever; some of it, if it is much. */
     readonly data: readonly string[];
     /** Files that stand in our way and that we did not make. */
@@ -169,6 +171,7 @@ for file in /etc/etcd/*/current/etcd.env; do
     done <"$file"
 done
 [ -f ${identity} ] && echo data=ours
+[ -L ${data} ] && echo "dataLink=$(readlink -f ${data})"
 [ -d ${data} ] || ! [ -e ${data} ] || echo "entry=${paths.dataDir.split("/").at(-1) ?? ""}"
 count=0
 for entry in ${data}/* ${data}/.[!.]* ${data}/..?*; do
@@ -245,6 +248,7 @@ export function parseFacts(answer: string): Facts {
         hasOurData: one("data") === "ours",
         peerUrl: one("peer"),
         dataDir: one("dataDir"),
+        dataLink: one("dataLink"),
         data: all("entry"),
         foreignFiles: all("foreign"),
         runsDebiansEtcd: one("etcd.service") === "active",

@@ -190,6 +190,11 @@ function ownershipProblems(inputs: ProvisionInputs, facts: Facts): readonly stri
                   `its member has its data in ${facts.dataDir}, declared is ${dataDir}, and a data directory is for life: set dataDir to "${facts.dataDir}"`,
               ]
             : []),
+        ...(facts.dataLink !== undefined
+            ? [
+                  `${dataDir} is a link to ${facts.dataLink}, and would be moved without its data: set dataDir to "${facts.dataLink}", or mount the disk there`,
+              ]
+            : []),
         ...(token === clusterToken && isStrangers(inputs, facts) && !inputs.adopt
             ? [
                   "it belongs to a cluster of this name that the state of this stack does not know, built by another stack, or by this one before its state was lost: use that stack, bring the state back, take the cluster over with adopt: true, or give this cluster another name",
