@@ -44,7 +44,7 @@ rm -f ${todo}`;
 export function note(paths: HostPaths, { unit, dataDir }: ForeignSeen): string {
     const file = shellQuote(takeoverNote(paths));
     return `printf '%s\\n' ${[`unit=${unit}`, `data=${dataDir}`].map(shellQuote).join(" ")} > ${file}.new
-echo "owner=$(stat -c %U:%G ${shellQuote(dataDir)})" >> ${file}.new
+echo "owner=$(stat -c %u:%g ${shellQuote(dataDir)})" >> ${file}.new
 sync ${file}.new
 mv -f ${file}.new ${file}`;
 }
@@ -84,7 +84,7 @@ systemctl reset-failed ${paths.unit}.service 2>/dev/null || true
 code=0
 timeout ${seconds} systemctl restart ${paths.unit}.service || code=$?
 if [ $code = 0 ]; then rm -f ${file}; exit 0; fi
-journalctl --unit ${paths.unit}.service --output cat --no-pager --lines 5 >&2
+journalctl --unit ${paths.unit}.service --output cat --no-pager --lines 5 >&2 || : # Nobody may be there to read it.
 ${hasLog(data)} || { echo "there is no etcd data in ${paths.dataDir}, so that neither ${paths.unit}.service nor ${unit} is started" >&2; exit 1; }
 systemctl disable --quiet ${paths.unit}.service
 timeout 90 systemctl stop ${paths.unit}.service || systemctl kill --signal=KILL ${paths.unit}.service
