@@ -18,7 +18,15 @@ import { endSecuring, securePeers, secureSilent } from "./rules/secure";
 import { record, rollingRestart, shutOut } from "./rules/restart";
 import { replace } from "./rules/restore";
 import { removeDead, removeRetired, retire } from "./rules/shrink";
-import { barredMember, evenSize, foreignMember, otherCluster, stoppedByHand, unreachableHost } from "./rules/stop";
+import {
+    barredMember,
+    evenSize,
+    foreignMember,
+    otherCluster,
+    stoppedByHand,
+    twoLists,
+    unreachableHost,
+} from "./rules/stop";
 import { versionSkew } from "./rules/version";
 
 /** First what must stop us, then what heals, then what grows, then what shrinks, then what restarts. */
@@ -28,6 +36,7 @@ export const rules: readonly Rule[] = [
     stoppedByHand,
     replace,
     otherCluster,
+    twoLists,
     twoHomes,
     foreignMember,
     versionSkew,
@@ -86,7 +95,7 @@ export function nextStep(seen: Observation, wanted: Desired): Verdict {
     const world: World = { seen, wanted };
     for (const rule of rules) {
         const verdict = rule(world);
-        if (verdict) return refusedByAlarm(world, verdict) ?? verdict;
+        if (verdict) return refusedByAlarm(world, verdict) ?? withoutRisk(world, verdict);
     }
     return { verdict: "done" };
 }
@@ -96,6 +105,13 @@ export function otherHalf({ until, otherwise }: Wait, after: Verdict): Step | un
     if (otherwise?.kind !== "activate" || after.verdict !== "wait" || after.until !== until) return undefined;
     const next = after.otherwise;
     return next?.kind === "start" && otherwise.hosts.includes(next.host) ? next : undefined;
+}
+
+/** What an alarm forbids is no last resort, either. */
+function withoutRisk(world: World, verdict: Verdict): Verdict {
+    if (verdict.verdict !== "wait" || !verdict.otherwise) return verdict;
+    const { otherwise, ...wait } = verdict;
+    return refusedByAlarm(world, { verdict: "step", step: otherwise }) ? wait : verdict;
 }
 
 function refusedByAlarm(world: World, verdict: Verdict): Verdict | undefined {

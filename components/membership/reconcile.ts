@@ -55,6 +55,8 @@ class Run {
     private readonly times = new Map<string, number>();
     /** Since when etcd refuses a step, though it may not be the next one all the time. Whatever is done begins this anew. */
     private readonly refused = new Map<string, Patience>();
+    /** By condition, since a step was done. */
+    private readonly waited = new Map<string, Patience>();
     private taken = 0;
     /** The steps of the plan that are still to come. */
     private left: string[];
@@ -147,6 +149,7 @@ class Run {
             outcome = await this.act(seen, step, name);
         }
         this.refused.clear();
+        this.waited.clear();
         this.times.set(name, (this.times.get(name) ?? 0) + 1);
         this.taken += 1;
         const number = `${this.taken}/${this.taken + this.left.length}`;
@@ -181,14 +184,18 @@ class Run {
 
     /** A condition with a deadline. What it waits for is looked at again and again, and nothing else. */
     private async wait(first: Observation, wait: Wait): Promise<Observation> {
-        const patience = this.patience(wait.deadlineSeconds, () => `until ${wait.until}`);
+        const { until } = wait;
+        const patience = this.waited.get(until) ?? this.patience(wait.deadlineSeconds, () => `until ${until}`);
+        this.waited.set(until, patience);
         let seen = first;
         for (;;) {
             await patience.pause();
             seen = await this.observer.refresh(seen, { hosts: wait.hosts });
             const verdict = nextStep(seen, this.wanted);
-            if (verdict.verdict !== "wait" || verdict.until !== wait.until) return seen;
-            if (patience.isOver) return this.giveUp(seen, wait);
+            if (verdict.verdict !== "wait") return seen;
+            // Of two that come in turn, neither may begin anew each time.
+            if (patience.isOver && this.waited.has(verdict.until)) return this.giveUp(seen, wait);
+            if (verdict.until !== until) return seen;
         }
     }
 

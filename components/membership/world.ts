@@ -76,9 +76,9 @@ function findMember(world: World, host: WantedHost): Member | undefined {
     return listed && !livesElsewhere(world, host, listed) ? listed : undefined;
 }
 
-/** Another declared host has its data: it is about to leave the place that the list gives it. */
+/** Another host has its data: it is about to leave the place that the list gives it, or the cluster. */
 function livesElsewhere(world: World, host: WantedHost, member: Member): boolean {
-    return world.wanted.hosts.some(
+    return knownHosts(world).some(
         (other) =>
             other.key !== host.key && seenHost(world, other).hasData && residentOf(world, other)?.id === member.id,
     );

@@ -100,7 +100,7 @@ function leftBehind(world: World, host: WantedHost, seen: HostSeen): ReturnType<
         return step({ kind: "set-aside", host: host.key }, "its data was left by a start that never joined");
     }
     return refuse(
-        `host "${host.name}" runs etcd or has data in ${world.wanted.dataDir} but is not a member of cluster ${clusterId}; it was left alone: move the data away, or take the host off the list`,
+        `host "${host.name}" runs etcd or has data in ${world.wanted.dataDir} but is not a member of cluster ${clusterId}; it was left alone: stop etcd there (systemctl disable --now etcd-${world.wanted.cluster}) and move the data away, or take the host off the list`,
     );
 }
 

@@ -9,6 +9,8 @@ export const replace: Rule = (world) => {
     const [founder] = hosts;
     const former = knownHosts(world).find((host) => clusterOf(seenHost(world, host)) === restore.replaces);
     if (!founder || !former) return undefined;
+    const third = thirdCluster(world, founder);
+    if (third) return third;
     if (!isFounded(world)) {
         const unseen = knownHosts(world).find((host) => !seenHost(world, host).reach.ok);
         if (unseen && !restore.isKnown) {
@@ -37,6 +39,32 @@ export function restoreSnapshot(world: World, founder: WantedHost): Verdict | un
 
 function clusterOf({ status, identity }: HostSeen): string | undefined {
     return status?.clusterId ?? identity?.clusterId;
+}
+
+/** A cluster that is neither given up nor what this restore has founded would be taken for the latter. */
+function thirdCluster({ seen, wanted }: World, founder: WantedHost): Verdict | undefined {
+    const { restore, knownClusterId } = wanted;
+    const world = { seen, wanted };
+    const founding = seenHost(world, founder);
+    if (!restore || !founding.reach.ok || isBeingBorn(founding)) return undefined;
+    const others = knownHosts(world).flatMap((host) => {
+        const id = clusterOf(seenHost(world, host));
+        return id === undefined || id === restore.replaces ? [] : [{ host, id }];
+    });
+    const isKnown = knownClusterId !== undefined && knownClusterId !== restore.replaces;
+    if (isKnown && !others.some(({ id }) => id === knownClusterId)) {
+        return refuse(
+            `the state knows cluster ${knownClusterId}, which no host holds, and ${restore.replaces} is to be replaced; nothing was changed: bring the data of ${knownClusterId} back, or have a new stack take ${restore.replaces} over (adopt: true) and restore there`,
+        );
+    }
+    const successor = isKnown ? knownClusterId : clusterOf(founding);
+    const third = others.find(({ id }) => id !== successor);
+    return (
+        third &&
+        refuse(
+            `host "${third.host.name}" holds a member of cluster ${third.id}, which is neither ${restore.replaces}, that is to be replaced, nor one that "${founder.name}" holds; nothing was changed: take that host off the list until the restore is done, or put the host that the restore began on first again`,
+        )
+    );
 }
 
 /** The cluster that was restored is there, or about to be. */

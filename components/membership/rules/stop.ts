@@ -2,7 +2,7 @@
 import { hostOfUrl } from "../../address";
 import { quoted } from "../../quote";
 import type { Member, Rule, World } from "../types";
-import { hostOf, memberOf, members, refuse, seenHost, step, wait } from "../world";
+import { hostOf, knownHosts, memberOf, members, refuse, seenHost, step, wait } from "../world";
 
 /** Invariant: an even number of voters is somebody's explicit wish. */
 export const evenSize: Rule = ({ wanted }) => {
@@ -66,7 +66,7 @@ export const otherCluster: Rule = (world) => {
         const found = status?.clusterId ?? identity?.clusterId;
         if (expected && found && found !== expected) {
             return refuse(
-                `host "${host.name}" holds a member of cluster ${found}, not of ${expected}; its data was left alone: move ${wanted.dataDir} and /etc/etcd/${wanted.cluster}/identity away on that host, or take the host off the list; of a cluster that was given up, restore with replaces: "${found}" does that`,
+                `host "${host.name}" holds a member of cluster ${found}, not of ${expected}; its data was left alone: stop etcd there (systemctl disable --now etcd-${wanted.cluster}) and move ${wanted.dataDir} and /etc/etcd/${wanted.cluster}/identity away on that host, or take the host off the list; of a cluster that was given up, restore with replaces: "${found}" does that`,
             );
         }
         expected ??= found;
@@ -79,6 +79,23 @@ export const otherCluster: Rule = (world) => {
         }
     }
     return undefined;
+};
+
+/**
+ * Invariant: nobody is judged by the list of a member that was set back to an earlier time, and leads a cluster of those it knew. Who was
+ * removed answers no reads any more, or will not in a moment.
+ */
+export const twoLists: Rule = (world) => {
+    const { cluster } = world.seen;
+    if (!cluster || cluster.clusterId === world.wanted.restore?.replaces) return undefined;
+    const apart = knownHosts(world).find((host) => {
+        const { status } = seenHost(world, host);
+        return status?.isHealthy === true && !members(world).some(({ id }) => id === status.memberId);
+    });
+    if (!apart) return undefined;
+    const listed = `the etcd on "${apart.name}", which is not in the list, answers no reads any more`;
+    const remedy = "two members answer reads with different lists: stop etcd on the one whose data is old";
+    return { ...wait(listed, world.wanted.timeouts.healthSeconds, [apart.key]), remedy };
 };
 
 /** Who is in the list without being declared. A learner that never started is nobody's: it votes on nothing and holds nothing. */

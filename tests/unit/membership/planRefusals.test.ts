@@ -134,19 +134,6 @@ describe("the plan", () => {
         assert.match(refusal ?? "", /hosts "b" .* and "c" .* both hold the data of member/);
     });
 
-    it("takes a host that has a copied note, and no data, for none of the members", () => {
-        const cluster = grown("abcde", "abc");
-        const { identity } = cluster.foresee("abcde").seen.hosts.b!;
-        const noted = (data: Partial<HostSeen>): ReturnType<Cluster["foresee"]> =>
-            cluster.foresee(
-                "abcde",
-                but("d", () => ({ ...silent, unit: "inactive", identity, ...data })),
-            );
-        assert.match(noted({ hasData: true }).refusal ?? "", /both hold the data of member/);
-        const { kinds, refusal } = noted({ hasData: false });
-        assert.deepEqual([kinds.includes("remove"), kinds.includes("add-learner"), refusal], [false, true, undefined]);
-    });
-
     describe("while nobody can be asked", () => {
         const all =
             (change: Partial<HostSeen>) =>
