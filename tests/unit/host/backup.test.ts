@@ -24,6 +24,13 @@ describe("a host's backups", () => {
         assert.equal(syntaxError(removeBackup(settingsOf().paths)), "");
     });
 
+    it("ask a member that serves clients over http alone without TLS, and one that serves both with it", () => {
+        const asked = (version: string): string | undefined =>
+            /--endpoints .* snapshot save/.exec(rendered({}, { isPlain: true, version }).script)?.[0];
+        assert.equal(asked("3.4.23"), "--endpoints 'http://10.0.0.11:2379' snapshot save");
+        assert.match(asked("3.5.35") ?? "", /^--endpoints 'https:\S+ --cacert \S+ --cert \S+ --key \S+ snapshot save$/);
+    });
+
     it("are made when it was declared, and made up for", () => {
         const lines = rendered({ schedule: "Mon..Fri *-*-* 02:30 UTC" }).timer.split("\n");
         assert.ok(lines.includes("OnCalendar=Mon..Fri *-*-* 02:30 UTC"));
