@@ -41,15 +41,15 @@ describe("fault: scheduled backups, and what can happen to them", () => {
         return made[0]!;
     }
 
-    /** What the unit says when it is started and fails. */
+    /** What is said on a host while the unit is started and fails. */
     async function failure(name: string): Promise<readonly string[]> {
         const host = site.host(name);
         const cursor = await host.output("journalctl --lines 0 --show-cursor --quiet | sed -n 's/^-- cursor: //p'");
         assert.equal((await host.run(`systemctl reset-failed ${unit} 2>/dev/null; systemctl start ${unit}`)).code, 1);
         assert.equal((await host.run(`systemctl is-failed ${unit}`)).stdout, "failed\n");
-        // What it printed itself, by its program's name: whose lines are of which unit is not known of one that ends at once.
-        const own = `journalctl --sync; journalctl --after-cursor '${cursor.trim()}' --identifier sh --output cat --no-pager`;
-        return (await host.output(own)).split("\n").slice(0, -1);
+        // Of whomever: whose lines are of which unit is not always known of one that ends at once.
+        const since = `journalctl --sync; journalctl --after-cursor '${cursor.trim()}' --output cat --no-pager`;
+        return (await host.output(since)).split("\n").slice(0, -1);
     }
 
     /** Nobody is restarted by it, and nothing is left to do. */
