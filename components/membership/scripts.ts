@@ -215,7 +215,10 @@ export function deleteData(paths: HostPaths): string {
     return `[ ! -d ${data} ] || find ${data}/ -mindepth 1 -maxdepth 1 ! -name set-aside ! -name lost+found -exec rm -rf {} +`;
 }
 
-/** First what says that data there is ours. Removes all that this package placed for one cluster, but no data, no backup, no user, and no release that another cluster's unit runs. */
+/**
+ * Removes all that this package placed for one cluster, first what says that data there is ours; but no data, no backup, no user, and no
+ * release that another cluster's unit runs.
+ */
 export function removeFiles(paths: HostPaths): string {
     const unitDir = "/etc/systemd/system";
     const data = shellQuote(paths.dataDir);

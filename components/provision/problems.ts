@@ -192,7 +192,7 @@ function ownershipProblems(inputs: ProvisionInputs, facts: Facts): readonly stri
             : []),
         ...(facts.dataLink !== undefined
             ? [
-                  `${dataDir} is a link to ${facts.dataLink}, and would be moved without its data: set dataDir to "${facts.dataLink}", or mount the disk there`,
+                  `${dataDir} is a link to ${facts.dataLink}, and would be moved without its data: ${hasOurData ? "" : `set dataDir to "${facts.dataLink}", or `}mount the disk there`,
               ]
             : []),
         ...(token === clusterToken && isStrangers(inputs, facts) && !inputs.adopt

@@ -165,6 +165,7 @@ describe("what speaks against a host", () => {
         one(/holds etcd data, and nothing on the host says/, ["entry=member"]);
         one(/holds etcd data/, ["entry=member", "mark=tools.prod"]);
         one(/is a link to \/mnt\/etcd, .*set dataDir to "\/mnt\/etcd"/, ["dataLink=/mnt/etcd"]);
+        one(/moved without its data: mount the disk there/, ["dataLink=/mnt/etcd", "data=ours", "token=tools.prod"]);
         one(/holds index\.html, wanted is an empty directory/, ["entry=index.html"]);
         assert.deepEqual(problems(["entry=lost+found"]), [], "a file system of its own");
         assert.deepEqual(problems(["entry=lost+found", "entry=set-aside"]), [], "that was a removed member's");
