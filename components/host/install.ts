@@ -10,6 +10,12 @@ export function releaseDir(source: InstallSource, version: string): string {
     return source.source === "debian" ? "/usr/bin" : `${RELEASES}/${version}-${source.sha256.slice(0, 12)}`;
 }
 
+/** How such a directory is called, and what lies beside it while it is made: an extended regular expression. */
+export const RELEASE_NAME = "[0-9]+[.][0-9]+[.][0-9][0-9a-z.-]*-[0-9a-fA-F]{12}([.](archive|unpacked))?";
+
+/** Held while releases come or go. */
+export const INSTALL_LOCK = "/run/pulumi-etcd-install.lock";
+
 /** A script that prints `present` if the right binaries are there, whole, and `absent` if not. It changes nothing. */
 export function renderInstallCheck(source: InstallSource, version: string): string {
     return [FUNCTIONS, ...variables(source, version), "if present; then echo present; else echo absent; fi", ""].join(
@@ -47,7 +53,7 @@ fail() { printf '%s\\n' "$1" >&2; rmdir "\${directory%/*}" 2>/dev/null || :; exi
 
 take_lock() {
     command -v flock >/dev/null || fail "the program flock is missing on this host: install util-linux"
-    exec 9>/run/pulumi-etcd-install.lock
+    exec 9>${INSTALL_LOCK}
     flock -w 840 9 || fail "another run has been installing etcd on this host for 14 minutes: wait for it, or end it"
 }
 

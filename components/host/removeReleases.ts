@@ -1,3 +1,4 @@
+import { INSTALL_LOCK, RELEASE_NAME } from "./install";
 import type { HostPaths } from "./paths";
 
 /**
@@ -7,9 +8,9 @@ import type { HostPaths } from "./paths";
 export function removeReleases(paths: HostPaths): string {
     return `
 (
-    exec 9>/run/pulumi-etcd-install.lock
+    exec 9>${INSTALL_LOCK}
     flock -n 9 || exit 0
-    ls -1 ${paths.releases} 2>/dev/null | grep -xE '[0-9]+[.][0-9]+[.][0-9][0-9a-z.-]*-[0-9a-f]{12}([.](archive|unpacked))?' | while read -r name; do
+    ls -1 ${paths.releases} 2>/dev/null | grep -xE '${RELEASE_NAME}' | while read -r name; do
         grep -qsF "ExecStart=${paths.releases}/$name/" /etc/systemd/system/etcd-*.service /etc/etcd/*/generations/*/etcd.service || rm -rf "${paths.releases}/$name"
     done
     rmdir ${paths.releases} 2>/dev/null || true
