@@ -37,7 +37,7 @@ function renderScript(settings: HostSettings, { directory, keep }: BackupSetting
     const { paths, cluster, name, releaseDir, address, clientPort, version, isPlain } = settings;
     const clientUrl = httpsUrl(address, clientPort);
     // One that serves both is asked as all others are.
-    const endpoint = isPlain ? plainClientUrls(version, clientUrl).split(",").at(-1)! : clientUrl;
+    const endpoint = isPlain ? plainClientUrls(version, clientUrl).at(-1)! : clientUrl;
     return `${HEADER}
 # Backs up the member of this host, and keeps the last ${keep}.
 set -eu

@@ -56,7 +56,7 @@ function variables(settings: HostSettings): Variables {
         ["data-dir", paths.dataDir],
         ["listen-peer-urls", peerUrl],
         ["initial-advertise-peer-urls", peerUrl],
-        ["listen-client-urls", isPlain ? plainClientUrls(version, clientUrl) : clientUrl],
+        ["listen-client-urls", isPlain ? plainClientUrls(version, clientUrl).join(",") : clientUrl],
         ["advertise-client-urls", isPlain ? withoutTls(clientUrl) : clientUrl],
         ["initial-cluster-token", settings.clusterToken],
         ["cert-file", `${paths.pki}/server.crt`],
@@ -84,9 +84,9 @@ function variables(settings: HostSettings): Variables {
  * One port can serve both. In 3.4, gRPC without TLS is not answered then: the server with TLS takes its connections (etcd v3.4
  * embed/serve.go); 3.5.16 is the first that was found to do it.
  */
-export function plainClientUrls(version: string, clientUrl: string): string {
+export function plainClientUrls(version: string, clientUrl: string): readonly string[] {
     const plain = withoutTls(clientUrl);
-    return isAtLeast(version, "3.5.16") ? `${plain},${clientUrl}` : plain;
+    return isAtLeast(version, "3.5.16") ? [plain, clientUrl] : [plain];
 }
 
 /** 3.6 turned the flags into feature gates and warns about the old ones; 3.7 does not start with them. */

@@ -36,11 +36,9 @@ const DROP_SECONDS = 10;
 const SNAPSHOT_SECONDS = 600;
 
 /** Nothing that was begun goes on when a step has failed, since the lock may be given back. @throws what the first one of all threw */
-async function allEnded<T extends readonly unknown[]>(works: {
-    readonly [Index in keyof T]: Promise<T[Index]>;
-}): Promise<T> {
+async function allEnded<T>(works: readonly Promise<T>[]): Promise<readonly T[]> {
     await Promise.allSettled(works);
-    return Promise.all(works) as unknown as Promise<T>;
+    return Promise.all(works);
 }
 
 class Actor {
@@ -219,17 +217,17 @@ class Actor {
             scripts.allowEmptyStart(this.paths),
         ];
         const script = [...tell(memberId), this.start(key), scripts.awaitLog(this.paths)];
+        const joined = this.on(key, "join", script.join("\n")).then((said) => this.noteOf(key, said));
         // What fails there is told when it is their turn.
-        const others = joinersAfter(this.world, key).map(({ host, member }) =>
+        const told = joinersAfter(this.world, key).map(({ host, member }) =>
             this.on(host.key, "tell who the peers are", tell(member.id).join("\n")).then(
-                (said) => this.outcome(host.key, said).note,
-                () => undefined,
+                (said) => this.noteOf(host.key, said),
+                () => "",
             ),
         );
-        const [said, ...told] = await allEnded([this.on(key, "join", script.join("\n")), ...others]);
-        const { hosts, note } = this.outcome(key, said);
-        const notes = [note, ...told].filter((one) => one !== undefined);
-        return { hosts, ...(notes.length > 0 && { note: notes.join("; ") }) };
+        const notes = await allEnded([joined, ...told]);
+        const note = notes.filter(Boolean).join("; ");
+        return { hosts: [key], ...(note && { note }) };
     }
 
     /** A snapshot that was taken and checked comes before the removal of whoever votes. */
@@ -286,8 +284,14 @@ class Actor {
     }
 
     private outcome(key: string, stdout: string): Outcome {
-        const note = stdout.trim();
-        return { hosts: [key], ...(note && { note: `"${this.observer.host(key).name}": ${note}` }) };
+        const note = this.noteOf(key, stdout);
+        return { hosts: [key], ...(note && { note }) };
+    }
+
+    /** Empty where nothing was said. */
+    private noteOf(key: string, stdout: string): string {
+        const said = stdout.trim();
+        return said && `"${this.observer.host(key).name}": ${said}`;
     }
 
     private async on(

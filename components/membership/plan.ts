@@ -95,7 +95,7 @@ export function nextStep(seen: Observation, wanted: Desired): Verdict {
     const world: World = { seen, wanted };
     for (const rule of rules) {
         const verdict = rule(world);
-        if (verdict) return refusedByAlarm(world, verdict) ?? withoutRisk(world, verdict);
+        if (verdict) return heedingAlarms(world, verdict);
     }
     return { verdict: "done" };
 }
@@ -107,23 +107,24 @@ export function otherHalf({ until, otherwise }: Wait, after: Verdict): Step | un
     return next?.kind === "start" && otherwise.hosts.includes(next.host) ? next : undefined;
 }
 
-/** What an alarm forbids is no last resort, either. */
-function withoutRisk(world: World, verdict: Verdict): Verdict {
+/** What an alarm forbids is not done, nor is it a last resort. */
+function heedingAlarms(world: World, verdict: Verdict): Verdict {
+    if (verdict.verdict === "step") return refusedByAlarm(world, verdict.step) ?? verdict;
     if (verdict.verdict !== "wait" || !verdict.otherwise) return verdict;
     const { otherwise, ...wait } = verdict;
-    return refusedByAlarm(world, { verdict: "step", step: otherwise }) ? wait : verdict;
+    return refusedByAlarm(world, otherwise) ? wait : verdict;
 }
 
-function refusedByAlarm(world: World, verdict: Verdict): Verdict | undefined {
-    if (verdict.verdict !== "step" || !risky.has(verdict.step.kind)) return undefined;
-    const { kind } = verdict.step;
+function refusedByAlarm(world: World, step: Step): Verdict | undefined {
+    const { kind } = step;
+    if (!risky.has(kind)) return undefined;
     const alarms = world.seen.cluster?.alarms ?? [];
     const alarm = alarms.find((raised) => raised.alarm !== "NOSPACE" || !remedies.has(kind));
     if (!alarm) return undefined;
     const member = members(world).find(({ id }) => id === alarm.memberId);
     const name = member ? `"${nameOf(world, member)}"` : alarm.memberId;
     return refuse(
-        `member ${name} has raised the alarm ${alarm.alarm}, so "${describe(verdict.step)}" is not done; clear its cause, then: etcdctl alarm disarm`,
+        `member ${name} has raised the alarm ${alarm.alarm}, so "${describe(step)}" is not done; clear its cause, then: etcdctl alarm disarm`,
     );
 }
 

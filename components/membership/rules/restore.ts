@@ -42,9 +42,8 @@ function clusterOf({ status, identity }: HostSeen): string | undefined {
 }
 
 /** A cluster that is neither given up nor what this restore has founded would be taken for the latter. */
-function thirdCluster({ seen, wanted }: World, founder: WantedHost): Verdict | undefined {
-    const { restore, knownClusterId } = wanted;
-    const world = { seen, wanted };
+function thirdCluster(world: World, founder: WantedHost): Verdict | undefined {
+    const { restore, knownClusterId } = world.wanted;
     const founding = seenHost(world, founder);
     if (!restore || !founding.reach.ok || isBeingBorn(founding)) return undefined;
     const others = knownHosts(world).flatMap((host) => {
