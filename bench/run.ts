@@ -7,7 +7,6 @@ import { join } from "node:path";
 import { pool } from "../components/remote/connectionPool";
 import { openBed, type Bed } from "../tests/integration/fixture";
 import type { Run } from "../tests/integration/project";
-import { buildPackage } from "../tests/integration/published";
 import { cacheDirectory } from "../toolchain";
 import type { PhaseReport } from "../tests/faults/workload/measures";
 import { addressTowards, assertSound, Workload, workloadClient } from "../tests/faults/workload/workload";
@@ -41,7 +40,6 @@ async function main(): Promise<void> {
         throw new Error(`the number of rounds is "${asked}"; wanted is 1 or more`);
     if (ofChanges) return benchChanges(rounds);
     process.env.NODE_COMPILE_CACHE = PLAIN;
-    await buildPackage();
     const floor = await openFloor();
     const bed = await openBed("bench", "10.90.1", 3, { storage: "disk" });
     try {

@@ -21,7 +21,6 @@ export = Object.fromEntries(
 );
 `;
 
-/** @see buildPackage, which comes first */
 export async function openUserProject(): Promise<Project> {
     const project = await Project.open();
     installPackage(project);

@@ -1,13 +1,18 @@
-// Usage: npm run toolchain               gets the engine and the plugins, and says where each is from
+// Usage: npm run build                   compiles the package as it is published, and says where it is
+//        npm run toolchain               gets the engine and the plugins, and says where each is from
 //        npm run toolchain -- etcd 3.6   builds the binaries of an etcd version, and prints their checksums
 
-import { etcdBinaries, findToolchain } from ".";
+import { buildPackage, etcdBinaries, findToolchain } from ".";
 import { etcdVersions } from "./etcd";
 
 async function main(args: readonly string[]): Promise<void> {
     const [command, version, ...rest] = args;
     if (command === undefined) {
         console.log((await findToolchain()).describe());
+        return;
+    }
+    if (command === "package" && version === undefined) {
+        console.log(await buildPackage());
         return;
     }
     if (command !== "etcd" || version === undefined || rest.length > 0) {

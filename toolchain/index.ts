@@ -9,6 +9,7 @@ import { providerPart, providers, pulumiHome, type Provider } from "./providers"
 
 export { artefact, cacheDirectory } from "./cache";
 export { etcdBinaries, type EtcdBinaries } from "./etcd";
+export { buildPackage } from "./package";
 export { skewedClock } from "./skewedClock";
 
 /** A Pulumi engine with all that this project's programs need. */

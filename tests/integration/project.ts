@@ -1,4 +1,4 @@
-/** A user's Pulumi project in a directory of its own, run by the real engine. */
+/** A user's Pulumi project in a directory of its own, with the package as it is published, run by the real engine. */
 import { spawn, spawnSync, type ChildProcess } from "node:child_process";
 import {
     copyFileSync,
@@ -16,7 +16,7 @@ import { join } from "node:path";
 
 import type { EtcdClusterArgs } from "../../components";
 import type { MemberRow } from "../../components/membership/inputs";
-import { resolveToolchain } from "../../toolchain";
+import { buildPackage, resolveToolchain } from "../../toolchain";
 
 const checkout = join(__dirname, "..", "..");
 
@@ -87,7 +87,7 @@ export class Project {
         for (const name of readdirSync(join(checkout, "node_modules"))) {
             symlinkSync(join(checkout, "node_modules", name), join(packages, name));
         }
-        symlinkSync(checkout, join(packages, "pulumi-etcd"));
+        symlinkSync(await buildPackage(), join(packages, "pulumi-etcd"));
         copyFileSync(join(__dirname, "program.ts"), join(directory, "index.ts"));
         writeFileSync(join(directory, "package.json"), `{ "name": "user-program", "main": "index.ts" }\n`);
         writeFileSync(
