@@ -2,15 +2,16 @@
 import * as adoption from "../adoption/scripts";
 import { hostPaths, type HostPaths } from "../host/paths";
 import { withoutTls } from "../host/settings";
-import { exclusiveScript } from "../remote/hostLock";
 import type { Observer } from "./observe";
+import { dropConnections, SNAPSHOT_SECONDS, takeSnapshot, type RemovalSite } from "./beforeRemoval";
+import { allEnded, OnHosts } from "./onHosts";
 import { refusalOf, type Outcome } from "./outcome";
 import { putRestored, restoreSnapshot } from "./restoreScripts";
 import { retireScript, setAsideScript } from "./retireScripts";
 import * as scripts from "./scripts";
 import type { Desired, Identity, Observation, Step } from "./types";
 import { joinersAfter } from "./rules/admit";
-import { leaderToAsk, silentPeer, voterToAsk } from "./whomToAsk";
+import { leaderToAsk, voterToAsk } from "./whomToAsk";
 import { memberOf, restoration, restoredToken } from "./world";
 
 /** @param assertLocked asked again before what must not be done on an old observation. @throws when it may no longer be done */
@@ -30,21 +31,11 @@ export async function act(
     return { ...outcome, ...(actor.note && { note: actor.note }) };
 }
 
-/** Enough for a host that answers. */
-const DROP_SECONDS = 10;
-/** A database of several GiB is written, and read again. */
-const SNAPSHOT_SECONDS = 600;
-
-/** Nothing that was begun goes on when a step has failed, since the lock may be given back. @throws what the first one of all threw */
-async function allEnded<T>(works: readonly Promise<T>[]): Promise<readonly T[]> {
-    await Promise.allSettled(works);
-    return Promise.all(works);
-}
-
 class Actor {
     /** What was done before etcd was asked, and is to be known whatever it answers. */
     note: string | undefined;
     private readonly paths: HostPaths;
+    private readonly hosts: OnHosts;
 
     constructor(
         private readonly observer: Observer,
@@ -53,6 +44,7 @@ class Actor {
         private readonly assertLocked: () => void,
     ) {
         this.paths = hostPaths(wanted.cluster, wanted.dataDir);
+        this.hosts = new OnHosts(observer, wanted);
     }
 
     async take(step: Step): Promise<Outcome> {
@@ -62,10 +54,12 @@ class Actor {
             case "bootstrap":
                 return this.bootstrap(step.host, step.snapshot !== undefined);
             case "let-in":
-                await this.onEach(step.hosts, "let peers in", () => scripts.writePeers(this.paths, step.addresses));
+                await this.hosts.runOnEach(step.hosts, "let peers in", () =>
+                    scripts.writePeers(this.paths, step.addresses),
+                );
                 return { hosts: step.hosts };
             case "activate":
-                await this.onEach(
+                await this.hosts.runOnEach(
                     step.hosts,
                     "put the generation in place",
                     (key) => `set -eu\n${scripts.activate(this.paths, this.generation(key))}`,
@@ -77,7 +71,7 @@ class Actor {
             case "join":
                 return this.join(step.host, step.memberId, step.initialCluster);
             case "start":
-                await this.on(
+                await this.hosts.run(
                     step.host,
                     "start etcd",
                     `set -eu\n${this.start(step.host, this.seen.cluster ? scripts.start : scripts.startAndServe)}`,
@@ -89,7 +83,11 @@ class Actor {
             case "promote":
                 // A learner says that it is ready some seconds after it could vote: till then, its unit would start without its data.
                 if (this.seen.hosts[step.host]?.mayStartEmpty)
-                    await this.on(step.host, "forbid a start without data", scripts.forbidEmptyStart(this.paths));
+                    await this.hosts.run(
+                        step.host,
+                        "forbid a start without data",
+                        scripts.forbidEmptyStart(this.paths),
+                    );
                 await (await this.leader()).memberPromote(step.memberId);
                 return { hosts: [] };
             case "move-leader":
@@ -100,7 +98,7 @@ class Actor {
             case "set-aside":
                 return this.outcome(
                     step.host,
-                    await this.on(
+                    await this.hosts.run(
                         step.host,
                         "move data aside",
                         setAsideScript(this.paths, this.seen.hosts[step.host]!),
@@ -109,10 +107,10 @@ class Actor {
             case "retire":
                 return this.outcome(
                     step.host,
-                    await this.on(step.host, "retire", retireScript(this.paths, this.seen.hosts[step.host]!)),
+                    await this.hosts.run(step.host, "retire", retireScript(this.paths, this.seen.hosts[step.host]!)),
                 );
             case "record":
-                await this.onEach(step.hosts, "write the member list", (key) =>
+                await this.hosts.runOnEach(step.hosts, "write the member list", (key) =>
                     this.recordScript(key, step.initialCluster),
                 );
                 return { hosts: step.hosts };
@@ -120,7 +118,7 @@ class Actor {
                 return this.takeOver(step.host, step.initialCluster);
             case "secure-peers": {
                 const restart = scripts.restart(this.paths, this.wanted.timeouts.healthSeconds);
-                await this.on(
+                await this.hosts.run(
                     step.host,
                     "restart etcd with TLS on its peer port",
                     `set -eu\n${adoption.securePeers(this.paths, restart)}`,
@@ -129,7 +127,7 @@ class Actor {
                 return { hosts: [step.host] };
             }
             case "restart":
-                await this.on(
+                await this.hosts.run(
                     step.host,
                     "restart etcd",
                     `set -eu\n${scripts.activate(this.paths, step.generation)}\n${scripts.restart(this.paths, this.wanted.timeouts.healthSeconds)}`,
@@ -165,7 +163,7 @@ class Actor {
             scripts.activate(this.paths, this.generation(key)),
             adoption.replaceUnit(this.paths, foreign, seconds),
         ];
-        await this.on(key, "take over", ["set -eu", ...script].join("\n"), 2 * seconds + 200);
+        await this.hosts.run(key, "take over", ["set -eu", ...script].join("\n"), 2 * seconds + 200);
         return { hosts: [key] };
     }
 
@@ -179,14 +177,14 @@ class Actor {
         const member = { snapshot, name: host.name, peerUrl: host.peerUrl, version, releaseDir };
         const as = { clusterToken: restoredToken(this.wanted), note: restoration(this.wanted, host) };
         const script = `set -eu\n${restoreSnapshot(this.paths, { ...member, ...as })}`;
-        await this.on(key, "restore the snapshot", script, SNAPSHOT_SECONDS);
+        await this.hosts.run(key, "restore the snapshot", script, SNAPSHOT_SECONDS);
         return { hosts: [key] };
     }
 
     /** @param isRestored it starts with what was restored */
     private async bootstrap(key: string, isRestored: boolean): Promise<Outcome> {
         const host = this.observer.host(key);
-        await this.on(
+        await this.hosts.run(
             key,
             "bootstrap",
             [
@@ -217,10 +215,10 @@ class Actor {
             scripts.allowEmptyStart(this.paths),
         ];
         const script = [...tell(memberId), this.start(key), scripts.awaitLog(this.paths)];
-        const joined = this.on(key, "join", script.join("\n")).then((said) => this.noteOf(key, said));
+        const joined = this.hosts.run(key, "join", script.join("\n")).then((said) => this.noteOf(key, said));
         // What fails there is told when it is their turn.
         const told = joinersAfter(this.world, key).map(({ host, member }) =>
-            this.on(host.key, "tell who the peers are", tell(member.id).join("\n")).then(
+            this.hosts.run(host.key, "tell who the peers are", tell(member.id).join("\n")).then(
                 (said) => this.noteOf(host.key, said),
                 () => "",
             ),
@@ -232,21 +230,11 @@ class Actor {
 
     /** A snapshot that was taken and checked comes before the removal of whoever votes. */
     private async remove(memberId: string, snapshotOn: string | undefined): Promise<Outcome> {
-        if (snapshotOn !== undefined) {
-            const host = this.observer.host(snapshotOn);
-            const releaseDir = this.wanted.hosts.includes(host) ? this.wanted.releaseDir : undefined;
-            const file = await this.on(
-                snapshotOn,
-                "take a snapshot",
-                scripts.snapshot(this.paths, releaseDir, this.observer.endpoint(snapshotOn)),
-                SNAPSHOT_SECONDS,
-            );
-            this.note = `snapshot kept on "${host.name}" in ${file.trim()}`;
-        }
+        if (snapshotOn !== undefined) this.note = await takeSnapshot(this.site, snapshotOn);
         const gone = Object.keys(this.seen.hosts).filter(
             (key) => memberOf(this.world, this.observer.host(key))?.id === memberId,
         );
-        await this.dropConnections(memberId);
+        await dropConnections(this.site, memberId);
         const voter = await this.anyVoter(memberId);
         // The snapshot may have taken long, or this machine have slept meanwhile.
         this.assertLocked();
@@ -255,18 +243,15 @@ class Actor {
         return { hosts: reachable };
     }
 
-    /** It only spares clients a wait: a leader's host that can't be reached may do without. */
-    private async dropConnections(memberId: string): Promise<void> {
-        const silent = silentPeer(this.seen, memberId);
-        if (!silent) return;
-        const script = scripts.dropConnections(this.observer.host(silent.leader).peerPort, silent.peerUrls);
-        await this.on(silent.leader, "drop connections", script, DROP_SECONDS).catch(() => undefined);
-    }
-
     private recordScript(key: string, initialCluster: string): string {
         const memberId = memberOf(this.world, this.observer.host(key))?.id;
         const identity = this.identity(this.seen.cluster?.clusterId, memberId);
         return `set -eu\n${scripts.writeMembership(this.paths, { initialCluster, initialClusterState: "existing" }, identity)}\nsystemctl enable --quiet --no-reload ${this.paths.unit}.service`;
+    }
+
+    private get site(): RemovalSite {
+        const { hosts, observer, wanted, seen, paths } = this;
+        return { hosts, observer, wanted, seen, paths };
     }
 
     private get world(): { seen: Observation; wanted: Desired } {
@@ -292,20 +277,6 @@ class Actor {
     private noteOf(key: string, stdout: string): string {
         const said = stdout.trim();
         return said && `"${this.observer.host(key).name}": ${said}`;
-    }
-
-    private async on(
-        key: string,
-        what: string,
-        script: string,
-        seconds = this.wanted.timeouts.commandSeconds,
-    ): Promise<string> {
-        const connection = await this.observer.connection(key);
-        return connection.runOrThrow(what, exclusiveScript(this.wanted.cluster, script), { timeoutSeconds: seconds });
-    }
-
-    private async onEach(keys: readonly string[], what: string, script: (key: string) => string): Promise<void> {
-        await allEnded(keys.map((key) => this.on(key, what, script(key))));
     }
 
     private leader(): ReturnType<Observer["client"]> {

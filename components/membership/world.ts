@@ -1,5 +1,6 @@
 /** What rules ask of a world. */
 import { hostOfUrl, isAddress } from "../address";
+import { hostPaths, type HostPaths } from "../host/paths";
 import { withoutTls } from "../host/settings";
 import type { Desired, HostSeen, Member, Verdict, Step, Action, WantedHost, World } from "./types";
 
@@ -31,6 +32,11 @@ export function restoration(wanted: Desired, { name, peerUrl }: WantedHost): str
 /** Each cluster that begins anew gets a token, and so an id, of its own. */
 export function restoredToken({ clusterToken, restore }: Desired): string {
     return restore?.replaces === undefined ? clusterToken : `${clusterToken}.${restore.replaces}`;
+}
+
+/** On each host. */
+export function pathsOf({ wanted }: World): HostPaths {
+    return hostPaths(wanted.cluster, wanted.dataDir);
 }
 
 /** Every host that this run knows: declared ones first. */

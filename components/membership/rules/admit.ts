@@ -13,6 +13,7 @@ import {
     memberOf,
     members,
     nameOf,
+    pathsOf,
     peerAddresses,
     peerHosts,
     refuse,
@@ -99,8 +100,9 @@ function leftBehind(world: World, host: WantedHost, seen: HostSeen): ReturnType<
     if (seen.identity && !seen.identity.clusterId && seen.identity.clusterToken === world.wanted.clusterToken) {
         return step({ kind: "set-aside", host: host.key }, "its data was left by a start that never joined");
     }
+    const { dataDir, unit } = pathsOf(world);
     return refuse(
-        `host "${host.name}" runs etcd or has data in ${world.wanted.dataDir} but is not a member of cluster ${clusterId}; it was left alone: stop etcd there (systemctl disable --now etcd-${world.wanted.cluster}) and move the data away, or take the host off the list`,
+        `host "${host.name}" runs etcd or has data in ${dataDir} but is not a member of cluster ${clusterId}; it was left alone: stop etcd there (systemctl disable --now ${unit}) and move the data away, or take the host off the list`,
     );
 }
 

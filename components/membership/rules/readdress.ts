@@ -17,6 +17,7 @@ import {
     memberOf,
     members,
     nameOf,
+    pathsOf,
     reachableLeader,
     refuse,
     residentOf,
@@ -40,8 +41,9 @@ export const twoHomes: Rule = (world) => {
             (candidate) => candidate !== host && id !== undefined && residentId(world, candidate) === id,
         );
         if (!other) continue;
+        const { dataDir, identity } = pathsOf(world);
         return refuse(
-            `hosts "${host.name}" (${host.address}) and "${other.name}" (${other.address}) both hold the data of member ${id}, which may live on one of them only; nothing was changed: stop etcd on the one that is a copy, and move ${world.wanted.dataDir} and /etc/etcd/${world.wanted.cluster}/identity away there`,
+            `hosts "${host.name}" (${host.address}) and "${other.name}" (${other.address}) both hold the data of member ${id}, which may live on one of them only; nothing was changed: stop etcd on the one that is a copy, and move ${dataDir} and ${identity} away there`,
         );
     }
     return undefined;

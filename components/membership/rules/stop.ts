@@ -2,7 +2,7 @@
 import { hostOfUrl } from "../../address";
 import { quoted } from "../../quote";
 import type { Member, Rule, World } from "../types";
-import { hostOf, knownHosts, memberOf, members, refuse, seenHost, step, wait } from "../world";
+import { hostOf, knownHosts, memberOf, members, pathsOf, refuse, seenHost, step, wait } from "../world";
 
 /** Invariant: an even number of voters is somebody's explicit wish. */
 export const evenSize: Rule = ({ wanted }) => {
@@ -65,8 +65,9 @@ export const otherCluster: Rule = (world) => {
         }
         const found = status?.clusterId ?? identity?.clusterId;
         if (expected && found && found !== expected) {
+            const paths = pathsOf(world);
             return refuse(
-                `host "${host.name}" holds a member of cluster ${found}, not of ${expected}; its data was left alone: stop etcd there (systemctl disable --now etcd-${wanted.cluster}) and move ${wanted.dataDir} and /etc/etcd/${wanted.cluster}/identity away on that host, or take the host off the list; of a cluster that was given up, restore with replaces: "${found}" does that`,
+                `host "${host.name}" holds a member of cluster ${found}, not of ${expected}; its data was left alone: stop etcd there (systemctl disable --now ${paths.unit}) and move ${paths.dataDir} and ${paths.identity} away on that host, or take the host off the list; of a cluster that was given up, restore with replaces: "${found}" does that`,
             );
         }
         expected ??= found;
