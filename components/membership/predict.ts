@@ -37,6 +37,16 @@ function withHosts(
     return keys.reduce((world, key) => withHost(world, key, change(key)), seen);
 }
 
+/** All who answer say so. */
+function led(seen: Observation, leaderId: string): Observation {
+    if (!seen.cluster) return seen;
+    const told = withHosts(seen, Object.keys(seen.hosts), (key) => {
+        const status = seen.hosts[key]?.status;
+        return status ? { status: { ...status, leaderId } } : {};
+    });
+    return { ...told, cluster: { ...seen.cluster, leaderId } };
+}
+
 function withMembers(seen: Observation, change: (members: readonly Member[]) => readonly Member[]): Observation {
     if (!seen.cluster) return seen;
     return { ...seen, cluster: { ...seen.cluster, members: change(seen.cluster.members) } };
@@ -162,7 +172,7 @@ function stepped(seen: Observation, wanted: Desired, step: Step): Observation {
             return answered(listed, wanted, [step.host]);
         }
         case "move-leader":
-            return seen.cluster ? { ...seen, cluster: { ...seen.cluster, leaderId: step.toId } } : seen;
+            return led(seen, step.toId);
         case "remove": {
             const gone = [...wanted.hosts, ...wanted.retired].find(
                 (host) => memberOf({ seen, wanted }, host)?.id === step.memberId,

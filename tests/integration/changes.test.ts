@@ -214,7 +214,7 @@ describe("a list of hosts that is edited in every way", () => {
             );
             // What etcd's tools would heed.
             await host("a").output(
-                "printf 'https_proxy=http://127.0.0.1:9\\nETCDCTL_ENDPOINTS=http://127.0.0.1:9\\n' >> /etc/environment",
+                "touch /etc/environment && cp -p /etc/environment /root/environment && printf 'https_proxy=http://127.0.0.1:9\\nETCDCTL_ENDPOINTS=http://127.0.0.1:9\\n' >> /etc/environment",
             );
             const run = await project.mustUp(declared("abf"));
             const kept = told(run.text, cluster).flatMap(
@@ -222,6 +222,7 @@ describe("a list of hosts that is edited in every way", () => {
             );
             assert.equal(kept.length, 2, run.text);
             await change("a");
+            await host("a").output("mv /root/environment /etc/environment");
             const found = await snapshots("a");
             const isTheirs = (file: string): boolean => theirs.some((name) => file === `${directory}/${name}`);
             assert.equal(found.filter(isTheirs).length, theirs.length);

@@ -83,21 +83,28 @@ export const otherCluster: Rule = (world) => {
 };
 
 /**
- * Invariant: nobody is judged by the list of a member that was set back to an earlier time, and leads a cluster of those it knew. Who was
- * removed answers no reads any more, or will not in a moment.
+ * Invariant: nobody is judged by one of two lists. A member that was set back to an earlier time may lead a cluster of those it knew: who
+ * answers reads then is not in the list, or follows another leader. A member that was removed, or a change of leaders, shows the same for a
+ * moment.
  */
 export const twoLists: Rule = (world) => {
     const { cluster } = world.seen;
     if (!cluster || cluster.clusterId === world.wanted.restore?.replaces) return undefined;
-    const apart = knownHosts(world).find((host) => {
-        const { status } = seenHost(world, host);
-        return status?.isHealthy === true && !members(world).some(({ id }) => id === status.memberId);
+    const apart = knownHosts(world).find(({ key }) => {
+        const status = world.seen.hosts[key]?.status;
+        if (status?.isHealthy !== true) return false;
+        const isListed = members(world).some(({ id }) => id === status.memberId);
+        return !isListed || isOfAnother(cluster.leaderId, status.leaderId);
     });
     if (!apart) return undefined;
-    const listed = `the etcd on "${apart.name}", which is not in the list, answers no reads any more`;
+    const agreed = `the etcd on "${apart.name}" answers no reads any more, or has the same leader as the others`;
     const remedy = "two members answer reads with different lists: stop etcd on the one whose data is old";
-    return { ...wait(listed, world.wanted.timeouts.healthSeconds, [apart.key]), remedy };
+    return { ...wait(agreed, world.wanted.timeouts.healthSeconds, [apart.key]), remedy };
 };
+
+function isOfAnother(leaderId: string | undefined, theirs: string | undefined): boolean {
+    return leaderId !== undefined && theirs !== undefined && leaderId !== theirs;
+}
 
 /** Who is in the list without being declared. A learner that never started is nobody's: it votes on nothing and holds nothing. */
 function foreignMembers(world: World): readonly Member[] {

@@ -42,6 +42,16 @@ describe("the plan where something is there twice", () => {
         assert.match(verdict.verdict === "wait" ? (verdict.remedy ?? "") : "", /two members answer reads/);
     });
 
+    it("judges nobody by that list when it is the one that was read: who is in it follows another leader", () => {
+        const { seen, wanted } = grown("abc", "abc").foresee("abc");
+        const old = but("c", ({ status }) => ({ status: { ...status!, leaderId: status!.memberId } }))(seen);
+        const apart = nextStep(old, wanted);
+        assert.deepEqual([apart.verdict, apart.verdict === "wait" && apart.hosts], ["wait", ["c"]]);
+        assert.match(apart.verdict === "wait" ? (apart.remedy ?? "") : "", /two members answer reads/);
+        const unwell = but("c", ({ status }) => ({ status: { ...status!, isHealthy: false } }))(old);
+        assert.doesNotMatch(JSON.stringify(nextStep(unwell, wanted)), /two members answer reads/);
+    });
+
     it("looks at no version of who is a member no more", () => {
         const { seen, wanted } = grown("abcde", "abc").foresee("abcde");
         const old = but("d", ({ identity }) => ({ ...silent, identity, unit: "active", version: "3.4.45" }))(seen);
