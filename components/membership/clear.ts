@@ -3,7 +3,7 @@ import { hostPaths, type HostPaths } from "../host/paths";
 import { removeReleases } from "../host/removeReleases";
 import { shellQuote } from "../quote";
 import { pool } from "../remote/connectionPool";
-import { isRemoteError } from "../remote/errors";
+import { isRemoteError, type RemoteErrorKind } from "../remote/errors";
 import { exclusiveScript } from "../remote/hostLock";
 import { onePerMachine } from "../remote/machines";
 import type { SshConnection, SshTarget } from "../remote/ssh";
@@ -20,7 +20,18 @@ export interface Cleared {
     readonly owner?: string | undefined;
 }
 
+/** Somebody is there, and does not let us in: which says nothing about whether etcd runs there. */
+const REFUSALS: readonly RemoteErrorKind[] = [
+    "auth-failed",
+    "no-credentials",
+    "private-key-invalid",
+    "forward-refused",
+];
+/** Somebody else is there, as it seems: another machine by now, unless all of them are. */
+const STRANGERS: readonly RemoteErrorKind[] = ["host-key-mismatch", "host-key-invalid", "host-key-missing"];
+
 type ClearedHosts = readonly { readonly name: string; readonly ssh: SshTarget }[];
+type ClearedWork = LockedWork & { readonly hosts: ClearedHosts };
 
 /** Stopping etcd, moving its data and removing its files takes seconds; a host that hangs is not waited for. */
 const CLEAR_SECONDS = 180;
@@ -28,11 +39,11 @@ const CLEAR_SECONDS = 180;
 /**
  * Stops etcd on hosts and removes what we placed; data is moved aside unless it shall go. A host where nothing of ours is left is left
  * alone. One that can't be reached is named, and blocks nothing.
- * @throws Error naming each host that was reached but could not be cleared
+ * @throws ClearError naming each host that was reached but could not be cleared, or who refused us if everybody did
  */
 async function clearHosts(
     { cluster, dataDir, deleteDataOnDestroy, owner }: Cleared,
-    hosts: ClearedHosts,
+    { hosts, leaving }: ClearedWork,
     away: Away,
 ): Promise<void> {
     const paths = hostPaths(cluster, dataDir);
@@ -44,7 +55,7 @@ async function clearHosts(
         clearScript(paths, deleteDataOnDestroy),
     ].join("\n");
     const failures: string[] = [];
-    const reached = await reachable(cluster, hosts, away);
+    const reached = await reachable(cluster, hosts, leaving, away);
     await Promise.all(
         (await onePerMachine([...reached.keys()])).map(async (connection) => {
             const name = reached.get(connection)!;
@@ -57,23 +68,33 @@ async function clearHosts(
             if (done.trim()) console.log(`[${cluster}] "${name}": ${done.trim()}`);
         }),
     );
-    if (failures.length > 0) throw new ClearError(cluster, failures);
+    if (failures.length > 0) throw ClearError.ofFailures(cluster, failures);
 }
 
-/** The open connections, each with its host's name. A former host may be a declared one at an address that it had: that comes first. */
+/**
+ * The open connections, each with its host's name. A former host may be a declared one at an address that it had: that comes first.
+ * @throws ClearError when somebody is there and refuses to let us in: a key that was changed would end a cluster in state alone
+ */
 async function reachable(
     cluster: string,
     hosts: ClearedHosts,
+    leaving: LockedWork["leaving"],
     away: Away,
 ): Promise<ReadonlyMap<SshConnection, string>> {
     const connect = async (ssh: SshTarget): Promise<SshConnection> => {
-        const why = away.get(ssh);
-        if (why !== undefined) throw new Error(why);
+        if (away.has(ssh)) throw away.get(ssh);
         return pool.connect(ssh);
     };
+    const refusals: string[] = [];
+    const strangers: string[] = [];
     const connections = await Promise.all(
         hosts.map(async ({ name, ssh }) => {
             const connection = await connect(ssh).catch((error: unknown) => {
+                const why = `host "${name}": ${messageOf(error)}`;
+                const isOf = (kinds: readonly RemoteErrorKind[]): boolean =>
+                    kinds.some((kind) => isRemoteError(error, kind)) && !leaving?.some((host) => host.ssh === ssh);
+                if (isOf(REFUSALS)) refusals.push(why);
+                if (isOf(STRANGERS)) strangers.push(why);
                 tellOnce(
                     `[${cluster}] host "${name}" was not cleared: ${messageOf(error)}; should it come back, its etcd is still enabled`,
                 );
@@ -81,7 +102,10 @@ async function reachable(
             return connection ? [[connection, name] as const] : [];
         }),
     );
-    return new Map(connections.flat());
+    const reached = new Map(connections.flat());
+    const inTheWay = [...refusals, ...(reached.size === 0 ? strangers : [])];
+    if (inTheWay.length > 0) throw ClearError.ofRefusals(cluster, inTheWay);
+    return reached;
 }
 
 function leaveToOwner({ mark }: HostPaths, owner: string): string {
@@ -93,15 +117,13 @@ function leaveToOwner({ mark }: HostPaths, owner: string): string {
  * The same, while nobody else works on the cluster.
  * @throws Error as above, or naming who does
  */
-export async function clearLocked(
-    cleared: Cleared,
-    work: LockedWork & { readonly hosts: ClearedHosts },
-): Promise<void> {
-    const { hosts } = work;
-    await locked({ ...work, ending: hosts }, ({ away }) => clearHosts(cleared, hosts, away)).catch((error: unknown) => {
-        const isBusy = isRemoteError(error, "lock-held") || isRemoteError(error, "step-unfinished");
-        throw isBusy ? new ClearError(cleared.cluster, [error.message]) : error;
-    });
+export async function clearLocked(cleared: Cleared, work: ClearedWork): Promise<void> {
+    await locked({ ...work, ending: work.hosts }, ({ away }) => clearHosts(cleared, work, away)).catch(
+        (error: unknown) => {
+            const isBusy = isRemoteError(error, "lock-held") || isRemoteError(error, "step-unfinished");
+            throw isBusy ? ClearError.ofFailures(cleared.cluster, [error.message]) : error;
+        },
+    );
 }
 
 /** A cluster's resources are cleared one after the other, and meet the same host. */
@@ -118,16 +140,24 @@ export class ClearError extends Error {
     override readonly name = "ClearError";
     override readonly stack = "see the resource's own error";
 
-    constructor(
+    private constructor(
         private readonly cluster: string,
-        failures: readonly string[],
+        what: string,
+        hosts: readonly string[],
+        next: string,
     ) {
-        super(
-            withNext(
-                `etcd was not removed everywhere; run pulumi destroy again\n${failures.join("\n")}`,
-                "pulumi destroy",
-            ),
-        );
+        super(withNext([what, ...hosts].join("\n"), next));
+    }
+
+    static ofFailures(cluster: string, failures: readonly string[]): ClearError {
+        const what = "etcd was not removed everywhere; run pulumi destroy again";
+        return new ClearError(cluster, what, failures, "pulumi destroy");
+    }
+
+    static ofRefusals(cluster: string, refusals: readonly string[]): ClearError {
+        const what =
+            "nothing was removed: hosts refuse the login that the last pulumi up was made with, and etcd may run there; declare what they accept and run pulumi up, then pulumi destroy again; hosts that are lost for good: take them off the list and run pulumi up, or switch them off";
+        return new ClearError(cluster, what, refusals, "pulumi up");
     }
 
     override toString(): string {

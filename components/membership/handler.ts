@@ -80,9 +80,9 @@ export async function read(id: string, props: MembershipState): Promise<{ id: st
 
 /** Stops etcd everywhere and removes what we placed. */
 export async function remove(_id: string, props: MembershipState): Promise<void> {
-    const hosts = [...props.hosts, ...(props.retired ?? [])];
-    const mayHaveTwins = (props.retired ?? []).length > 0;
-    await clearLocked(props, { ...lockedWork(props, hosts, mayHaveTwins), hosts });
+    const { hosts: declared, retired = [] } = props;
+    const hosts = [...declared, ...retired];
+    await clearLocked(props, { ...lockedWork(props, hosts, retired.length > 0), hosts, leaving: retired });
 }
 
 function lockedWork(

@@ -5,7 +5,6 @@ import { pool } from "../remote/connectionPool";
 import { onePerMachine } from "../remote/machines";
 import { acquireLock, type ClusterLock } from "../remote/lock";
 import type { SshConnection, SshTarget } from "../remote/ssh";
-import { messageOf } from "./errors";
 
 type Hosts = readonly { readonly ssh: SshTarget }[];
 
@@ -26,7 +25,7 @@ export interface LockedWork {
      */
     readonly leaving?: Hosts;
     /**
-     * Those of them that are to be cleared. They hold nobody up when they let us in and then do not answer; one that refuses us does,
+     * Those of them that are to be cleared. They hold nobody up when they let us in and then do not answer; one that refuses us sudo does,
      * or a wrong password would end a cluster in state alone. @default none
      */
     readonly ending?: Hosts;
@@ -36,7 +35,7 @@ export interface LockedWork {
 const LEAST_START_SECONDS = 15;
 
 /** Why a host is left alone for as long as a lock is held: it is not held there. */
-export type Away = ReadonlyMap<SshTarget, string>;
+export type Away = ReadonlyMap<SshTarget, unknown>;
 
 interface HeldLock extends ClusterLock {
     readonly connections: readonly SshConnection[];
@@ -99,12 +98,12 @@ async function stillKept(cluster: string): Promise<HeldLock | undefined> {
 /** On all hosts that can be reached, but on those where it is held already. */
 async function take(work: LockedWork, held: readonly SshConnection[]): Promise<HeldLock> {
     const { cluster, stack, hosts, mayHaveTwins, waitSeconds, commandSeconds } = work;
-    const away = new Map<SshTarget, string>();
+    const away = new Map<SshTarget, unknown>();
     const reach = async (ssh: SshTarget): Promise<readonly (readonly [SshTarget, SshConnection])[]> => {
         try {
             return [[ssh, await pool.connect(ssh)]];
         } catch (error) {
-            away.set(ssh, messageOf(error));
+            away.set(ssh, error);
             return [];
         }
     };
@@ -129,7 +128,7 @@ async function take(work: LockedWork, held: readonly SshConnection[]): Promise<H
     });
     for (const [ssh, connection] of answers) {
         const why = lock.away.get(connection);
-        if (why) away.set(ssh, why.message);
+        if (why) away.set(ssh, why);
     }
     return { ...lock, connections: connections.filter((connection) => !lock.away.has(connection)), away };
 }

@@ -57,8 +57,7 @@ export class Observer {
     /** @throws where the host is left alone; RemoteError as `ConnectionPool.connect` */
     async connection(key: string): Promise<SshConnection> {
         const { ssh } = this.host(key);
-        const why = this.away.get(ssh);
-        if (why !== undefined) throw new Error(why);
+        if (this.away.has(ssh)) throw this.away.get(ssh);
         return this.pool.connect(ssh);
     }
 

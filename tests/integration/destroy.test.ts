@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import type { EtcdClusterArgs } from "../../components";
 import type { LabHost } from "../../lab";
 import { diagnoseFailures } from "./diagnose";
-import { etcdctl, leaderOf, openBed, voters, type Bed } from "./fixture";
+import { etcdctl, leaderOf, openBed, startTimes, voters, type Bed } from "./fixture";
 import { Project } from "./project";
 
 const cluster = "gone";
@@ -100,6 +100,35 @@ describe("pulumi destroy", () => {
         assert.match(run.text, /host "b" was not cleared: .*10\.86\.2\.12.*its etcd is still enabled/);
         for (const name of ["a", "c"]) assert.equal(await remains(bed.lab.host(name)), "", `left on "${name}"`);
         await b.rebuild();
+    });
+
+    it("removes nothing while a host refuses the login, and says what to do", async () => {
+        const keys = "/root/.ssh/authorized_keys";
+        await project.mustUp(declared(3));
+        const before = await startTimes(bed.lab, all, cluster);
+        for (const refusing of [["b"], all]) {
+            for (const name of refusing) await bed.lab.host(name).output(`mv ${keys} ${keys}.kept`);
+            const run = await project.destroy();
+            for (const name of refusing) await bed.lab.host(name).output(`mv ${keys}.kept ${keys}`);
+            assert.notEqual(run.code, 0, run.text);
+            assert.match(run.text, /nothing was removed: hosts refuse the login .*run pulumi up, then pulumi destroy/);
+            for (const name of refusing) assert.match(run.text, new RegExp(`host "${name}": root@10\\.86\\.2\\.`));
+        }
+        assert.deepEqual(await startTimes(bed.lab, all, cluster), before);
+        await project.mustUp(declared(3), "--expect-no-changes");
+    });
+
+    it("leaves a machine that has another host key by now alone, names it, and clears the others", async () => {
+        const c = bed.lab.host("c");
+        const hostKey = "/etc/ssh/ssh_host_ed25519_key";
+        await c.output(`cp -p ${hostKey} /root/kept && rm ${hostKey} && ssh-keygen -qt ed25519 -N '' -f ${hostKey}`);
+        const run = await project.destroy();
+        await c.output(`mv /root/kept ${hostKey}`);
+        assert.equal(run.code, 0, run.text);
+        assert.match(run.text, /host "c" was not cleared: .*host key/);
+        for (const name of ["a", "b"]) assert.equal(await remains(bed.lab.host(name)), "", `left on "${name}"`);
+        assert.match(await remains(c), /etcd/);
+        await c.rebuild();
     });
 
     it("deletes the data where that is declared", async () => {
