@@ -151,7 +151,10 @@ export interface BackupArgs {
     readonly keep?: number;
 }
 
-/** How a host is logged in to. At least one of `privateKey`, `agentSocket` and `password` is needed. */
+/**
+ * How a host is logged in to. One of `privateKey`, `agentSocket` and `password` is needed, and the first two exclude each other: a host's or
+ * a bastion's own takes the place of what is around it, with its passphrase. What is undefined counts as not said.
+ */
 export interface SshArgs {
     /** @default "root" */
     readonly user?: string;
@@ -163,7 +166,7 @@ export interface SshArgs {
     readonly passphrase?: Input<string>;
     /** The user's password. */
     readonly password?: Input<string>;
-    /** The socket of an SSH agent, as in `SSH_AUTH_SOCK`. */
+    /** The socket of an SSH agent. That of `SSH_AUTH_SOCK` may be another one at each login, and stays the same setting. */
     readonly agentSocket?: string;
     /** The password that `sudo` asks a user who is not root for.
      * @default sudo asks for none */
@@ -179,8 +182,8 @@ export interface SshArgs {
     /** Log in without checking host keys. Whoever stands in between can then read and change everything.
      * @default false */
     readonly insecureSkipHostKeyCheck?: boolean;
-    /** A host through which the others are reached. */
-    readonly bastion?: BastionArgs;
+    /** A host through which the others are reached; `false` for one that is reached without. */
+    readonly bastion?: BastionArgs | false;
     /** @default 15 */
     readonly connectTimeoutSeconds?: number;
 }

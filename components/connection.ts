@@ -3,7 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 
 import type { ResolvedSsh } from "./resolveSsh";
 import { commandHostKey } from "./remote/hostKeys";
-import type { SshTarget } from "./remote/target";
+import { SESSION_AGENT, type SshTarget } from "./remote/target";
 
 /** What is resolved, with every late-known value known: for our own SSH connections. A secret, whatever it was made of. */
 export function sshTarget(ssh: ResolvedSsh): pulumi.Output<SshTarget> {
@@ -29,7 +29,8 @@ function endpoint(ssh: ResolvedSsh): types.input.remote.ProxyConnectionArgs {
         ...(ssh.privateKey !== undefined && { privateKey: ssh.privateKey }),
         ...(ssh.passphrase !== undefined && { privateKeyPassword: ssh.passphrase }),
         ...(ssh.password !== undefined && { password: ssh.password }),
-        ...(ssh.agentSocket !== undefined && { agentSocketPath: ssh.agentSocket }),
+        // It takes the agent of whoever is logged in by itself.
+        ...(ssh.agentSocket !== undefined && ssh.agentSocket !== SESSION_AGENT && { agentSocketPath: ssh.agentSocket }),
         ...(hostKey !== undefined && { hostKey }),
         perDialTimeout: ssh.connectTimeoutSeconds,
         // And one more: two dials in all.

@@ -1,8 +1,10 @@
 import { createHmac } from "node:crypto";
 
+import { isKnownType } from "./remote/hostKeys";
+
 /**
  * The keys that an OpenSSH `known_hosts` text has for any of the given names, as `type base64` lines. Hashed names, `[name]:port`,
- * wildcards and negations are understood; lines of certificate authorities are passed over.
+ * wildcards and negations are understood; lines of certificate authorities, and of types that nobody uses here, are passed over.
  * A key that is marked `@revoked` is left out, whoever else lists it.
  */
 export function lookUpKnownHosts(text: string, names: readonly string[], port: number): readonly string[] {
@@ -12,7 +14,7 @@ export function lookUpKnownHosts(text: string, names: readonly string[], port: n
     const found = lines
         .filter((line) => line.marker === undefined && wanted.some((name) => matches(line.patterns, name)))
         .map((line) => line.key)
-        .filter((key) => !revoked.has(key));
+        .filter((key) => !revoked.has(key) && isKnownType(key.split(" ")[0] ?? ""));
     return [...new Set(found)];
 }
 

@@ -1,5 +1,6 @@
 import type { BastionArgs, EtcdHostArgs, SshArgs } from "./args";
 import { lookUpKnownHosts } from "./knownHosts";
+import { AGENT_VARIABLE, SESSION_AGENT } from "./remote/target";
 
 /** How one host is logged in to, with all defaults and overrides settled. Secrets may be late-known, all else is plain. */
 export interface ResolvedSsh {
@@ -22,7 +23,16 @@ export interface ResolvedSsh {
 
 /** The `ssh` of a host: its own, and the cluster's for what it does not say. */
 export function mergeSsh(cluster: SshArgs, host: Pick<EtcdHostArgs, "ssh">): SshArgs {
-    return { ...cluster, ...host.ssh, hostKeys: { ...cluster.hostKeys, ...host.ssh?.hostKeys } };
+    const own = host.ssh ?? {};
+    return { ...overlaid(cluster, own), hostKeys: { ...cluster.hostKeys, ...own.hostKeys } };
+}
+
+/** What is undefined says nothing. A key goes with its own passphrase, and takes the place of an agent, as an agent does of a key. */
+function overlaid<Own extends Partial<SshArgs>>(around: SshArgs, own: Own): SshArgs & Own {
+    const said = Object.fromEntries(Object.entries(own).filter(([, value]) => value !== undefined));
+    const { privateKey: _key, passphrase: _passphrase, agentSocket: _agent, ...rest } = around;
+    const isOwn = own.privateKey !== undefined || own.agentSocket !== undefined;
+    return { ...(isOwn ? rest : around), ...said } as SshArgs & Own;
 }
 
 /** Settles how a host is logged in to. What is missing (credentials, host keys) is `validate`'s to tell. */
@@ -38,14 +48,14 @@ export function resolveSsh(cluster: SshArgs, host: Pick<EtcdHostArgs, "name" | "
         hostKeys:
             given.length > 0 ? [given].flat() : lookUpKnownHosts(ssh.knownHosts ?? "", [host.address, host.name], port),
         ...(ssh.sudoPassword !== undefined && { sudoPassword: ssh.sudoPassword }),
-        ...(ssh.bastion !== undefined && { bastion: resolveBastion(ssh, ssh.bastion) }),
+        ...(ssh.bastion && { bastion: resolveBastion(ssh, ssh.bastion) }),
     };
 }
 
 function resolveBastion(ssh: SshArgs, bastion: BastionArgs): ResolvedSsh {
     const port = bastion.port ?? 22;
     return {
-        ...login({ ...ssh, ...bastion }),
+        ...login(overlaid(ssh, bastion)),
         address: bastion.address,
         port,
         hostKeys:
@@ -57,6 +67,11 @@ function resolveBastion(ssh: SshArgs, bastion: BastionArgs): ResolvedSsh {
     };
 }
 
+/** The agent of whoever is logged in is another socket each time, and the same setting. */
+function lastingAgent(socket: string): string {
+    return socket === process.env[AGENT_VARIABLE] ? SESSION_AGENT : socket;
+}
+
 function login(ssh: SshArgs): Omit<ResolvedSsh, "address" | "port" | "hostKeys"> {
     const user = ssh.user ?? "root";
     return {
@@ -64,7 +79,7 @@ function login(ssh: SshArgs): Omit<ResolvedSsh, "address" | "port" | "hostKeys">
         ...(ssh.privateKey !== undefined && { privateKey: ssh.privateKey }),
         ...(ssh.passphrase !== undefined && { passphrase: ssh.passphrase }),
         ...(ssh.password !== undefined && { password: ssh.password }),
-        ...(ssh.agentSocket !== undefined && { agentSocket: ssh.agentSocket }),
+        ...(ssh.agentSocket !== undefined && { agentSocket: lastingAgent(ssh.agentSocket) }),
         insecureSkipHostKeyCheck: ssh.insecureSkipHostKeyCheck ?? false,
         sudo: user !== "root",
         connectTimeoutSeconds: ssh.connectTimeoutSeconds ?? 15,

@@ -1,7 +1,7 @@
 /** What an operator declares of a cluster → all that follows from it. */
 import * as pulumi from "@pulumi/pulumi";
 
-import type { BackupArgs, EtcdClusterArgs, EtcdHostArgs } from "./args";
+import type { BackupArgs, EtcdClusterArgs, EtcdHostArgs, InstallSource } from "./args";
 import type { Claim } from "./claims";
 import type { BackupSettings } from "./host/backup";
 import { releaseDir } from "./host/install";
@@ -26,7 +26,8 @@ export interface Settled {
     readonly ports: (host: EtcdHostArgs) => { readonly peerPort: number; readonly clientPort: number };
 }
 
-export function settle(name: string, args: EtcdClusterArgs): Settled {
+export function settle(name: string, declared: EtcdClusterArgs): Settled {
+    const args = { ...declared, install: settledInstall(declared.install) };
     return {
         name,
         args,
@@ -42,6 +43,11 @@ export function settle(name: string, args: EtcdClusterArgs): Settled {
             clientPort: host.clientPort ?? args.clientPort ?? 2379,
         }),
     };
+}
+
+/** A sum is the same in capitals, and names where binaries are. */
+function settledInstall(install: InstallSource): InstallSource {
+    return install.source === "debian" ? install : { ...install, sha256: install.sha256.toLowerCase() };
 }
 
 export function places({ args, paths, ports }: Settled): readonly Claim[] {

@@ -7,6 +7,7 @@ import { checkClients, checkClusterName, checkScalars, checkVersion } from "./va
 import { checkHosts, toleranceOf } from "./validation/hosts";
 import { checkCertificates, checkInstall, checkTimeouts, checkTuning } from "./validation/options";
 import { checkRestore } from "./validation/restore";
+import { checkShape } from "./validation/shape";
 import { checkSsh } from "./validation/ssh";
 
 /**
@@ -15,6 +16,8 @@ import { checkSsh } from "./validation/ssh";
  * @throws InputError with all problems at once
  */
 export function validateCluster(name: string, args: EtcdClusterArgs): readonly string[] {
+    const unlike = checkShape(args);
+    if (unlike.length > 0) throw new InputError(`EtcdCluster ${JSON.stringify(name)}`, unlike);
     const problems = [
         ...checkClusterName(name),
         ...checkVersion(args.version),

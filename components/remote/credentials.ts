@@ -3,7 +3,7 @@ import { utils, type AnyAuthMethod, type ParsedKey } from "ssh2";
 
 import { RemoteError } from "./errors";
 import { fingerprint } from "./hostKeys";
-import { describeTarget, type SshTarget } from "./target";
+import { AGENT_VARIABLE, describeTarget, SESSION_AGENT, type SshTarget } from "./target";
 
 /** One way to log in, and its name for an error's text. It holds no secret. */
 export interface Credential {
@@ -24,8 +24,8 @@ export function credentials(target: SshTarget): readonly Credential[] {
         found.push({ label, method: { type: "publickey", username, key } });
     }
     if (target.agentSocket !== undefined) {
-        const label = `agent ${target.agentSocket}`;
-        found.push({ label, method: { type: "agent", username, agent: target.agentSocket } });
+        const agent = agentOf(target, target.agentSocket);
+        found.push({ label: `agent ${agent}`, method: { type: "agent", username, agent } });
     }
     if (target.password !== undefined) {
         const { password } = target;
@@ -47,6 +47,14 @@ export function credentials(target: SshTarget): readonly Credential[] {
     );
 }
 
+function agentOf(target: SshTarget, socket: string): string {
+    if (socket !== SESSION_AGENT) return socket;
+    const own = process.env[AGENT_VARIABLE];
+    if (own) return own;
+    const reason = `its login is by the SSH agent of whoever is logged in, and ${AGENT_VARIABLE} is not set: start one (eval $(ssh-agent); ssh-add)`;
+    throw new RemoteError("no-credentials", describeTarget(target), reason);
+}
+
 /** Keys that were read, by the digest of text and passphrase: opening an encrypted one takes 0.2 s of computing. */
 const opened = new Map<string, ParsedKey>();
 
@@ -58,11 +66,21 @@ function readPrivateKey(target: SshTarget, text: string): ParsedKey {
     if (known !== undefined) return known;
 
     const key = parse(text, target.passphrase);
+    if (target.passphrase !== undefined && isOpen(text)) {
+        const reason =
+            "the private key is not encrypted, and @pulumi/command takes no passphrase for such a key; leave passphrase out";
+        throw new RemoteError("private-key-invalid", describeTarget(target), reason);
+    }
     if (!(key instanceof Error) && key.isPrivateKey()) {
         opened.set(digest, key);
         return key;
     }
     throw new RemoteError("private-key-invalid", describeTarget(target), whatIsWrong(key, target));
+}
+
+function isOpen(text: string): boolean {
+    const key = parse(text, undefined);
+    return !(key instanceof Error) && key.isPrivateKey();
 }
 
 function parse(text: string, passphrase: string | undefined): ParsedKey | Error {

@@ -21,6 +21,10 @@ const ALGORITHMS: ReadonlyMap<string, readonly ServerHostKeyAlgorithm[]> = new M
     ["ssh-rsa", ["rsa-sha2-512", "rsa-sha2-256"]],
 ]);
 
+export function isKnownType(type: string): boolean {
+    return ALGORITHMS.has(type);
+}
+
 /**
  * `@pulumi/command` takes one host key. Its SSH library asks a host for ECDSA first (golang.org/x/crypto/ssh/common.go:
  * defaultHostKeyAlgos), unless the plugin asks for the type of that key alone (its provider/pkg/provider/remote/connection.go, in 2026):

@@ -1,3 +1,8 @@
+/** Names the socket of the agent of whoever is logged in. */
+export const AGENT_VARIABLE = "SSH_AUTH_SOCK";
+/** Stands for that socket, whichever it is when it is used. */
+export const SESSION_AGENT = `$${AGENT_VARIABLE}`;
+
 /** Where and how to reach a host over SSH. */
 export interface SshTarget {
     /** Host name or IP address. */
@@ -11,7 +16,7 @@ export interface SshTarget {
     readonly passphrase?: string | undefined;
     /** The user's password, also used to answer a server that only asks interactively. */
     readonly password?: string | undefined;
-    /** Path of an agent's socket, for keys that never leave the agent. */
+    /** Path of an agent's socket, for keys that never leave the agent; or `SESSION_AGENT`. */
     readonly agentSocket?: string | undefined;
     /** The host's public keys, as `known_hosts` has them: `ssh-ed25519 AAAA…`. One of them has to match. */
     readonly hostKeys?: readonly string[] | undefined;

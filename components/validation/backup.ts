@@ -6,8 +6,6 @@ import { checkKeys, checkWhole, problem, type Problems } from "./problems";
 export function checkBackup(name: string, { backup, dataDir }: EtcdClusterArgs): Problems {
     if (backup === undefined) return [];
     const at = "backup";
-    if (typeof backup !== "object" || backup === null)
-        return problem(at, backup, 'how to back up: {} for the defaults, or { schedule: "daily", … }');
     return [
         ...checkKeys(at, backup, ["schedule", "directory", "keep"]),
         ...checkSchedule(`${at}.schedule`, backup.schedule),

@@ -152,6 +152,10 @@ function checkSha256(property: string, sha256: unknown): Problems {
 }
 
 function checkUrl(property: string, url: unknown): Problems {
+    const wanted = "an https:// or http:// URL of a release archive, without a user name";
+    // Whoever is named there has a password beside, as a rule.
+    if (typeof url === "string" && /^[a-z+]*:\/\/[^/]*@/i.test(url))
+        return [{ property, found: "one with a user name", wanted, remedy: "let the hosts reach it without a login" }];
     const isUrl = typeof url === "string" && /^https?:\/\/[^\s/@]+\/\S*$/.test(url) && URL.canParse(url);
-    return isUrl ? [] : problem(property, url, "an https:// or http:// URL of a release archive, without a user name");
+    return isUrl ? [] : problem(property, url, wanted);
 }

@@ -5,8 +5,6 @@ import { checkKeys, problem, type Problems } from "./problems";
 export function checkRestore({ restore, adopt }: EtcdClusterArgs): Problems {
     if (restore === undefined) return [];
     const at = "restore";
-    if (typeof restore !== "object" || restore === null)
-        return problem(at, restore, 'what to begin anew from: { snapshot: "/…", replaces: "…" }');
     const { snapshot, replaces } = restore;
     const isId = replaces === undefined || (typeof replaces === "string" && /^[1-9a-f][0-9a-f]{0,15}$/.test(replaces));
     return [

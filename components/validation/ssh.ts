@@ -1,14 +1,15 @@
 import type { EtcdClusterArgs, EtcdHostArgs, SshArgs } from "../args";
+import { isAddress } from "../address";
+import { isKnownType } from "../remote/hostKeys";
 import { mergeSsh, resolveSsh, type ResolvedSsh } from "../resolveSsh";
-import { NAME } from "./hosts";
 import { checkWhole, problem, type Problems } from "./problems";
 
-const USER = /^[a-z_][a-z0-9_.-]{0,31}\$?$/i;
+/** With the domain that directories give their users: `admin@corp.example.com`. */
+const USER = /^[a-z_][a-z0-9_.-]{0,31}(@[a-z0-9.-]{1,253}|\$)?$/i;
+const DNS_NAME = /^(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]{0,62}[a-z0-9])?(\.[a-z0-9_]([a-z0-9_-]{0,62}[a-z0-9])?)*$/i;
 
 export function checkSsh(args: EtcdClusterArgs): Problems {
-    if (typeof args.ssh !== "object" || args.ssh === null) {
-        return problem("ssh", args.ssh, "how to log in: { privateKey, hostKeys, … }");
-    }
+    if (args.ssh === undefined) return problem("ssh", args.ssh, "how to log in: { privateKey, hostKeys, … }");
     if (!Array.isArray(args.hosts)) return [];
     const problems = [
         ...checkLogin("ssh", args.ssh),
@@ -26,7 +27,7 @@ function checkLogin(at: string, ssh: Partial<SshArgs>): Problems {
         ...checkUser(`${at}.user`, ssh.user),
         ...checkWhole(`${at}.port`, ssh.port, 1, 65535),
         ...checkWhole(`${at}.connectTimeoutSeconds`, ssh.connectTimeoutSeconds, 1, 600),
-        ...checkPrivateKey(`${at}.privateKey`, ssh.privateKey),
+        ...checkKeyAndAgent(at, ssh),
         ...Object.entries(ssh.hostKeys ?? {}).flatMap(([name, keys]) =>
             [keys].flat().flatMap((key) => checkHostKey(`${at}.hostKeys.${name}`, key)),
         ),
@@ -35,13 +36,14 @@ function checkLogin(at: string, ssh: Partial<SshArgs>): Problems {
 }
 
 function checkBastion(at: string, bastion: SshArgs["bastion"]): Problems {
-    if (bastion === undefined) return [];
-    const isName = typeof bastion.address === "string" && (NAME.test(bastion.address) || bastion.address.includes(":"));
+    if (bastion === undefined || bastion === false) return [];
+    const isName =
+        typeof bastion.address === "string" && (DNS_NAME.test(bastion.address) || isAddress(bastion.address));
     return [
         ...(isName ? [] : problem(`${at}.address`, bastion.address, "a host name or an IP address")),
         ...checkUser(`${at}.user`, bastion.user),
         ...checkWhole(`${at}.port`, bastion.port, 1, 65535),
-        ...checkPrivateKey(`${at}.privateKey`, bastion.privateKey),
+        ...checkKeyAndAgent(at, bastion),
         ...(bastion.hostKey === undefined ? [] : checkHostKey(`${at}.hostKey`, bastion.hostKey)),
     ];
 }
@@ -49,6 +51,21 @@ function checkBastion(at: string, bastion: SshArgs["bastion"]): Problems {
 function checkUser(property: string, user: unknown): Problems {
     if (user === undefined || (typeof user === "string" && USER.test(user))) return [];
     return problem(property, user, 'a user name, such as "root"');
+}
+
+/** Staging goes by `@pulumi/command`, whose SSH library asks for public keys once: with a private key, it leaves an agent out. */
+function checkKeyAndAgent(
+    at: string,
+    { privateKey, agentSocket }: Pick<SshArgs, "privateKey" | "agentSocket">,
+): Problems {
+    if (privateKey !== undefined && agentSocket !== undefined)
+        return problem(
+            `${at}.agentSocket`,
+            agentSocket,
+            "no agent beside a private key",
+            "@pulumi/command would try the key alone",
+        );
+    return checkPrivateKey(`${at}.privateKey`, privateKey);
 }
 
 /** A key that is known already is looked at; what it is, is never told. */
@@ -71,11 +88,11 @@ function checkPrivateKey(property: string, key: unknown): Problems {
 
 function checkHostKey(property: string, key: unknown): Problems {
     const [type = "", blob = ""] = typeof key === "string" ? key.trim().split(/\s+/) : [];
-    if (/^[A-Za-z0-9+/]{16,}={0,2}$/.test(blob) && typeInside(blob) === type) return [];
+    if (/^[A-Za-z0-9+/]{16,}={0,2}$/.test(blob) && typeInside(blob) === type && isKnownType(type)) return [];
     return problem(
         property,
         key,
-        'a public key, such as "ssh-ed25519 AAAA…"',
+        'a public key of Ed25519, ECDSA or RSA, such as "ssh-ed25519 AAAA…"',
         "on the host: cat /etc/ssh/ssh_host_ed25519_key.pub",
     );
 }

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import type { SshTarget } from "../../components/remote/ssh";
+import { SESSION_AGENT } from "../../components/remote/target";
 import { LAB_USERS, type Lab, type LabHost } from "../../lab";
 import { startSshAgent } from "../plugins/sshAgent";
 import { failure, openHosts, targetOf, withPool } from "./hosts";
@@ -60,6 +61,21 @@ describe("A login over SSH", () => {
         }
         const gone = logIn({ privateKey: undefined, agentSocket: agent.socket });
         await assert.rejects(gone, failure("auth-failed", `agent ${agent.socket}`));
+    });
+
+    it("goes by the agent of whoever is logged in, whichever that is", async () => {
+        const byIt = () => logIn({ privateKey: undefined, agentSocket: SESSION_AGENT });
+        const before = process.env.SSH_AUTH_SOCK;
+        const agent = await startSshAgent(lab.privateKey);
+        try {
+            process.env.SSH_AUTH_SOCK = agent.socket;
+            assert.equal(await byIt(), "root\n");
+            delete process.env.SSH_AUTH_SOCK;
+            await assert.rejects(byIt(), failure("no-credentials", "SSH_AUTH_SOCK is not set"));
+        } finally {
+            if (before !== undefined) process.env.SSH_AUTH_SOCK = before;
+            await agent.stop();
+        }
     });
 
     it("gives the password to a server that only asks for it interactively", async () => {
@@ -141,6 +157,8 @@ describe("A login over SSH", () => {
         );
         const publicKey = logIn({ ...here, privateKey: host.publicHostKey });
         await assert.rejects(publicKey, failure("private-key-invalid", "is a public key"));
+        const needless = logIn({ ...here, passphrase: "needless" });
+        await assert.rejects(needless, failure("private-key-invalid", "is not encrypted", "leave passphrase out"));
         assert.equal(connections, 0);
         server.close();
     });

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 
+import { output } from "@pulumi/pulumi";
+
 import type { EtcdClusterArgs, EtcdHostArgs } from "../../components/args";
 import { InputError } from "../../components/inputError";
 import { validateCluster } from "../../components/validate";
@@ -317,6 +319,54 @@ describe("a cluster's arguments", () => {
             "an unknown part of a backup",
             { backup: { every: "day" } },
             /backup\.every is "day", wanted is one of the options schedule, directory, keep/,
+        ],
+        [
+            "a flag as text, which would count as true",
+            { deleteDataOnDestroy: "false" },
+            /deleteDataOnDestroy is "false", wanted is true or false, without quotes/,
+        ],
+        [
+            "host keys that are not checked, as text",
+            { ssh: { ...args().ssh, insecureSkipHostKeyCheck: "false" } },
+            /ssh\.insecureSkipHostKeyCheck is "false", wanted is true or false/,
+        ],
+        ["an unknown setting", { backups: {} }, /: backups is \{\}, wanted is one of the options version, install/],
+        [
+            "an unknown setting of a host",
+            { hosts: [{ ...three[0], port: 22 }] },
+            /hosts\[0\]\.port is 22, wanted is one of the options name, address, ssh/,
+        ],
+        [
+            "an unknown setting of a login",
+            { ssh: { ...args().ssh, keyFile: "x" } },
+            /ssh\.keyFile is "x", wanted is one of/,
+        ],
+        ["a host that is none", { hosts: [null] }, /hosts\[0\] is null, wanted is a host: \{ name/],
+        ["options that are none", { tuning: null }, /tuning is null, wanted is etcd's options/],
+        [
+            "a client's address that is no list",
+            { clients: [{ name: "x", addresses: "10.0.0.0/24" }] },
+            /clients\[0\]\.addresses is "10\.0\.0\.0\/24", wanted is a list/,
+        ],
+        [
+            "a version that is known only later",
+            { version: output("3.6.16") },
+            /version is a value that is known only later \(an Output or a Promise\), wanted is a plain value/,
+        ],
+        [
+            "host keys that are known only later",
+            { ssh: { ...args().ssh, hostKeys: output({ a: HOST_KEY }) } },
+            /ssh\.hostKeys is a value that is known only later/,
+        ],
+        [
+            "a private key that is bytes, which are not shown",
+            { ssh: { ...args().ssh, privateKey: Buffer.from("hunter2") } },
+            /ssh\.privateKey is no text, wanted is a text, or an Output of one; read files as "utf8"$/,
+        ],
+        [
+            "a URL with a password, which is not shown",
+            { install: { source: "url", url: "https://ci:hunter2@example.org/etcd.tar.gz", sha256: SHA256 } },
+            /install\.url is one with a user name, wanted is .*; let the hosts reach it without a login$/,
         ],
         ["an unknown algorithm", { certificates: { algorithm: "DSA" } }, /certificates\.algorithm is "DSA"/],
         [

@@ -89,6 +89,35 @@ describe("ssh arguments", () => {
         );
     });
 
+    it("are refused with an agent beside a private key, of which @pulumi/command would try one alone", () => {
+        assert.match(
+            refusal({ privateKey: PRIVATE_KEY, agentSocket: "/run/agent", hostKeys: { a: HOST_KEY } }),
+            /ssh\.agentSocket is "\/run\/agent", wanted is no agent beside a private key/,
+        );
+    });
+
+    it("take a user of a directory, and a bastion with a long name, and no port in it", () => {
+        const address = `${"bastion-production-0123456789abcdef"}.elb.ap-southeast-2.amazonaws.com`;
+        const known = { privateKey: PRIVATE_KEY, hostKeys: { a: HOST_KEY } };
+        const bastion = { address, hostKey: OTHER_KEY };
+        assert.deepEqual(validateCluster("tools", args({ ...known, user: "admin@corp.example.com", bastion })), []);
+        assert.match(
+            refusal({ ...known, bastion: { ...bastion, address: "gate.example.org:2222" } }),
+            /ssh\.bastion\.address is "gate\.example\.org:2222", wanted is a host name or an IP address/,
+        );
+    });
+
+    it("pass over keys of a host that nobody uses here, and are refused with nothing else", () => {
+        const dss = `ssh-dss ${Buffer.from("\0\0\0\u0007ssh-dss0123456789", "latin1").toString("base64")}`;
+        const knownHosts = `10.0.0.11 ${dss}\n10.0.0.11 ${HOST_KEY}\n`;
+        const host = { name: "a", address: "10.0.0.11" };
+        assert.deepEqual(resolveSsh({ privateKey: PRIVATE_KEY, knownHosts }, host).hostKeys, [HOST_KEY]);
+        assert.match(
+            refusal({ privateKey: PRIVATE_KEY, hostKeys: { a: dss } }),
+            /a public key of Ed25519, ECDSA or RSA/,
+        );
+    });
+
     it("are told once, not for each host", () => {
         const two = {
             ...args({ privateKey: PRIVATE_KEY, user: "no one", hostKeys: { a: HOST_KEY } }),
@@ -135,6 +164,44 @@ describe("how a host is reached", () => {
         assert.equal(own.sudo, false);
         assert.equal(own.port, 22);
         assert.deepEqual(own.hostKeys, [OTHER_KEY, HOST_KEY]);
+    });
+
+    it("is the cluster's way where the host's own is undefined", () => {
+        const ssh = { user: undefined, port: undefined, privateKey: undefined } as unknown as Partial<SshArgs>;
+        const own = resolveSsh(cluster, { name: "a", address: "10.0.0.11", ssh });
+        assert.deepEqual([own.user, own.port, own.privateKey], ["admin", 2222, PRIVATE_KEY]);
+    });
+
+    it("is by its own key, with its own passphrase, or by its own agent, in the place of the cluster's", () => {
+        const around = { ...cluster, passphrase: "p" };
+        const byOwn = (ssh: Partial<SshArgs>) => resolveSsh(around, { name: "a", address: "10.0.0.11", ssh });
+        const key = byOwn({ privateKey: `${PRIVATE_KEY}other` });
+        assert.deepEqual([key.privateKey, key.passphrase], [`${PRIVATE_KEY}other`, undefined]);
+        const agent = byOwn({ agentSocket: "/run/agent" });
+        assert.deepEqual([agent.privateKey, agent.passphrase, agent.agentSocket], [undefined, undefined, "/run/agent"]);
+        const gate = byOwn({ bastion: { address: "gate", hostKey: OTHER_KEY, agentSocket: "/run/agent" } });
+        assert.deepEqual([gate.privateKey, gate.passphrase], [PRIVATE_KEY, "p"]);
+        assert.deepEqual([gate.bastion?.privateKey, gate.bastion?.agentSocket], [undefined, "/run/agent"]);
+        assert.equal(byOwn({ bastion: false }).bastion, undefined);
+    });
+
+    it("is the same at each login by the agent of whoever is logged in", () => {
+        const before = process.env.SSH_AUTH_SOCK;
+        const at = (socket: string) => {
+            process.env.SSH_AUTH_SOCK = socket;
+            const { privateKey: _key, ...around } = cluster;
+            return resolveSsh({ ...around, agentSocket: socket }, { name: "a", address: "10.0.0.11" });
+        };
+        try {
+            assert.deepEqual(at("/tmp/ssh-1/agent.1"), at("/tmp/ssh-2/agent.2"));
+            assert.notDeepEqual(
+                at("/tmp/ssh-1/agent.1"),
+                resolveSsh({ ...cluster, agentSocket: "/run/other" }, { name: "a", address: "10.0.0.11" }),
+            );
+        } finally {
+            if (before === undefined) delete process.env.SSH_AUTH_SOCK;
+            else process.env.SSH_AUTH_SOCK = before;
+        }
     });
 
     it("is with no other key than the host's own, whatever the host is called", () => {
