@@ -28,7 +28,7 @@ export function validateCluster(name: string, args: EtcdClusterArgs): readonly s
         ...checkScalars(args),
         ...checkTuning(args.tuning),
         ...checkTimeouts(args),
-        ...checkRestore(args),
+        ...checkRestore(name, args),
         ...checkCertificates(args),
         ...checkBackup(name, args),
     ];

@@ -34,6 +34,7 @@ export function foreignProblems(inputs: ProvisionInputs, host: ProvisionHost, fo
               ]
             : []),
         ...tuningProblems(inputs, foreign),
+        ...lostProblems(foreign),
         ...clientProblems(inputs, foreign),
     ];
     return problems;
@@ -66,6 +67,35 @@ function tuningProblems(
             `${unit} runs with ${flag} ${found}, declared is ${declared === undefined ? "none" : String(declared)}: declare tuning.${setting}`,
         ];
     });
+}
+
+/**
+ * What etcd's members may run with and ours never do, where it makes a difference to who uses or watches them (etcd server/etcdmain/help.go).
+ * Others say who and where a member is, or how it logs, or are variables that etcd does not know.
+ */
+const NOT_KEPT: readonly string[] = [
+    ...["auth-token", "auth-token-ttl", "bcrypt-cost", "cors", "host-whitelist"],
+    ...["client-crl-file", "client-cert-allowed-hostname", "client-cert-file", "client-key-file"],
+    ...["peer-crl-file", "peer-cert-allowed-cn", "peer-cert-allowed-hostname", "peer-client-cert-file"],
+    ...["peer-client-key-file", "peer-skip-client-san-verification"],
+    ...["cipher-suites", "tls-min-version", "tls-max-version", "feature-gates"],
+    ...["listen-client-http-urls", "listen-metrics-urls", "metrics", "enable-v2", "max-concurrent-streams"],
+    ...["initial-election-tick-advance", "snapshot-catchup-entries", "warning-apply-duration"],
+];
+const NOT_KEPT_KINDS =
+    /^(experimental|grpc-keepalive|socket-reuse|backend|corrupt-check|compact-hash-check|compaction|distributed-tracing|watch-progress)-/;
+/** Off, as without it. */
+const OFF: readonly string[] = ["", "false", "basic"];
+
+/** A setting that ours has no place for may be what keeps somebody out, or lets somebody in. Its value may be a secret. */
+function lostProblems({ unit, options }: ForeignEtcd): readonly string[] {
+    const lost = [...options].filter(
+        ([flag, value]) => (NOT_KEPT.includes(flag) || NOT_KEPT_KINDS.test(flag)) && !OFF.includes(value),
+    );
+    return lost.map(
+        ([flag]) =>
+            `${unit} runs with ${flag}, which the unit that takes its place would not have: see whether the cluster does without, take it out there, one host at a time, and run pulumi up again`,
+    );
 }
 
 /** Our firewall would cut them off. */

@@ -36,8 +36,35 @@ const HAS_ITS_SUM = `has_its_sum() {
 }`;
 
 /**
+ * A function of a POSIX shell: `snapshot_print FILE` prints by what a snapshot is known again without reading all of it: its size, and the
+ * sha256 that etcd sends after it.
+ */
+export const SNAPSHOT_PRINT = `snapshot_print() {
+    printf '%s-%s\\n' "$(stat -L -c %s "$1")" "$(tail -c 32 "$1" | od -An -v -tx1 | tr -d ' \\n')"
+}`;
+
+/** Two segments of its log, which etcd makes ahead, in KiB: what it may want to write at any moment. */
+const ROOM_KIB = 128 * 1024;
+
+/**
+ * A function of a POSIX shell: `has_room DIRECTORY BYTES` says no where so much more, on the disk of the data, would leave etcd no room to
+ * write: it ends then, and on all hosts at about the same time if each of them does the same.
+ */
+export function hasRoom({ dataDir }: HostPaths): string {
+    return `has_room() {
+    [ "$(stat -c %d "$1")" = "$(stat -c %d ${shellQuote(dataDir)} 2>/dev/null)" ] || return 0
+    need=$(($2 / 1024 + ${ROOM_KIB}))
+    free=$(df -Pk "$1" | awk 'NR == 2 { print $4 }')
+    [ "$free" -ge "$need" ] && return
+    echo "Error: $1 is on the disk of etcd's own data, where $((free / 1024)) MiB are free and $((need / 1024)) MiB are wanted, so that etcd can go on writing: make room there, or use another disk" >&2
+    return 1
+}`;
+}
+
+/**
  * A function of a POSIX shell: `save_verified FILE` takes a snapshot of the member at an endpoint, with the member's own certificate, reads it
- * again, and compares it with its sha256. Its code says whether all went well; what it leaves behind if not is `FILE` and `FILE.part`.
+ * again, and compares it with its sha256. None is taken where it could cost etcd its room. Its code says whether all went well; what it leaves
+ * behind if not is `FILE` and `FILE.part`.
  */
 export function saveVerified(paths: HostPaths, releaseDir: string, endpoint: string): string {
     const tls = endpoint.startsWith("http://")
@@ -45,7 +72,9 @@ export function saveVerified(paths: HostPaths, releaseDir: string, endpoint: str
         : `--cacert ${paths.current}/client-ca.crt --cert ${paths.pki}/server.crt --key ${paths.pki}/server.key `;
     return `${onSnapshot(releaseDir)}
 ${HAS_ITS_SUM}
+${hasRoom(paths)}
 save_verified() {
+    has_room "\${1%/*}" "$(stat -c %s ${shellQuote(`${paths.dataDir}/member/snap/db`)} 2>/dev/null || echo 0)" || return
     alone ${releaseDir}/etcdctl --endpoints ${shellQuote(endpoint)} ${tls}snapshot save "$1" >/dev/null || return
     on_snapshot status "$1" >/dev/null || return
     has_its_sum "$1"

@@ -1,6 +1,7 @@
 /** What a host's shell is asked: texts only, which change nothing. */
 import { EDITED } from "../host/generation";
 import type { HostPaths } from "../host/paths";
+import { SNAPSHOT_PRINT } from "../host/snapshot";
 import { hasLog } from "../host/writeAheadLog";
 import { shellQuote } from "../quote";
 import { MACHINE_SCRIPT } from "../remote/machines";
@@ -48,8 +49,11 @@ echo "running=$running"
 [ -n "$running" ] && sed -n 's/^# etcd /version=/p; s/^ETCD_MAX_LEARNERS=/maxLearners=/p; s/^ETCD_\\(NAME\\|LISTEN_[A-Z]*_URLS\\)=/serving:&/p' ${shellQuote(paths.generations)}/"\${running#${EDITED}}"/etcd.env 2>/dev/null
 printf machine=; ${MACHINE_SCRIPT}
 ${hasLog(shellQuote(paths.dataDir))} && echo hasData=yes
+${SNAPSHOT_PRINT}
 for place in ${shellQuote(paths.restored)} ${shellQuote(paths.restoredWithin)}; do
-    if IFS= read -r line 2>/dev/null <"$place/complete"; then echo "restored=$line"; fi
+    # Another snapshot may lie at that path by now, or none.
+    if { IFS= read -r line && IFS= read -r print; } 2>/dev/null <"$place/complete" &&
+        [ "$print" = "$(snapshot_print "\${line%% *}" 2>/dev/null)" ]; then echo "restored=$line"; fi
 done
 [ -e ${shellQuote(paths.mayStartEmpty)} ] && echo mayStartEmpty=yes
 [ -e ${shellQuote(paths.plainPeers)} ] || [ -e ${shellQuote(paths.plainPeersEnding)} ] && echo plainPeers=yes

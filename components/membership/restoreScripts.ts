@@ -1,7 +1,7 @@
 /** What is said to a host's shell to begin anew from a snapshot. Pure: texts only; each can be cut off anywhere, and run again. */
 import type { HostPaths } from "../host/paths";
 import { ETCD_USER } from "../host/settings";
-import { REASON, onSnapshot } from "../host/snapshot";
+import { hasRoom, onSnapshot, REASON, SNAPSHOT_PRINT } from "../host/snapshot";
 import { isAtLeast } from "../host/version";
 import { shellQuote } from "../quote";
 import { makeDataDir } from "./scripts";
@@ -15,7 +15,7 @@ export interface RestoredMember {
     readonly clusterToken: string;
     readonly version: string;
     readonly releaseDir: string;
-    /** What is noted when all is there, in a line. */
+    /** What is noted when all is there, in a line that begins with the snapshot's path. By what the snapshot is known again is noted beside. */
     readonly note: string;
 }
 
@@ -36,8 +36,12 @@ umask 077
 [ -f ${snapshot} ] || { echo "there is no snapshot ${member.snapshot} on this host: copy it there, or correct restore.snapshot" >&2; exit 1; }
 ${REASON}
 ${onSnapshot(releaseDir)}
+${SNAPSHOT_PRINT}
+${hasRoom(paths)}
 ${restoredHere(paths)}
 rm -rf "$restored"
+print=$(snapshot_print ${snapshot})
+no_room=$(has_room "\${restored%/*}" "$(stat -L -c %s ${snapshot})" 2>&1) || { printf '%s\n' "\${no_room#Error: }; nothing was stopped" >&2; exit 1; }
 trap '[ -e "$restored/complete" ] || rm -rf "$restored"' EXIT
 said=$(on_snapshot restore ${snapshot} --data-dir "$restored" ${as} --initial-cluster-token ${shellQuote(member.clusterToken)}${skips} 2>&1) || {
     echo "${member.snapshot} can't be restored ($(reason "$said")); nothing was stopped: take another snapshot, as etcdctl snapshot save writes it" >&2
@@ -45,7 +49,7 @@ said=$(on_snapshot restore ${snapshot} --data-dir "$restored" ${as} --initial-cl
 }
 chown -R ${ETCD_USER}:${ETCD_USER} "$restored"
 sync -f "$restored"
-printf '%s\\n' ${shellQuote(member.note)} >"$restored/note"
+printf '%s\\n' ${shellQuote(member.note)} "$print" >"$restored/note"
 mv "$restored/note" "$restored/complete"`;
 }
 

@@ -73,13 +73,13 @@ async function look(
 
 function judged(inputs: ProvisionInputs, host: ProvisionHost, sight: Sight): HostLook {
     if ("failure" in sight) return { host, facts: undefined, problems: [`host "${host.name}": ${sight.failure}`] };
-    const { facts, hostKeyProblems, seenMs } = sight;
+    const { facts, hostKeyProblems } = sight;
     return {
         host,
         facts,
         problems: [
             ...hostKeyProblems.map((problem) => `host "${host.name}": ${problem}`),
-            ...problemsOf(inputs, host, facts, seenMs / 1000).map(
+            ...problemsOf(inputs, host, facts, sight).map(
                 (problem) => `host "${host.name}" (${host.address}): ${problem}`,
             ),
         ],

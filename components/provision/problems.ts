@@ -5,8 +5,8 @@ import { otherMachine, otherVersion } from "../host/release";
 import { TOOLS, type Facts, type Listener, type Place } from "./facts";
 import type { ProvisionHost, ProvisionInputs } from "./inputs";
 
-/** Certificates are valid from the moment they are made: a host this far behind would refuse them. */
-const CLOCK_SECONDS = 60;
+/** Certificates are valid from the moment they are made: a host that is behind refuses them for so long, and is waited for not much longer. */
+const CLOCK_SECONDS = 20;
 
 /** A database that begins, its log, and a snapshot. */
 const FREE_MIB = 512;
@@ -15,12 +15,13 @@ const FREE_FOR_FILES_MIB = 32;
 /** The archive and what is in it, side by side. */
 const FREE_FOR_BINARIES_MIB = 256;
 
-export function problemsOf(
-    inputs: ProvisionInputs,
-    host: ProvisionHost,
-    facts: Facts,
-    nowSeconds: number,
-): readonly string[] {
+/** When facts were asked for, and when they were there, in ms since 1970 by this machine's clock. */
+interface When {
+    readonly askedMs: number;
+    readonly seenMs: number;
+}
+
+export function problemsOf(inputs: ProvisionInputs, host: ProvisionHost, facts: Facts, when: When): readonly string[] {
     if (facts.kernel !== "Linux")
         return [`it runs ${facts.kernel || "an unknown system"}, wanted is Linux with systemd: take another host`];
     if (!facts.runsSystemd)
@@ -29,7 +30,7 @@ export function problemsOf(
         ...toolProblems(inputs, facts),
         ...archiveProblems(inputs, facts),
         ...packageProblems(inputs, facts),
-        ...clockProblems(facts, nowSeconds),
+        ...clockProblems(facts, when),
         ...spaceProblems(inputs, facts),
         ...addressProblems(host, facts),
         ...portProblems(host, facts),
@@ -67,7 +68,9 @@ export function moveProblems(
     hosts: readonly { readonly host: ProvisionHost; readonly facts: Facts | undefined }[],
 ): readonly string[] {
     const moves = hosts.flatMap(({ host, facts }) => {
-        const from = facts?.hasOurData && facts.peerUrl ? hostOfUrl(facts.peerUrl) : undefined;
+        // What somebody wrote there by hand may be no URL, or several.
+        const from =
+            facts?.hasOurData && facts.peerUrl && URL.canParse(facts.peerUrl) ? hostOfUrl(facts.peerUrl) : undefined;
         return from === undefined || from === host.address ? [] : [`"${host.name}" (${from} to ${host.address})`];
     });
     if (moves.length < 2) return [];
@@ -99,9 +102,16 @@ function archiveProblems({ install, version }: ProvisionInputs, facts: Facts): r
     const isFetched = install.source === "url" && !isInstalled && (tools.has("curl") || tools.has("wget"));
     if (!isFetched) return [];
     if (unfetched !== undefined)
-        return [`${install.url} can't be fetched from it: ${unfetched}: correct install.url, or let the host reach it`];
+        return [
+            `${withoutQuery(install.url)} can't be fetched from it: ${unfetched}: correct install.url, or let the host reach it`,
+        ];
     const found = otherVersion(release, version) ?? otherMachine(release, machine);
-    return found === undefined ? [] : [`${install.url} ${found}`];
+    return found === undefined ? [] : [`${withoutQuery(install.url)} ${found}`];
+}
+
+/** What is asked for there may be signed, and then lets in whoever reads it. */
+function withoutQuery(url: string): string {
+    return url.replace(/[?#].*$/s, "?…");
 }
 
 /** Where nothing is offered, the lists may never have been fetched; the installation does that. */
@@ -112,8 +122,10 @@ function packageProblems({ install, version }: ProvisionInputs, { isInstalled, o
     ];
 }
 
-function clockProblems({ clockSeconds }: Facts, nowSeconds: number): readonly string[] {
-    const offset = Math.round(clockSeconds - nowSeconds);
+/** It told the time at some moment between. */
+function clockProblems({ clockSeconds }: Facts, { askedMs, seenMs }: When): readonly string[] {
+    const nearest = Math.min(Math.max(clockSeconds, askedMs / 1000), seenMs / 1000);
+    const offset = Math.round(clockSeconds - nearest);
     if (Math.abs(offset) <= CLOCK_SECONDS) return [];
     const found = `${Math.abs(offset)} s ${offset < 0 ? "behind" : "ahead of"}`;
     return [

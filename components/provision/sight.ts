@@ -14,7 +14,8 @@ export type Sight = { readonly address: string } & (
           readonly facts: Facts;
           /** Why staging would not be let in, which logs in another way. */
           readonly hostKeyProblems: readonly string[];
-          /** When it said so, in ms since 1970 by this machine's clock. */
+          /** When it was asked, and when all was seen, in ms since 1970 by this machine's clock. */
+          readonly askedMs: number;
           readonly seenMs: number;
       }
     | { readonly failure: string }
@@ -30,9 +31,10 @@ async function seeHost(pool: ConnectionPool, inputs: ProvisionInputs, host: Prov
     const { commandSeconds = 60 } = inputs;
     try {
         const connection = await pool.connect(host.ssh);
+        const askedMs = Date.now();
         const answer = await wholeAnswer(connection, factsScript(inputs, host), commandSeconds);
         const facts = await withAuthorities(connection, parseFacts(answer));
-        return { address, facts, hostKeyProblems: hostKeyProblems(connection), seenMs: Date.now() };
+        return { address, facts, hostKeyProblems: hostKeyProblems(connection), askedMs, seenMs: Date.now() };
     } catch (error) {
         return { address, failure: whyNot(error) };
     }

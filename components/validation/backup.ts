@@ -27,6 +27,9 @@ function checkDirectory(property: string, directory: unknown, dataDir: string): 
     if (!isPath)
         return problem(property, directory, "an absolute path of letters, digits and ._@:+=,-, without . and .. in it");
     const isWithin = (inner: string, outer: string): boolean => `${inner}/`.startsWith(`${outer}/`);
+    const restored = `${dataDir}.restored`;
+    if (isWithin(directory, restored))
+        return problem(property, directory, `not within ${restored}`, "it goes with each restore");
     if (isWithin(directory, dataDir) || isWithin(dataDir, directory))
         return problem(
             property,

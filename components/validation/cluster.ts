@@ -96,6 +96,14 @@ function checkDataDir(dataDir: unknown): Problems {
             "it is renamed when a member is replaced",
         );
     }
+    const ending = /[.](restored|snapshots)$/.exec(dataDir)?.[0];
+    if (ending !== undefined)
+        return problem(
+            property,
+            dataDir,
+            `one that does not end in "${ending}"`,
+            "what belongs to a data directory of the name before that has this name",
+        );
     return outside(property, dataDir, "/var/lib and /srv are good places");
 }
 

@@ -1,11 +1,14 @@
 import type { EtcdClusterArgs } from "../args";
+import { hostPaths } from "../host/paths";
 import { isPlainPath } from "./places";
 import { checkKeys, problem, type Problems } from "./problems";
 
-export function checkRestore({ restore, adopt }: EtcdClusterArgs): Problems {
+export function checkRestore(name: string, { restore, adopt, dataDir }: EtcdClusterArgs): Problems {
     if (restore === undefined) return [];
     const at = "restore";
     const { snapshot, replaces } = restore;
+    const { restored } = hostPaths(name, dataDir);
+    const isCleared = typeof snapshot === "string" && `${snapshot}/`.startsWith(`${restored}/`);
     const isId = replaces === undefined || (typeof replaces === "string" && /^[1-9a-f][0-9a-f]{0,15}$/.test(replaces));
     return [
         ...checkKeys(at, restore, ["snapshot", "replaces"]),
@@ -16,6 +19,9 @@ export function checkRestore({ restore, adopt }: EtcdClusterArgs): Problems {
                   snapshot,
                   "the absolute path of a snapshot on the first host, of letters, digits and ._@:+=,-",
               )),
+        ...(isCleared
+            ? problem(`${at}.snapshot`, snapshot, `not within ${restored}`, "what lies there goes first")
+            : []),
         ...(isId
             ? []
             : problem(

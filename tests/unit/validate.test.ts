@@ -368,6 +368,21 @@ describe("a cluster's arguments", () => {
             { install: { source: "url", url: "https://ci:hunter2@example.org/etcd.tar.gz", sha256: SHA256 } },
             /install\.url is one with a user name, wanted is .*; let the hosts reach it without a login$/,
         ],
+        [
+            "data where a restore of other data is laid down",
+            { dataDir: "/srv/etcd.restored" },
+            /dataDir is "\/srv\/etcd\.restored", wanted is one that does not end in "\.restored"/,
+        ],
+        [
+            "backups where a restore is laid down",
+            { backup: { directory: "/var/lib/etcd/tools.restored/b" } },
+            /backup\.directory is .*not within \/var\/lib\/etcd\/tools\.restored/,
+        ],
+        [
+            "a snapshot where its restore is laid down",
+            { restore: { snapshot: "/var/lib/etcd/tools.restored/a.db" } },
+            /restore\.snapshot is .*not within \/var\/lib\/etcd\/tools\.restored/,
+        ],
         ["an unknown algorithm", { certificates: { algorithm: "DSA" } }, /certificates\.algorithm is "DSA"/],
         [
             "two clients with one name",

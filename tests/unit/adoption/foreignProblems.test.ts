@@ -68,6 +68,18 @@ describe("what speaks against taking over an etcd that was set up by hand", () =
         one(/quota-backend-bytes 99, declared is none/, "foreign.arg:--quota-backend-bytes=99");
     });
 
+    it("is a setting that nobody can declare, if it matters and is on; its value is not shown", () => {
+        one(
+            /runs with auth-token, which the unit that takes its place would not have: .*take it out there/,
+            "foreign.env:ETCD_AUTH_TOKEN=jwt,priv-key=hunter2",
+        );
+        assert.doesNotMatch(problems("foreign.env:ETCD_AUTH_TOKEN=jwt,priv-key=hunter2").join(), /hunter2/);
+        one(/runs with client-crl-file/, "foreign.arg:--client-crl-file=/etc/pki/crl.pem");
+        one(/runs with experimental-initial-corrupt-check/, "foreign.arg:--experimental-initial-corrupt-check");
+        assert.deepEqual(problems("foreign.env:ETCD_ENABLE_V2=false", "foreign.env:ETCD_UNIT_OWNER=ops"), []);
+        assert.deepEqual(problems("foreign.arg:--log-outputs=stderr", "foreign.env:ETCD_CORS="), []);
+    });
+
     it("is a client that would be cut off", () => {
         one(/10\.2\.0\.1 is connected to its client port/, "foreign.client=10.2.0.1:40001");
         assert.deepEqual(problems("foreign.client=10.0.0.11:40001"), [], "members are let in");

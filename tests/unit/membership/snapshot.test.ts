@@ -64,12 +64,29 @@ describe("the snapshot before a removal", () => {
         assert.deepEqual(kept, []);
     });
 
+    it("is none where it would take the room that etcd writes to, and says how much is wanted", () => {
+        const full = taken(SAVES, 100);
+        assert.notEqual(full.status, 0);
+        assert.match(
+            full.stderr,
+            /data\.snapshots is on the disk of etcd's own data, where 100 MiB are free and 130 MiB are wanted, .*make room there/,
+        );
+        assert.deepEqual(full.kept, []);
+        assert.equal(taken(SAVES, 131).status, 0);
+    });
+
     const database = "saved";
     /** What etcdctl does: it saves what it is sent, and finds nothing wrong with it. */
     const SAVES = `case "$*" in *"snapshot save"*) while [ $# -gt 1 ]; do shift; done; cp "$(dirname "$0")/sent" "$1" ;; *) exit ;; esac`;
 
-    /** Runs what takes a snapshot, as on a host that runs a release with this etcdctl. */
-    function taken(etcdctl: string): {
+    /**
+     * Runs what takes a snapshot, as on a host that runs a release with this etcdctl.
+     * @param freeMiB on the disk of its data, of which 2 MiB are the database
+     */
+    function taken(
+        etcdctl: string,
+        freeMiB?: number,
+    ): {
         status: number | null;
         stdout: string;
         stderr: string;
@@ -85,7 +102,14 @@ describe("the snapshot before a removal", () => {
             writeFileSync(join(release, "sent"), Buffer.concat([Buffer.from(database), sum]));
             writeFileSync(join(release, "etcdctl"), `#!/bin/sh\n${etcdctl}\n`, { mode: 0o755 });
             const input = snapshot(paths, undefined, "https://10.0.0.2:2379");
-            const { status, stdout, stderr } = spawnSync("sh", { input, encoding: "utf8" });
+            if (freeMiB !== undefined) {
+                mkdirSync(join(paths.dataDir, "member", "snap"), { recursive: true });
+                writeFileSync(join(paths.dataDir, "member", "snap", "db"), Buffer.alloc(2 * 1024 * 1024));
+                const answer = `Filesystem 1024-blocks Used Available\nx 0 0 ${freeMiB * 1024}`;
+                writeFileSync(join(root, "df"), `#!/bin/sh\necho '${answer}'\n`, { mode: 0o755 });
+            }
+            const env = { ...process.env, PATH: `${root}:${process.env.PATH}` };
+            const { status, stdout, stderr } = spawnSync("sh", { input, encoding: "utf8", env });
             const kept = readdirSync(`${paths.dataDir}.snapshots`).filter((name) => name.includes(".db"));
             return { status, stdout, stderr, kept };
         } finally {

@@ -39,7 +39,7 @@ describe("hosts whose login is not known yet", () => {
 
 describe("what the program has seen of hosts", () => {
     /** In order. Nobody here can log in to it, so that whoever looks at it finds a problem. */
-    const fit: Sight & { readonly seenMs: number } = {
+    const fit: Sight & { readonly askedMs: number; readonly seenMs: number } = {
         address: host.address,
         facts: {
             ...parseFacts(["kernel=Linux", "systemd=yes", "address=10.0.0.11", "binaries=present"].join("\n")),
@@ -49,6 +49,7 @@ describe("what the program has seen of hosts", () => {
             isStaged: true,
         },
         hostKeyProblems: [],
+        askedMs: 1_700_000_000_000,
         seenMs: 1_700_000_000_000,
     };
 
@@ -67,7 +68,11 @@ describe("what the program has seen of hosts", () => {
     it("is as good as a look from here", async () => {
         assert.equal(await isChanged(fit), false);
         assert.equal(await isChanged({ address: host.address, failure: "it can't be reached" }), true);
-        assert.equal(await isChanged({ ...fit, seenMs: fit.seenMs + 3_600_000 }), true, "its clock is an hour off");
+        assert.equal(
+            await isChanged({ ...fit, askedMs: fit.askedMs + 3_600_000, seenMs: fit.seenMs + 3_600_000 }),
+            true,
+            "its clock is an hour off",
+        );
     });
 
     it("is looked at again when it is old, is of others, or is nothing", async () => {

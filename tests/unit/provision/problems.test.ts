@@ -31,8 +31,12 @@ const inputs: ProvisionInputs = {
 };
 
 /** What speaks against a fit host of which some lines were changed. */
-function problems(changes: readonly (string | RegExp)[], declared: Partial<ProvisionInputs> = {}): readonly string[] {
-    return problemsOf({ ...inputs, ...declared }, host, parseFacts(changed(FIT, changes)), NOW);
+function problems(
+    changes: readonly (string | RegExp)[],
+    declared: Partial<ProvisionInputs> = {},
+    when = { askedMs: NOW * 1000, seenMs: NOW * 1000 },
+): readonly string[] {
+    return problemsOf({ ...inputs, ...declared }, host, parseFacts(changed(FIT, changes)), when);
 }
 
 /** Exactly one problem, with this in its text. */
@@ -96,10 +100,13 @@ describe("what speaks against a host", () => {
         assert.deepEqual(problems([/^bin/, "binaries=present", ...other], url), []);
     });
 
-    it("is a clock that is off by more than a minute, either way", () => {
-        assert.deepEqual(problems([/^clock/, `clock=${NOW - 60}`]), []);
+    it("is a clock that is off by more than some seconds, either way, and not that the host was slow to tell", () => {
+        assert.deepEqual(problems([/^clock/, `clock=${NOW - 20}`]), []);
         one(/clock is 300 s behind/, [/^clock/, `clock=${NOW - 300}`]);
-        one(/clock is 61 s ahead of/, [/^clock/, `clock=${NOW + 61}`]);
+        one(/clock is 21 s ahead of/, [/^clock/, `clock=${NOW + 21}`]);
+        const slow = { askedMs: NOW * 1000, seenMs: (NOW + 70) * 1000 };
+        assert.deepEqual(problems([], {}, slow), []);
+        assertOne(problems([/^clock/, `clock=${NOW - 21}`], {}, slow), /clock is 21 s behind/);
     });
 
     it("is a disk without room for a member, or for the binaries", () => {
