@@ -47,6 +47,17 @@ fail() { printf 'no backup was made: %s\\n' "$1" >&2; exit 1; }
 ${saveVerified(paths, releaseDir, endpoint)}
 
 directory=${shellQuote(`${directory}/${cluster}/${name}`)}
+if [ "\${1:-}" = prepare ]; then
+    # What is mounted there as a rule may not be, and what is below it is another disk.
+    for place in ${placesAlong(`${directory}/${cluster}/${name}`).map(shellQuote).join(" ")}; do
+        mount=$(systemd-escape --path --suffix=mount "$place")
+        [ "$(systemctl show --property LoadState --value "$mount")" = loaded ] || continue
+        systemctl start "$mount" || fail "$place is not mounted: see systemctl status $mount"
+    done
+    umask 022
+    mkdir -p -m 0700 ${shellQuote(directory)} || fail "there is no ${directory}, and it can't be made"
+    exit
+fi
 exec 8<"$0"
 flock -n 8 || fail "another one is being made"
 # A run that was cut off leaves no more than what the next one replaces.
@@ -70,21 +81,28 @@ ${keepLast('"$directory"', keep)}
 `;
 }
 
-/** A host whose member never joined has none to back up; one that is stopped is a backup that fails. */
+/** `/srv`, `/srv/backup`, … */
+function placesAlong(directory: string): readonly string[] {
+    const names = directory.split("/").slice(1);
+    return names.map((_, index) => `/${names.slice(0, index + 1).join("/")}`);
+}
+
+/**
+ * A host whose member never joined has none to back up; one that is stopped is a backup that fails, as is a mount that is gone: a unit that
+ * requires it would not be started, and so would not fail.
+ */
 function renderUnit({ paths, cluster }: HostSettings, { directory }: BackupSettings): string {
-    const make = `umask 022; mkdir -p -m 0700 ${directory} || { echo "no backup was made: there is no ${directory}, and it can not be made" >&2; exit 1; }`;
     return [
         HEADER,
         "[Unit]",
         `Description=Backup of the etcd member of ${cluster}`,
         `After=${paths.unit}.service`,
-        `RequiresMountsFor=${directory}`,
         `ConditionPathExists=${paths.membershipEnv}`,
         "",
         "[Service]",
         "Type=oneshot",
         // With all rights: what is around the directory is not to be written to by the backup itself.
-        `ExecStartPre=+/bin/sh -c '${make}'`,
+        `ExecStartPre=+/bin/sh ${paths.backupScript} prepare`,
         `ExecStart=/bin/sh ${paths.backupScript}`,
         "TimeoutStartSec=3600",
         "Nice=19",

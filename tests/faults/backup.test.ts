@@ -144,6 +144,25 @@ describe("fault: scheduled backups, and what can happen to them", () => {
         await site.converges(all, daily);
     });
 
+    it("a target that is not mounted: the backup fails and says so, and nothing is put where it should be", async () => {
+        const b = site.host("b");
+        const fstab = "/etc/fstab";
+        await b.output(
+            `touch ${fstab}; cp -p ${fstab} /root/fstab; mv ${directory} ${directory}.kept; mkdir ${directory}; ` +
+                `echo '/dev/gone ${directory} ext4 nofail,x-systemd.device-timeout=1s 0 0' >> ${fstab}; systemctl daemon-reload`,
+        );
+        const said = await failure("b");
+        const own = said.filter((line) => line.startsWith("no backup was made: "));
+        assert.deepEqual(own, [
+            `no backup was made: ${directory} is not mounted: see systemctl status srv-backup-etcd.mount`,
+        ]);
+        assert.equal(await b.output(`ls -A ${directory}`), "");
+        await b.output(
+            `rmdir ${directory}; mv ${directory}.kept ${directory}; mv /root/fstab ${fstab}; systemctl daemon-reload`,
+        );
+        await backUp("b");
+    });
+
     it("a disk that keeps something else than etcd sent: the backup fails and says so, though what it kept can be read", async () => {
         const b = site.host("b");
         await backUp("b");

@@ -45,7 +45,7 @@ describe("a host's backups", () => {
             ["ReadWritePaths=-/mnt/nfs"],
         );
         assert.ok(lines.includes("ProtectSystem=strict"));
-        assert.ok(lines.includes("RequiresMountsFor=/mnt/nfs"));
+        assert.ok(lines.includes("ExecStartPre=+/bin/sh /etc/etcd/tools/backup.sh prepare"));
     });
 
     it("lie where no other cluster's and no other host's lie, whatever hyphens their names have", () => {
