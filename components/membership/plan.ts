@@ -1,7 +1,7 @@
 /** The policy: an ordered list of rules. The first that has something to say wins. Could be printed in the manual. */
 import type { Action, Observation, Desired, Rule, Step, Verdict, Wait, World } from "./types";
 import { predict } from "./predict";
-import { members, nameOf, refuse } from "./world";
+import { members, nameOf, pathsOf, refuse } from "./world";
 import { activate, addLearner, awaitLearner, join, letIn, promote } from "./rules/admit";
 import { bootstrap, lostQuorum, renewSilent, restartStopped } from "./rules/bootstrap";
 import { damagedData, flip, formerData, illVoter, lostData, settle, startStopped } from "./rules/heal";
@@ -123,8 +123,14 @@ function refusedByAlarm(world: World, step: Step): Verdict | undefined {
     if (!alarm) return undefined;
     const member = members(world).find(({ id }) => id === alarm.memberId);
     const name = member ? `"${nameOf(world, member)}"` : alarm.memberId;
+    const { unit, dataDir } = pathsOf(world);
+    // Disarmed as it is, it would go on with its own data; without any, it joins anew.
+    const cause =
+        alarm.alarm === "CORRUPT"
+            ? `its data differs from the others': stop its etcd (systemctl stop ${unit}) and move ${dataDir}/member away`
+            : "clear its cause";
     return refuse(
-        `member ${name} has raised the alarm ${alarm.alarm}, so "${describe(step)}" is not done; clear its cause, then: etcdctl alarm disarm`,
+        `member ${name} has raised the alarm ${alarm.alarm}, so "${describe(step)}" is not done; ${cause}, then: etcdctl alarm disarm`,
     );
 }
 
@@ -158,7 +164,9 @@ export function wholePlan(seen: Observation, wanted: Desired): Plan {
             case "wait": {
                 const after = predict.waited(now, wanted, verdict.hosts);
                 if (!after) {
-                    const refusal = `it waits ${verdict.deadlineSeconds} s at most until ${verdict.until}, and what follows is not known before`;
+                    const { deadlineSeconds, until, remedy } = verdict;
+                    const otherwise = remedy === undefined ? "" : `; if that does not come: ${remedy}`;
+                    const refusal = `it waits ${deadlineSeconds} s at most until ${until}, and what follows is not known before${otherwise}`;
                     return { steps, worlds: [...worlds, now], refusal, waitsFor };
                 }
                 if (steps.length === 0) waitsFor ??= verdict.until;

@@ -1,6 +1,4 @@
 /** What arguments are made of: settings that are known, flags that are flags, and no value that is known only later where it decides too much. */
-import { Output } from "@pulumi/pulumi";
-
 import type { EtcdClusterArgs } from "../args";
 import { checkKeys, problem, type Problems } from "./problems";
 
@@ -123,8 +121,9 @@ function isText(value: unknown): boolean {
     return typeof value === "string";
 }
 
+/** As the SDK tells its outputs, whichever copy of it made them. */
 function isLater(value: unknown): boolean {
-    return Output.isInstance(value) || value instanceof Promise;
+    return value instanceof Promise || (value as { readonly __pulumiOutput?: unknown } | null)?.__pulumiOutput === true;
 }
 
 /** It may be a secret in another form: its type alone is told. */

@@ -79,11 +79,17 @@ describe("fault: what can happen to a member's disk and database", () => {
         assert.match(await site.etcdctl("a", "alarm list"), /CORRUPT/);
         const before = await site.startTimes(all);
         const run = await site.mustRefuse(1, /member "b" has raised the alarm CORRUPT, so "/);
-        assert.match(run.text, /etcdctl alarm disarm/);
+        const [, told = "", away = ""] =
+            /its data differs .*: stop its etcd \((systemctl stop \S+)\) and move (\S+) away, then: etcdctl alarm disarm/.exec(
+                run.text,
+            ) ?? [];
+        assert.equal(away, `${dataDir}/member`, run.text);
         assert.deepEqual(await site.startTimes(all), before);
+        const id = await site.memberId("a", "b");
+        await site.host("b").output(`${told}; mv ${away} /root/differs`);
         await site.etcdctl("a", "alarm disarm");
-        await site.isWhole(all);
         await site.converges(3);
+        assert.notEqual(await site.memberId("a", "b"), id);
     });
 
     const flips: readonly (readonly [Where, string, RegExp])[] = [

@@ -21,7 +21,7 @@ import {
 const HEALTH_SECONDS = 10;
 
 /** A fault is to be met by clients, who need not keep the machine busy: what a fault costs them is told to some hundredths of a second. */
-const LEISURE = 12;
+const LEISURE = 16;
 
 /** Acknowledged writes before a fault, and after it to tell that all is well again. */
 const ENOUGH = 50;

@@ -6,6 +6,7 @@ import type { EtcdClusterArgs } from "../../components";
 import { isAtLeast } from "../../components/host/version";
 import { step, told } from "../integration/moments";
 import { statusOf } from "../integration/fixture";
+import { Project } from "../integration/project";
 import { FaultBed, lookAfter } from "./faultBed";
 import { rootOf } from "./signs";
 
@@ -181,6 +182,28 @@ describe("fault: a cluster that has to begin anew from a snapshot", () => {
         await isUntouched();
         await site.isDone(all, changes);
         await site.mustUp(all);
+    });
+
+    it("begins anew under another stack when its state is lost, too, once what is on its hosts was moved away", async () => {
+        const before = await clusterId();
+        await site.etcdctl("a", "put state lost");
+        await site.etcdctl("a", `snapshot save ${snapshot}.stateless`);
+        await Promise.all(["b", "c"].map((name) => site.host(name).output(`systemctl stop etcd-${cluster}`)));
+        site.project.close();
+        site.project = await Project.open({ stack: "test" });
+        const changes = { restore: { snapshot: `${snapshot}.stateless` } };
+        await site.mustRefuse(
+            all,
+            /belongs to a cluster of this name that the state of this stack does not know/,
+            changes,
+        );
+
+        const moveAway = `systemctl disable --now etcd-${cluster} && mkdir /root/lost && mv /var/lib/etcd/${cluster} /root/lost/data && mv /etc/etcd/${cluster} /root/lost/etc`;
+        await Promise.all(all.map((name) => site.host(name).output(moveAway)));
+        await site.mustUp(all, changes);
+
+        for (const name of all) assert.equal(await valueOf(name, "state"), "lost");
+        await isAnew(all, changes, before);
     });
 
     it("begins anew on another host that has the snapshot, when all its hosts are dead; one that comes back later joins it", async () => {
