@@ -149,7 +149,7 @@ describe("fault: scheduled backups, and what can happen to them", () => {
         const fstab = "/etc/fstab";
         await b.output(
             `touch ${fstab}; cp -p ${fstab} /root/fstab; mv ${directory} ${directory}.kept; mkdir ${directory}; ` +
-                `echo '/dev/gone ${directory} ext4 nofail,x-systemd.device-timeout=1s 0 0' >> ${fstab}; systemctl daemon-reload`,
+                `echo 'gone:/backup ${directory} nfs nofail 0 0' >> ${fstab}; systemctl daemon-reload`,
         );
         const said = await failure("b");
         const own = said.filter((line) => line.startsWith("no backup was made: "));
