@@ -31,9 +31,15 @@ export class InputError extends RunError {
     }
 }
 
+/** Whether a value is an Output, as the SDK tells its own, whichever copy of it made them, or a Promise. */
+export function isLater(value: unknown): boolean {
+    return value instanceof Promise || (value as { readonly __pulumiOutput?: unknown } | null)?.__pulumiOutput === true;
+}
+
 /** A value as an error shows it: short, and on one line. */
 export function shown(value: unknown): string {
     if (value === undefined) return "missing";
+    if (isLater(value)) return "a value that is known only later (an Output or a Promise)";
     const text = JSON.stringify(value) ?? String(value);
     return text.length > 80 ? `${text.slice(0, 79)}…` : text;
 }

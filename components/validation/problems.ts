@@ -35,7 +35,7 @@ export function checkKeys(property: string, value: object, known: readonly strin
         .filter((key) => !known.includes(key))
         .flatMap((key) =>
             problem(
-                property === "" ? key : `${property}.${key}`,
+                `${property}.${key}`,
                 (value as Record<string, unknown>)[key],
                 `one of the options ${known.join(", ")}`,
             ),

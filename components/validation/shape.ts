@@ -1,6 +1,7 @@
 /** What arguments are made of: settings that are known, flags that are flags, and no value that is known only later where it decides too much. */
 import type { EtcdClusterArgs } from "../args";
-import { checkKeys, problem, type Problems } from "./problems";
+import { isLater } from "../inputError";
+import { problem, type Problems } from "./problems";
 
 /** `plain`: looked at elsewhere. `late`: a text, or one that is known only later, and perhaps a secret. */
 type Shape = "plain" | "flag" | "text" | "late" | Settings | List;
@@ -77,13 +78,21 @@ const CLUSTER: Readonly<Record<keyof EtcdClusterArgs, Shape>> = {
 
 /** What speaks against looking any closer. What is left out is told by who needs it. */
 export function checkShape(args: EtcdClusterArgs): Problems {
+    if (typeof args !== "object" || args === null)
+        return problem("args", args, "what the cluster is to be: { version, install, hosts, ssh, … }");
     return checkSettings("", args, CLUSTER);
 }
 
 function checkSettings(at: string, value: object, known: Readonly<Record<string, Shape>>): Problems {
     const names = Object.keys(known);
+    const unknown = names.length === 0 ? [] : Object.keys(value).filter((name) => !names.includes(name));
     return [
-        ...(names.length === 0 ? [] : checkKeys(at, value, names)),
+        // What is there may be a secret whose name was mistyped.
+        ...unknown.map((name) => ({
+            property: at === "" ? name : `${at}.${name}`,
+            found: "unknown",
+            wanted: `one of ${names.join(", ")}`,
+        })),
         ...names.flatMap((name) => {
             const property = at === "" ? name : `${at}.${name}`;
             return checkOne(property, (value as Record<string, unknown>)[name], known[name]!);
@@ -95,14 +104,7 @@ function checkOne(at: string, value: unknown, shape: Shape): Problems {
     if (value === undefined) return [];
     if (shape === "late") return isText(value) || isLater(value) ? [] : [notAText(at)];
     if (isLater(value))
-        return [
-            {
-                property: at,
-                found: "a value that is known only later (an Output or a Promise)",
-                wanted: "a plain value",
-                remedy: "it decides what is made: take it from the stack's configuration, or use apply around the whole cluster",
-            },
-        ];
+        return problem(at, value, "a plain value", "it decides what is made: take it from the stack's configuration");
     if (shape === "plain") return [];
     if (shape === "flag") return typeof value === "boolean" ? [] : problem(at, value, "true or false, without quotes");
     if (shape === "text") return isText(value) ? [] : problem(at, value, "a text");
@@ -119,11 +121,6 @@ function checkList(at: string, value: unknown, { each }: List): Problems {
 
 function isText(value: unknown): boolean {
     return typeof value === "string";
-}
-
-/** As the SDK tells its outputs, whichever copy of it made them. */
-function isLater(value: unknown): boolean {
-    return value instanceof Promise || (value as { readonly __pulumiOutput?: unknown } | null)?.__pulumiOutput === true;
 }
 
 /** It may be a secret in another form: its type alone is told. */

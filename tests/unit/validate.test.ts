@@ -330,16 +330,16 @@ describe("a cluster's arguments", () => {
             { ssh: { ...args().ssh, insecureSkipHostKeyCheck: "false" } },
             /ssh\.insecureSkipHostKeyCheck is "false", wanted is true or false/,
         ],
-        ["an unknown setting", { backups: {} }, /: backups is \{\}, wanted is one of the options version, install/],
+        ["an unknown setting", { backups: {} }, /: backups is unknown, wanted is one of version, install/],
         [
             "an unknown setting of a host",
             { hosts: [{ ...three[0], port: 22 }] },
-            /hosts\[0\]\.port is 22, wanted is one of the options name, address, ssh/,
+            /hosts\[0\]\.port is unknown, wanted is one of name, address, ssh/,
         ],
         [
-            "an unknown setting of a login",
-            { ssh: { ...args().ssh, keyFile: "x" } },
-            /ssh\.keyFile is "x", wanted is one of/,
+            "an unknown setting of a login, which is not shown",
+            { ssh: { ...args().ssh, sudopassword: "hunter2" } },
+            /ssh\.sudopassword is unknown, wanted is one of user, port/,
         ],
         ["a host that is none", { hosts: [null] }, /hosts\[0\] is null, wanted is a host: \{ name/],
         ["options that are none", { tuning: null }, /tuning is null, wanted is etcd's options/],
@@ -352,6 +352,11 @@ describe("a cluster's arguments", () => {
             "a version that is known only later",
             { version: output("3.6.16") },
             /version is a value that is known only later \(an Output or a Promise\), wanted is a plain value/,
+        ],
+        [
+            "a path that is known only later",
+            { install: { source: "file", path: output("x"), sha256: SHA256 } },
+            /install\.path is a value that is known only later \(an Output or a Promise\), wanted is the path/,
         ],
         [
             "host keys that are known only later",
@@ -438,6 +443,11 @@ describe("a cluster's arguments", () => {
     for (const name of ["a.b", "a_b", "", "-a", "x-firewall", "x-backup", "a".repeat(41), "a b"]) {
         it(`are refused with the name ${JSON.stringify(name)}`, () => assert.match(refusal({}, name), /: name is /));
     }
+
+    it("are refused when there are none", () => {
+        const none = undefined as unknown as EtcdClusterArgs;
+        assert.throws(() => validateCluster("tools", none), /EtcdCluster "tools": args is missing, wanted is what/);
+    });
 
     it("are refused with all their mistakes at once, one a line", () => {
         const bad = args({ version: "3", hosts: [host("a", "nowhere"), host("a", "10.0.0.1")], clientPort: 0 });
