@@ -2,6 +2,7 @@
 import { takeoverProblems } from "../adoption/preflight";
 import { otherMachine, otherVersion, parseReleaseName } from "../host/release";
 import { pool } from "../remote/connectionPool";
+import { whyCommandFails } from "../remote/sessionAgent";
 import { canonical } from "../stateValues";
 import { firstEntry, readArchive } from "./archive";
 import type { Facts } from "./facts";
@@ -66,7 +67,8 @@ async function look(
     const archive = await archiveProblems(inputs, hosts);
     const own = hosts.flatMap(({ problems }) => problems);
     const rotation = rotationProblems(inputs, hosts, before);
-    const found = [...archive, ...own, ...twinProblems(hosts), ...moveProblems(hosts), ...rotation];
+    const agent = (await whyCommandFails(inputs.hosts.map(({ ssh }) => ssh))) ?? [];
+    const found = [agent, archive, own, twinProblems(hosts), moveProblems(hosts), rotation].flat();
     // Whether a cluster can be taken over is asked of etcd, once nothing else speaks against it.
     return { hosts, problems: found.length > 0 ? found : await takeoverProblems(inputs, hosts) };
 }
