@@ -281,7 +281,7 @@ describe("bad input", () => {
             [
                 "c",
                 "a clock that is off",
-                /its clock is (299|300|301) s behind this machine's, at most 60 s are allowed/,
+                /its clock is (299|300|301) s behind this machine's, at most 20 s are allowed/,
             ],
             [
                 "d",
