@@ -166,7 +166,7 @@ export interface SshArgs {
     readonly passphrase?: Input<string>;
     /** The user's password. */
     readonly password?: Input<string>;
-    /** The socket of an SSH agent. That of `SSH_AUTH_SOCK` may be another one at each login, and stays the same setting. */
+    /** The socket of an SSH agent. One of a login's own, as `SSH_AUTH_SOCK` has it, may be another one each time, and stays the same setting. */
     readonly agentSocket?: string;
     /** The password that `sudo` asks a user who is not root for.
      * @default sudo asks for none */

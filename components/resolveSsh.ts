@@ -67,9 +67,11 @@ function resolveBastion(ssh: SshArgs, bastion: BastionArgs): ResolvedSsh {
     };
 }
 
-/** The agent of whoever is logged in is another socket each time, and the same setting. */
+/** Sockets that OpenSSH's agent and server make for one login: another one each time, and the same setting. */
+const OF_ONE_LOGIN = /^\/tmp\/ssh-[^/]+\/agent[.]\d+$|\/[.]ssh\/agent\/[^/]+$/;
+
 function lastingAgent(socket: string): string {
-    return socket === process.env[AGENT_VARIABLE] ? SESSION_AGENT : socket;
+    return socket === process.env[AGENT_VARIABLE] && OF_ONE_LOGIN.test(socket) ? SESSION_AGENT : socket;
 }
 
 function login(ssh: SshArgs): Omit<ResolvedSsh, "address" | "port" | "hostKeys"> {

@@ -83,14 +83,15 @@ const NOT_KEPT: readonly string[] = [
     ...["initial-election-tick-advance", "snapshot-catchup-entries", "warning-apply-duration"],
 ];
 const NOT_KEPT_KINDS =
-    /^(experimental|grpc-keepalive|socket-reuse|backend|corrupt-check|compact-hash-check|compaction|distributed-tracing|watch-progress)-/;
-/** Off, as without it. */
-const OFF: readonly string[] = ["", "false", "basic"];
+    /^(experimental(?!-initial-corrupt-check$|-compact-hash-check-enabled$)|grpc-keepalive|socket-reuse|backend|corrupt-check|compact-hash-check|compaction|distributed-tracing|watch-progress)-/;
+/** As without it. */
+const DEFAULTS: readonly string[] = ["", "false", "basic", "simple", "*"];
 
 /** A setting that ours has no place for may be what keeps somebody out, or lets somebody in. Its value may be a secret. */
 function lostProblems({ unit, options }: ForeignEtcd): readonly string[] {
     const lost = [...options].filter(
-        ([flag, value]) => (NOT_KEPT.includes(flag) || NOT_KEPT_KINDS.test(flag)) && !OFF.includes(value),
+        ([flag, value]) =>
+            (NOT_KEPT.includes(flag) || NOT_KEPT_KINDS.test(flag)) && !DEFAULTS.includes(value.toLowerCase()),
     );
     return lost.map(
         ([flag]) =>

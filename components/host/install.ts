@@ -99,10 +99,10 @@ fetch() {
         download "$1" || unfetched "$1"
         found=$(digest_of "$archive")
     fi
-    [ "$found" = "$sha256" ] || { rm -f "$archive"; fail "$1 has the sha256 $found, wanted is $sha256: give the right URL, or correct sha256"; }
+    [ "$found" = "$sha256" ] || { rm -f "$archive"; fail "\${1%%[?#]*} has the sha256 $found, wanted is $sha256: give the right URL, or correct sha256"; }
 }
 
-unfetched() { fail "$1 can't be fetched from this host: $problem: correct the URL, or let the host reach it"; }
+unfetched() { fail "\${1%%[?#]*} can't be fetched from this host: $problem: correct the URL, or let the host reach it"; }
 
 download() {
     if command -v curl >/dev/null; then

@@ -103,8 +103,9 @@ async function reachable(
         }),
     );
     const reached = new Map(connections.flat());
-    const inTheWay = [...refusals, ...(reached.size === 0 ? strangers : [])];
-    if (inTheWay.length > 0) throw ClearError.ofRefusals(cluster, inTheWay);
+    if (refusals.length > 0) throw ClearError.ofRefusals(cluster, refusals);
+    if (strangers.length > 0 && strangers.length === hosts.length - (leaving?.length ?? 0))
+        throw ClearError.ofStrangers(cluster, strangers);
     return reached;
 }
 
@@ -156,8 +157,14 @@ export class ClearError extends Error {
 
     static ofRefusals(cluster: string, refusals: readonly string[]): ClearError {
         const what =
-            "nothing was removed: hosts refuse the login that the last pulumi up was made with, and etcd may run there; declare what they accept and run pulumi up, then pulumi destroy again; hosts that are lost for good: take them off the list and run pulumi up, or switch them off";
+            "nothing was removed: hosts refuse the login that the last pulumi up was made with, and etcd may run there; declare what they accept and run pulumi up, then pulumi destroy again; one that is lost for good: switch it off, or take it off the list and run pulumi up";
         return new ClearError(cluster, what, refusals, "pulumi up");
+    }
+
+    static ofStrangers(cluster: string, strangers: readonly string[]): ClearError {
+        const what =
+            "nothing was removed: no host shows a host key that the last pulumi up knew, and etcd may run there; declare those they have and run pulumi up, then pulumi destroy again; if they are other machines by now, forget the cluster (pulumi state delete)";
+        return new ClearError(cluster, what, strangers, "pulumi up");
     }
 
     override toString(): string {

@@ -51,9 +51,11 @@ printf machine=; ${MACHINE_SCRIPT}
 ${hasLog(shellQuote(paths.dataDir))} && echo hasData=yes
 ${SNAPSHOT_PRINT}
 for place in ${shellQuote(paths.restored)} ${shellQuote(paths.restoredWithin)}; do
-    # Another snapshot may lie at that path by now, or none.
-    if { IFS= read -r line && IFS= read -r print; } 2>/dev/null <"$place/complete" &&
-        [ "$print" = "$(snapshot_print "\${line%% *}" 2>/dev/null)" ]; then echo "restored=$line"; fi
+    { IFS= read -r line && IFS= read -r print; } 2>/dev/null <"$place/complete" || continue
+    snapshot=\${line%% *}
+    # Another one may lie at that path by now. None does where it was moved aside with the data.
+    if [ -e "$snapshot" ] || ${hasLog(shellQuote(paths.dataDir))}; then [ "$print" = "$(snapshot_print "$snapshot" 2>/dev/null)" ] || continue; fi
+    echo "restored=$line"
 done
 [ -e ${shellQuote(paths.mayStartEmpty)} ] && echo mayStartEmpty=yes
 [ -e ${shellQuote(paths.plainPeers)} ] || [ -e ${shellQuote(paths.plainPeersEnding)} ] && echo plainPeers=yes

@@ -1,5 +1,5 @@
 /** The policy: an ordered list of rules. The first that has something to say wins. Could be printed in the manual. */
-import type { Action, Observation, Desired, Rule, Step, Verdict, Wait, World } from "./types";
+import type { Action, Member, Observation, Desired, Rule, Step, Verdict, Wait, World } from "./types";
 import { predict } from "./predict";
 import { members, nameOf, pathsOf, refuse } from "./world";
 import { activate, addLearner, awaitLearner, join, letIn, promote } from "./rules/admit";
@@ -123,14 +123,8 @@ function refusedByAlarm(world: World, step: Step): Verdict | undefined {
     if (!alarm) return undefined;
     const member = members(world).find(({ id }) => id === alarm.memberId);
     const name = member ? `"${nameOf(world, member)}"` : alarm.memberId;
-    const { unit, dataDir } = pathsOf(world);
-    // Disarmed as it is, it would go on with its own data; without any, it joins anew.
-    const cause =
-        alarm.alarm === "CORRUPT"
-            ? `its data differs from the others': stop its etcd (systemctl stop ${unit}) and move ${dataDir}/member away`
-            : "clear its cause";
     return refuse(
-        `member ${name} has raised the alarm ${alarm.alarm}, so "${describe(step)}" is not done; ${cause}, then: etcdctl alarm disarm`,
+        `member ${name} has raised the alarm ${alarm.alarm}, so "${describe(step)}" is not done; ${causeOf(world, alarm.alarm, member)}, then: etcdctl alarm disarm`,
     );
 }
 
@@ -147,6 +141,16 @@ export interface Plan {
 
 /** More steps than any plan needs; a plan that reaches it does not end, which is a defect. */
 const STEP_LIMIT = 1000;
+
+/** What is to be done about an alarm before it is disarmed. */
+function causeOf(world: World, alarm: string, member: Member | undefined): string {
+    if (alarm !== "CORRUPT") return "clear its cause";
+    if (!member)
+        return "nobody knows whose data is wrong: compare them (etcdctl endpoint hashkv --cluster), or begin anew from a snapshot";
+    const { unit, dataDir } = pathsOf(world);
+    // Disarmed as it is, it would go on with its own data; without any, it joins anew.
+    return `its data differs from the others': stop its etcd (systemctl stop ${unit}) and move ${dataDir}/member away`;
+}
 
 /** The whole plan: each step's predicted outcome is what the next one starts from. Waits are taken to succeed, where what follows is known. */
 export function wholePlan(seen: Observation, wanted: Desired): Plan {

@@ -2,7 +2,7 @@
 import type { HostPaths } from "../host/paths";
 import { ETCD_USER } from "../host/settings";
 import { hasRoom, onSnapshot, REASON, SNAPSHOT_PRINT } from "../host/snapshot";
-import { isAtLeast } from "../host/version";
+import { isAtLeast, parseVersion } from "../host/version";
 import { shellQuote } from "../quote";
 import { makeDataDir } from "./scripts";
 
@@ -43,6 +43,11 @@ rm -rf "$restored"
 print=$(snapshot_print ${snapshot})
 no_room=$(has_room "\${restored%/*}" "$(stat -L -c %s ${snapshot})" 2>&1) || { printf '%s\n' "\${no_room#Error: }; nothing was stopped" >&2; exit 1; }
 trap '[ -e "$restored/complete" ] || rm -rf "$restored"' EXIT
+written=$(on_snapshot status ${snapshot} --write-out json 2>/dev/null | sed -n 's/.*"version":"3[.]\\([0-9]*\\).*/\\1/p')
+[ "\${written:-0}" -le ${parseVersion(version)?.minor ?? 0} ] || {
+    echo "${member.snapshot} was written by etcd 3.$written, with whose data etcd ${version} does not start; nothing was stopped: declare a version of 3.$written, or take a snapshot from before" >&2
+    exit 1
+}
 said=$(on_snapshot restore ${snapshot} --data-dir "$restored" ${as} --initial-cluster-token ${shellQuote(member.clusterToken)}${skips} 2>&1) || {
     echo "${member.snapshot} can't be restored ($(reason "$said")); nothing was stopped: take another snapshot, as etcdctl snapshot save writes it" >&2
     exit 1

@@ -33,8 +33,8 @@ export function parseLook(name: string, text: string): Look {
         current: fields.get("current") || undefined,
         running: fields.get("running") || undefined,
         serving: serving(assignments(files.serving)),
-        stagedPeerUrl: fields.get("stagedPeerUrl") || undefined,
-        currentPeerUrl: fields.get("currentPeerUrl") || undefined,
+        stagedPeerUrl: urls(fields.get("stagedPeerUrl"))[0],
+        currentPeerUrl: urls(fields.get("currentPeerUrl"))[0],
         machine: fields.get("machine")?.trim() || undefined,
         version: fields.get("version") || undefined,
         maxLearners: Number(fields.get("maxLearners")) || undefined,
@@ -89,9 +89,14 @@ function assignments(lines: readonly string[]): ReadonlyMap<string, string> {
 /** From a generation's environment file. */
 function serving(fields: ReadonlyMap<string, string>): Serving | undefined {
     const name = fields.get("ETCD_NAME");
-    const peerUrl = fields.get("ETCD_LISTEN_PEER_URLS");
-    const clientUrl = fields.get("ETCD_LISTEN_CLIENT_URLS");
+    const [peerUrl] = urls(fields.get("ETCD_LISTEN_PEER_URLS"));
+    const clientUrl = urls(fields.get("ETCD_LISTEN_CLIENT_URLS")).join(",");
     return name && peerUrl && clientUrl ? { name, peerUrl, clientUrl } : undefined;
+}
+
+/** Somebody may have written a list there by hand, or what is no URL: it is put back. */
+function urls(text = ""): readonly string[] {
+    return text.split(",").filter((url) => URL.canParse(url));
 }
 
 function identity(fields: ReadonlyMap<string, string>): Identity | undefined {

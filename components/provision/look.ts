@@ -67,7 +67,9 @@ async function look(
     const archive = await archiveProblems(inputs, hosts);
     const own = hosts.flatMap(({ problems }) => problems);
     const rotation = rotationProblems(inputs, hosts, before);
-    const agent = (await whyCommandFails(inputs.hosts.map(({ ssh }) => ssh))) ?? [];
+    // Where all is there, nothing may be to be staged.
+    const isToBeStaged = hosts.some(({ facts }) => facts && !(facts.isInstalled && facts.isStaged));
+    const agent = (isToBeStaged && (await whyCommandFails(inputs.hosts.map(({ ssh }) => ssh)))) || [];
     const found = [agent, archive, own, twinProblems(hosts), moveProblems(hosts), rotation].flat();
     // Whether a cluster can be taken over is asked of etcd, once nothing else speaks against it.
     return { hosts, problems: found.length > 0 ? found : await takeoverProblems(inputs, hosts) };

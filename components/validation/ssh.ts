@@ -1,5 +1,5 @@
 import type { EtcdClusterArgs, EtcdHostArgs, SshArgs } from "../args";
-import { isAddress } from "../address";
+import { isIPv4, isIPv6 } from "../address";
 import { isKnownType } from "../remote/hostKeys";
 import { mergeSsh, resolveSsh, type ResolvedSsh } from "../resolveSsh";
 import { checkWhole, problem, type Problems } from "./problems";
@@ -38,7 +38,8 @@ function checkLogin(at: string, ssh: Partial<SshArgs>): Problems {
 function checkBastion(at: string, bastion: SshArgs["bastion"]): Problems {
     if (bastion === undefined || bastion === false) return [];
     const isName =
-        typeof bastion.address === "string" && (DNS_NAME.test(bastion.address) || isAddress(bastion.address));
+        typeof bastion.address === "string" &&
+        (DNS_NAME.test(bastion.address) || isIPv4(bastion.address) || isIPv6(bastion.address));
     return [
         ...(isName ? [] : problem(`${at}.address`, bastion.address, "a host name or an IP address")),
         ...checkUser(`${at}.user`, bastion.user),

@@ -194,6 +194,7 @@ describe("how a host is reached", () => {
         };
         try {
             assert.deepEqual(at("/tmp/ssh-1/agent.1"), at("/tmp/ssh-2/agent.2"));
+            assert.equal(at("/run/user/1000/agent").agentSocket, "/run/user/1000/agent", "it lasts");
             assert.notDeepEqual(
                 at("/tmp/ssh-1/agent.1"),
                 resolveSsh({ ...cluster, agentSocket: "/run/other" }, { name: "a", address: "10.0.0.11" }),

@@ -1,5 +1,4 @@
 /** A cluster that begins anew, from a snapshot. */
-import { isAtLeast, minorOf } from "../../host/version";
 import type { HostSeen, Rule, Verdict, WantedHost, World } from "../types";
 import { isBeingBorn, knownHosts, refuse, restoration, seenHost, step } from "../world";
 
@@ -13,8 +12,6 @@ export const replace: Rule = (world) => {
     const third = thirdCluster(world, founder);
     if (third) return third;
     if (!isFounded(world)) {
-        const later = laterVersion(world, restore.replaces);
-        if (later) return later;
         const unseen = knownHosts(world).find((host) => !seenHost(world, host).reach.ok);
         if (unseen && !restore.isKnown) {
             return refuse(
@@ -37,22 +34,6 @@ export function restoreSnapshot(world: World, founder: WantedHost): Verdict | un
     return step(
         { kind: "restore-snapshot", host: founder.key, snapshot: restore.snapshot },
         "the cluster begins anew from it, and loses what was written since; before it is there, nothing is stopped",
-    );
-}
-
-/** What a later series of etcd wrote, an earlier one restores without a word, and then does not start with. */
-function laterVersion(world: World, former: string): Verdict | undefined {
-    const { version } = world.wanted;
-    const later = knownHosts(world).find((host) => {
-        const seen = seenHost(world, host);
-        const runs = seen.status?.version ?? seen.version;
-        const isOfIt = clusterOf(seen) === former && runs !== undefined;
-        return isOfIt && minorOf(runs) !== minorOf(version) && isAtLeast(runs, version);
-    });
-    if (!later) return undefined;
-    const { status, version: started } = seenHost(world, later);
-    return refuse(
-        `version ${version} is declared, and "${later.name}" runs etcd ${status?.version ?? started}, whose snapshots no earlier series starts with; nothing was changed: restore with a version of that series`,
     );
 }
 

@@ -75,7 +75,9 @@ describe("what speaks against taking over an etcd that was set up by hand", () =
         );
         assert.doesNotMatch(problems("foreign.env:ETCD_AUTH_TOKEN=jwt,priv-key=hunter2").join(), /hunter2/);
         one(/runs with client-crl-file/, "foreign.arg:--client-crl-file=/etc/pki/crl.pem");
-        one(/runs with experimental-initial-corrupt-check/, "foreign.arg:--experimental-initial-corrupt-check");
+        one(/runs with experimental-corrupt-check-time/, "foreign.arg:--experimental-corrupt-check-time=4h");
+        assert.deepEqual(problems("foreign.arg:--experimental-initial-corrupt-check"), [], "ours has that, too");
+        assert.deepEqual(problems("foreign.env:ETCD_AUTH_TOKEN=simple", "foreign.env:ETCD_ENABLE_V2=False"), []);
         assert.deepEqual(problems("foreign.env:ETCD_ENABLE_V2=false", "foreign.env:ETCD_UNIT_OWNER=ops"), []);
         assert.deepEqual(problems("foreign.arg:--log-outputs=stderr", "foreign.env:ETCD_CORS="), []);
     });

@@ -89,19 +89,6 @@ describe("a cluster that begins anew from a snapshot", () => {
         });
     }
 
-    it("is refused with an earlier series than wrote its snapshot, before anything is stopped", () => {
-        const past = new Anew(["fine", "fine", "dead"], "kept");
-        const inputs = inputsOf(past.lab, past.declared);
-        const [wanted, older] = [inputs, { ...inputs, version: "3.5.35" }].map((one) => desiredOf(past.state, one));
-        const seen = observe(past.lab, wanted!);
-        const { steps, refusal } = wholePlan(seen, older!);
-        assert.deepEqual(steps, []);
-        assert.match(
-            refusal ?? "",
-            /version 3\.5\.35 is declared, and "a" runs etcd 3\.6\.\d+, whose snapshots no earlier series/,
-        );
-    });
-
     it("is announced with what it costs", () => {
         const past = new Anew(["fine", "fine", "fine"], "kept");
         const wanted = desiredOf(past.state, inputsOf(past.lab, past.declared));

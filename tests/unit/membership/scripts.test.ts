@@ -16,7 +16,7 @@ import { join } from "node:path";
 
 import { hostPaths, type HostPaths } from "../../../components/host/paths";
 import { hasLog } from "../../../components/host/writeAheadLog";
-import { putRestored } from "../../../components/membership/restoreScripts";
+import { putRestored, restoreSnapshot } from "../../../components/membership/restoreScripts";
 import { activate, setRemainsAside, snapshot, start, writePeers } from "../../../components/membership/scripts";
 
 describe("a script on a host", () => {
@@ -47,8 +47,11 @@ describe("a script on a host", () => {
     /** Those programs that only root may run do nothing, or what the test says. */
     function run(script: string): number | null {
         program("chown", ":");
-        const env = { ...process.env, PATH: `${place}:${process.env["PATH"]}` };
-        return spawnSync("sh", { input: script, env }).status;
+        return spawnSync("sh", { input: script, env: ours() }).status;
+    }
+
+    function ours(): NodeJS.ProcessEnv {
+        return { ...process.env, PATH: `${place}:${process.env["PATH"]}` };
     }
 
     it("takes a directory without a log's file for no log", () => {
@@ -94,6 +97,38 @@ describe("a script on a host", () => {
         assert.equal(run(setRemainsAside(paths)), 0);
         assert.equal(existsSync(paths.dataDir), false);
         assert.ok(readdirSync(place).some((name) => /^data\.2/.test(name)));
+    });
+
+    it("restores nothing that a later series of etcd wrote, and says which, as far as etcd's tool knows", () => {
+        paths = { ...paths, restored: `${paths.dataDir}.restored` };
+        program("mountpoint", "exit 1");
+        const database = join(place, "snapshot.db");
+        writeFileSync(database, "x".repeat(64));
+        const tried = (version: string, written: string): string => {
+            const json = `{"hash":1,"totalSize":20480${written && `,"version":"${written}"`}}`;
+            const tool = join(place, "etcdutl");
+            writeFileSync(
+                tool,
+                `#!/bin/sh\n[ "$2" = status ] && echo '${json}' && exit\necho "Error: tried" >&2; exit 1\n`,
+            );
+            chmodSync(tool, 0o755);
+            const member = {
+                snapshot: database,
+                name: "a",
+                peerUrl: "https://10.0.0.1:2380",
+                clusterToken: "x",
+                note: "n",
+            };
+            const script = restoreSnapshot(paths, { ...member, version, releaseDir: place });
+            return spawnSync("sh", { input: `set -eu\n${script}`, encoding: "utf8", env: ours() }).stderr;
+        };
+        assert.match(
+            tried("3.6.16", "3.7.0"),
+            /snapshot\.db was written by etcd 3\.7, with whose data etcd 3\.6\.16 does not start; nothing was stopped/,
+        );
+        assert.match(tried("3.6.16", "3.6.0"), /Error: tried/);
+        assert.match(tried("3.7.3", "3.6.0"), /Error: tried/);
+        assert.match(tried("3.6.16", ""), /Error: tried/);
     });
 
     it("puts what was restored where an emptied directory is, and never over data", () => {
