@@ -1,7 +1,4 @@
 /** A user's project: the package as it is published, in a TypeScript program and with a tsconfig.json as the README shows them. */
-import { writeFileSync } from "node:fs";
-import { join } from "node:path";
-
 import { Project } from "../tests/integration/project";
 import { installPackage, readmeTsconfig } from "../tests/integration/published";
 
@@ -24,16 +21,12 @@ export = Object.fromEntries(
 export async function openUserProject(): Promise<Project> {
     const project = await Project.open();
     installPackage(project);
-    writeFileSync(join(project.directory, "index.ts"), PROGRAM);
     setTypeCheck(project, false);
     return project;
 }
 
 /** By what `pulumi new` writes, every run checks types; the README says otherwise. */
-export function setTypeCheck({ directory }: Project, isOn: boolean): void {
+export function setTypeCheck(project: Project, isOn: boolean): void {
     const { "ts-node": transpiling, ...config } = JSON.parse(readmeTsconfig()) as Record<string, unknown>;
-    writeFileSync(
-        join(directory, "tsconfig.json"),
-        JSON.stringify(isOn ? config : { ...config, "ts-node": transpiling }),
-    );
+    project.useTypeScript(PROGRAM, JSON.stringify(isOn ? config : { ...config, "ts-node": transpiling }));
 }

@@ -25,14 +25,13 @@ describe("the package as it is published", () => {
     });
 
     it("leaves types to the editor, as the README says, and keeps what Node compiles of the SDK when it is imported first", async () => {
-        writeFileSync(join(project.directory, "tsconfig.json"), readmeTsconfig());
-        writeFileSync(
-            join(project.directory, "index.ts"),
+        project.useTypeScript(
             `import { EtcdCluster } from "pulumi-etcd";
 import * as pulumi from "@pulumi/pulumi";
 
 const notANumber: number = pulumi.getStack();
 export const isKnown = [EtcdCluster.name, notANumber];\n`,
+            readmeTsconfig(),
         );
         const cache = join(project.directory, "cache");
 
