@@ -1,15 +1,5 @@
 /** The package as it is published, compiled, in `dist/`. It needs no TypeScript where it is installed. */
-import {
-    copyFileSync,
-    cpSync,
-    existsSync,
-    mkdirSync,
-    readdirSync,
-    readFileSync,
-    statSync,
-    utimesSync,
-    writeFileSync,
-} from "node:fs";
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 
@@ -73,11 +63,7 @@ async function build(): Promise<void> {
         directory: checkout,
         log: join(cacheDirectory(), "logs", "package.log"),
     });
-    for (const path of COPIED) {
-        const [from, to] = [join(checkout, path), join(partial, path)];
-        if (statSync(from).isDirectory()) cpSync(from, to, { recursive: true });
-        else copyFileSync(from, to);
-    }
+    for (const path of COPIED) cpSync(join(checkout, path), join(partial, path), { recursive: true });
     const manifest = join(partial, MANIFEST);
     writeFileSync(manifest, `${JSON.stringify(published(), undefined, 4)}\n`);
     // What is changed from now on is newer, also what was read already.

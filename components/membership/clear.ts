@@ -30,8 +30,9 @@ const REFUSALS: readonly RemoteErrorKind[] = [
 /** Somebody else is there, as it seems: another machine by now, unless all of them are. */
 const STRANGERS: readonly RemoteErrorKind[] = ["host-key-mismatch", "host-key-invalid", "host-key-missing"];
 
-type ClearedHosts = readonly { readonly name: string; readonly ssh: SshTarget }[];
-type ClearedWork = LockedWork & { readonly hosts: ClearedHosts };
+interface ClearedWork extends LockedWork {
+    readonly hosts: readonly { readonly name: string; readonly ssh: SshTarget }[];
+}
 
 /** Stopping etcd, moving its data and removing its files takes seconds; a host that hangs is not waited for. */
 const CLEAR_SECONDS = 180;
@@ -39,11 +40,11 @@ const CLEAR_SECONDS = 180;
 /**
  * Stops etcd on hosts and removes what we placed; data is moved aside unless it shall go. A host where nothing of ours is left is left
  * alone. One that can't be reached is named, and blocks nothing.
- * @throws ClearError naming each host that was reached but could not be cleared, or who refused us if everybody did
+ * @throws ClearError naming each host that was reached but could not be cleared, and as of `reachable`
  */
 async function clearHosts(
     { cluster, dataDir, deleteDataOnDestroy, owner }: Cleared,
-    { hosts, leaving }: ClearedWork,
+    work: ClearedWork,
     away: Away,
 ): Promise<void> {
     const paths = hostPaths(cluster, dataDir);
@@ -55,7 +56,7 @@ async function clearHosts(
         clearScript(paths, deleteDataOnDestroy),
     ].join("\n");
     const failures: string[] = [];
-    const reached = await reachable(cluster, hosts, leaving, away);
+    const reached = await reachable(work, away);
     await Promise.all(
         (await onePerMachine([...reached.keys()])).map(async (connection) => {
             const name = reached.get(connection)!;
@@ -76,9 +77,7 @@ async function clearHosts(
  * @throws ClearError when somebody is there and refuses to let us in: a key that was changed would end a cluster in state alone
  */
 async function reachable(
-    cluster: string,
-    hosts: ClearedHosts,
-    leaving: LockedWork["leaving"],
+    { cluster, hosts, leaving = [] }: ClearedWork,
     away: Away,
 ): Promise<ReadonlyMap<SshConnection, string>> {
     const connect = async (ssh: SshTarget): Promise<SshConnection> => {
@@ -92,7 +91,7 @@ async function reachable(
             const connection = await connect(ssh).catch((error: unknown) => {
                 const why = `host "${name}": ${messageOf(error)}`;
                 const isOf = (kinds: readonly RemoteErrorKind[]): boolean =>
-                    kinds.some((kind) => isRemoteError(error, kind)) && !leaving?.some((host) => host.ssh === ssh);
+                    kinds.some((kind) => isRemoteError(error, kind)) && !leaving.some((host) => host.ssh === ssh);
                 if (isOf(REFUSALS)) refusals.push(why);
                 if (isOf(STRANGERS)) strangers.push(why);
                 tellOnce(
@@ -104,7 +103,7 @@ async function reachable(
     );
     const reached = new Map(connections.flat());
     if (refusals.length > 0) throw ClearError.ofRefusals(cluster, refusals);
-    if (strangers.length > 0 && strangers.length === hosts.length - (leaving?.length ?? 0))
+    if (strangers.length > 0 && strangers.length === hosts.length - leaving.length)
         throw ClearError.ofStrangers(cluster, strangers);
     return reached;
 }

@@ -1,6 +1,6 @@
 import type { EtcdClusterArgs } from "../args";
-import { hostPaths } from "../host/paths";
-import { isPlainPath, outside } from "./places";
+import { hostPaths, type HostPaths } from "../host/paths";
+import { isPlainPath, isWithin, outside } from "./places";
 import { checkKeys, checkWhole, problem, type Problems } from "./problems";
 
 export function checkBackup(name: string, { backup, dataDir }: EtcdClusterArgs): Problems {
@@ -9,7 +9,7 @@ export function checkBackup(name: string, { backup, dataDir }: EtcdClusterArgs):
     return [
         ...checkKeys(at, backup, ["schedule", "directory", "keep"]),
         ...checkSchedule(`${at}.schedule`, backup.schedule),
-        ...checkDirectory(`${at}.directory`, backup.directory, hostPaths(name, dataDir).dataDir),
+        ...checkDirectory(`${at}.directory`, backup.directory, hostPaths(name, dataDir)),
         ...checkWhole(`${at}.keep`, backup.keep, 1),
     ];
 }
@@ -21,13 +21,11 @@ function checkSchedule(property: string, schedule: unknown): Problems {
     return problem(property, schedule, 'a calendar expression of systemd\'s, such as "daily" or "*-*-* 02:30"');
 }
 
-function checkDirectory(property: string, directory: unknown, dataDir: string): Problems {
+function checkDirectory(property: string, directory: unknown, { dataDir, restored }: HostPaths): Problems {
     if (directory === undefined) return [];
     const isPath = isPlainPath(directory) && !/\/\.\.?(\/|$)/.test(directory);
     if (!isPath)
         return problem(property, directory, "an absolute path of letters, digits and ._@:+=,-, without . and .. in it");
-    const isWithin = (inner: string, outer: string): boolean => `${inner}/`.startsWith(`${outer}/`);
-    const restored = `${dataDir}.restored`;
     if (isWithin(directory, restored))
         return problem(property, directory, `not within ${restored}`, "it goes with each restore");
     if (isWithin(directory, dataDir) || isWithin(dataDir, directory))

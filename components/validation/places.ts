@@ -21,8 +21,13 @@ const TAKEN = [
     "/var/tmp",
 ];
 
+/** Whether a path is another one, or below it. */
+export function isWithin(inner: string, outer: string): boolean {
+    return `${inner}/`.startsWith(`${outer}/`);
+}
+
 export function outside(property: string, directory: string, remedy: string): Problems {
-    const taken = TAKEN.find((place) => directory === place || directory.startsWith(`${place}/`));
+    const taken = TAKEN.find((place) => isWithin(directory, place));
     return taken === undefined ? [] : problem(property, directory, `a directory outside ${taken}`, remedy);
 }
 

@@ -1,6 +1,6 @@
 import type { EtcdClusterArgs } from "../args";
 import { hostPaths } from "../host/paths";
-import { isPlainPath } from "./places";
+import { isPlainPath, isWithin } from "./places";
 import { checkKeys, problem, type Problems } from "./problems";
 
 export function checkRestore(name: string, { restore, adopt, dataDir }: EtcdClusterArgs): Problems {
@@ -8,7 +8,7 @@ export function checkRestore(name: string, { restore, adopt, dataDir }: EtcdClus
     const at = "restore";
     const { snapshot, replaces } = restore;
     const { restored } = hostPaths(name, dataDir);
-    const isCleared = typeof snapshot === "string" && `${snapshot}/`.startsWith(`${restored}/`);
+    const isCleared = typeof snapshot === "string" && isWithin(snapshot, restored);
     const isId = replaces === undefined || (typeof replaces === "string" && /^[1-9a-f][0-9a-f]{0,15}$/.test(replaces));
     return [
         ...checkKeys(at, restore, ["snapshot", "replaces"]),

@@ -90,8 +90,8 @@ export const otherCluster: Rule = (world) => {
 export const twoLists: Rule = (world) => {
     const { cluster } = world.seen;
     if (!cluster || cluster.clusterId === world.wanted.restore?.replaces) return undefined;
-    const apart = knownHosts(world).find(({ key }) => {
-        const status = world.seen.hosts[key]?.status;
+    const apart = knownHosts(world).find((host) => {
+        const { status } = seenHost(world, host);
         if (status?.isHealthy !== true) return false;
         const isListed = members(world).some(({ id }) => id === status.memberId);
         return !isListed || isOfAnother(cluster.leaderId, status.leaderId);
