@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { parse, stringify } from "yaml";
 
 import { resolveToolchain, type Toolchain } from "../toolchain";
-import { openLab, type Lab, type LabHost } from ".";
+import { closeLab, openLab, type Lab, type LabHost } from ".";
 import { layOutRelease, releaseArchive } from "./release";
 
 const checkout = join(__dirname, "..");
@@ -21,12 +21,11 @@ async function main(): Promise<void> {
     const toolchain = await resolveToolchain();
     const release = await releaseArchive("3.6");
     await layOutRelease(checkout, release);
+    await forgetEarlier(toolchain);
     const lab = await openLab({ environment: stack, hosts });
     say(`hosts ${hosts.map(({ name, address }) => `${name} (${address})`).join(", ")} are up`);
 
     await declare(hosts.slice(0, 1), release.version);
-    await pulumi(toolchain, ["stack", "select", "--create", stack], "quiet");
-    await clear(toolchain);
 
     heading("One host is declared: pulumi up");
     await pulumi(toolchain, ["up", "--yes", "--skip-preview"]);
@@ -70,9 +69,13 @@ async function declare(declared: readonly { name: string; address: string }[], v
     await writeFile(join(checkout, config), stringify(committed));
 }
 
-/** An earlier demo's cluster goes first: this one begins with one member. */
-async function clear(toolchain: Toolchain): Promise<void> {
-    await pulumi(toolchain, ["destroy", "--yes", "--skip-preview"], "quiet");
+/** Begins with new hosts and an empty stack, whatever became of those of an earlier demo. */
+async function forgetEarlier(toolchain: Toolchain): Promise<void> {
+    const select = ["stack", "select", "--create", stack];
+    await closeLab(stack);
+    await pulumi(toolchain, select, "quiet");
+    await pulumi(toolchain, ["stack", "rm", "--yes", "--force", "--preserve-config", "--stack", stack], "quiet");
+    await pulumi(toolchain, select, "quiet");
 }
 
 async function pulumi(

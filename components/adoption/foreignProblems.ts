@@ -71,7 +71,7 @@ function tuningProblems(
 
 /**
  * What etcd's members may run with and ours never do, where it makes a difference to who uses or watches them (etcd server/etcdmain/help.go).
- * Others say who and where a member is, or how it logs, or are variables that etcd does not know.
+ * Others say who and where a member is, or how it starts and logs, or are variables that etcd does not know.
  */
 const NOT_KEPT: readonly string[] = [
     ...["auth-token", "auth-token-ttl", "bcrypt-cost", "cors", "host-whitelist"],
@@ -80,23 +80,33 @@ const NOT_KEPT: readonly string[] = [
     ...["peer-client-key-file", "peer-skip-client-san-verification"],
     ...["cipher-suites", "tls-min-version", "tls-max-version", "feature-gates"],
     ...["listen-client-http-urls", "listen-metrics-urls", "metrics", "enable-v2", "max-concurrent-streams"],
-    ...["initial-election-tick-advance", "snapshot-catchup-entries", "warning-apply-duration"],
+    ...["snapshot-catchup-entries", "warning-apply-duration"],
 ];
 const NOT_KEPT_KINDS =
     /^(experimental(?!-initial-corrupt-check$|-compact-hash-check-enabled$)|grpc-keepalive|socket-reuse|backend|corrupt-check|compact-hash-check|compaction|distributed-tracing|watch-progress)-/;
 /** As without it. */
 const DEFAULTS: readonly string[] = ["", "false", "basic", "simple", "*"];
+/** As ours has it. */
+const OURS: Readonly<Record<string, readonly string[]>> = {
+    "feature-gates": ["initialcorruptcheck=true", "compacthashcheck=true", "setmemberlocaladdr=true"],
+    "tls-min-version": ["tls1.2"],
+};
 
 /** A setting that ours has no place for may be what keeps somebody out, or lets somebody in. Its value may be a secret. */
 function lostProblems({ unit, options }: ForeignEtcd): readonly string[] {
     const lost = [...options].filter(
         ([flag, value]) =>
-            (NOT_KEPT.includes(flag) || NOT_KEPT_KINDS.test(flag)) && !DEFAULTS.includes(value.toLowerCase()),
+            (NOT_KEPT.includes(flag) || NOT_KEPT_KINDS.test(flag)) && !isKept(flag, value.toLowerCase()),
     );
     return lost.map(
         ([flag]) =>
             `${unit} runs with ${flag}, which the unit that takes its place would not have: see whether the cluster does without, take it out there, one host at a time, and run pulumi up again`,
     );
+}
+
+function isKept(flag: string, value: string): boolean {
+    const kept = [...DEFAULTS, ...(OURS[flag] ?? [])];
+    return value.split(",").every((part) => kept.includes(part));
 }
 
 /** Our firewall would cut them off. */

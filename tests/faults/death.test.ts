@@ -11,7 +11,7 @@ import { Signs } from "./signs";
 /** Each answer is this late while a run is watched: many times longer than a look at the hosts takes. */
 const LATE_MS = 120;
 /** Between two looks, which take some milliseconds themselves. */
-const LOOK_MS = 12;
+const LOOK_MS = 30;
 /** After this long without a change an effect is complete. */
 const SETTLED_MS = 250;
 

@@ -82,6 +82,16 @@ describe("what speaks against taking over an etcd that was set up by hand", () =
         assert.deepEqual(problems("foreign.arg:--log-outputs=stderr", "foreign.env:ETCD_CORS="), []);
     });
 
+    it("is no setting that our unit has, too, but its like is one", () => {
+        assert.deepEqual(problems("foreign.env:ETCD_FEATURE_GATES=CompactHashCheck=true,InitialCorruptCheck=true"), []);
+        one(/runs with feature-gates/, "foreign.env:ETCD_FEATURE_GATES=InitialCorruptCheck=true,LeaseCheckpoint=true");
+        one(/runs with feature-gates/, "foreign.arg:--feature-gates=InitialCorruptCheck=false");
+        assert.deepEqual(problems("foreign.arg:--tls-min-version=TLS1.2"), []);
+        one(/runs with tls-min-version/, "foreign.arg:--tls-min-version=TLS1.3");
+        assert.deepEqual(problems("foreign.arg:--initial-election-tick-advance=false"), [], "of its own start alone");
+        one(/runs with peer-cert-allowed-cn/, "foreign.arg:--peer-cert-allowed-cn=etcd");
+    });
+
     it("is a client that would be cut off", () => {
         one(/10\.2\.0\.1 is connected to its client port/, "foreign.client=10.2.0.1:40001");
         assert.deepEqual(problems("foreign.client=10.0.0.11:40001"), [], "members are let in");
