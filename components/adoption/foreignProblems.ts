@@ -95,8 +95,7 @@ const OURS: Readonly<Record<string, readonly string[]>> = {
 /** A setting that ours has no place for may be what keeps somebody out, or lets somebody in. Its value may be a secret. */
 function lostProblems({ unit, options }: ForeignEtcd): readonly string[] {
     const lost = [...options].filter(
-        ([flag, value]) =>
-            (NOT_KEPT.includes(flag) || NOT_KEPT_KINDS.test(flag)) && !isKept(flag, value.toLowerCase()),
+        ([flag, value]) => (NOT_KEPT.includes(flag) || NOT_KEPT_KINDS.test(flag)) && !isKept(flag, value.toLowerCase()),
     );
     return lost.map(
         ([flag]) =>
