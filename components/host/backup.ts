@@ -1,4 +1,6 @@
 /** Scheduled backups of one member: the texts of their files, and what takes them away again. Pure. */
+import { dirname } from "node:path/posix";
+
 import { shellQuote } from "../quote";
 import { plainClientUrls } from "./environment";
 import type { HostPaths } from "./paths";
@@ -47,6 +49,7 @@ fail() { printf 'no backup was made: %s\\n' "$1" >&2; exit 1; }
 ${saveVerified(paths, releaseDir, endpoint)}
 
 directory=${shellQuote(`${directory}/${cluster}/${name}`)}
+made=${shellQuote(paths.backupsMade)}
 if [ "\${1:-}" = prepare ]; then
     # What is mounted there as a rule may not be, and what is below it is another disk.
     for place in ${placesAlong(`${directory}/${cluster}/${name}`).map(shellQuote).join(" ")}; do
@@ -72,12 +75,16 @@ said=$(save_verified "$part" 2>&1) || {
     fail "$(reason "$said"); older ones in $directory are kept"
 }
 file=$directory/$(date -u +%Y%m%dT%H%M%S.%3NZ).db
+{ echo "\${file##*/}" >>"$made" && sync "$made"; } || fail "$made can't be written"
 mv -T "$part" "$file"
 sync "$directory"
 echo "$file"
 
-# The new one stays, whatever the clock was before.
-${keepLast('"$directory"', keep)}
+# The new one stays, whatever the clock was before, and so do those that were not made here since this cluster began: of one that had its
+# name before, or of a host that has the same name on a shared file system.
+${keepLast('"$directory"', keep, 'grep -xFf "$made"')}
+ls -1 "$directory" | grep -xFf "$made" >"$made.new"
+mv -T "$made.new" "$made"
 `;
 }
 
@@ -105,6 +112,8 @@ function renderUnit({ paths, cluster }: HostSettings, { directory }: BackupSetti
         `ExecStartPre=+/bin/sh ${paths.backupScript} prepare`,
         `ExecStart=/bin/sh ${paths.backupScript}`,
         "TimeoutStartSec=3600",
+        `StateDirectory=${paths.backupUnit}`,
+        "StateDirectoryMode=0700",
         "Nice=19",
         "IOSchedulingPriority=7",
         // Systemd looks for it before ExecStartPre, too, and must not mind if it is not there yet.
@@ -135,7 +144,7 @@ WantedBy=timers.target
 
 /** Takes the units and the script away, if they are there and ours. Backups stay. */
 export function removeBackup(paths: HostPaths): string {
-    const { backupUnit, backupUnitFile, backupTimerFile, backupScript } = paths;
+    const { backupUnit, backupUnitFile, backupTimerFile, backupScript, backupsMade } = paths;
     const copies = [backupUnitFile, backupTimerFile, backupScript].map(
         (file) => `${paths.asStaged}/${file.slice(file.lastIndexOf("/") + 1)}`,
     );
@@ -151,5 +160,6 @@ if [ -n "$removed" ]; then
     systemctl daemon-reload
     systemctl reset-failed ${backupUnit}.service 2>/dev/null || :
 fi
-rm -f ${[backupScript, ...copies].map(shellQuote).join(" ")}`;
+rm -f ${[backupScript, ...copies, backupsMade, `${backupsMade}.new`].map(shellQuote).join(" ")}
+rmdir ${shellQuote(dirname(backupsMade))} 2>/dev/null || :`;
 }

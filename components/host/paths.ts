@@ -44,6 +44,8 @@ export interface HostPaths {
     readonly firewall: string;
     /** Backs up the member. */
     readonly backupScript: string;
+    /** Names of the backups that were made here. */
+    readonly backupsMade: string;
     /** The set of peers that the firewall lets in: membership's. */
     readonly peers: string;
     readonly firewallTable: string;
@@ -86,6 +88,7 @@ export function hostPaths(cluster: string, dataDir = `/var/lib/etcd/${cluster}`)
         mayStartEmpty: `${root}/may-start-empty`,
         firewall: `${root}/firewall.nft`,
         backupScript: `${root}/backup.sh`,
+        backupsMade: `/var/lib/${unit}-backup/made`,
         peers: `${root}/peers.nft`,
         firewallTable: unit.replace(/[^a-zA-Z0-9]/g, "_"),
         dataDir,

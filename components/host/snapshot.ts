@@ -84,9 +84,10 @@ save_verified() {
 /**
  * Lines of a POSIX shell: of the snapshots in a directory, `$file` and the latest others are kept. Those whose names are later than that of
  * `$file`, by a clock that was ahead, go first. What has no such name is not ours.
+ * @param filter a command that prints those of the names it reads that are ours @default "cat": all
  */
-export function keepLast(directory: string, count: number): string {
-    return `ls -1 ${directory} | grep -xE '[0-9]{8}T[0-9]{6}[.][0-9]{3}Z[.]db' | grep -vxF "\${file##*/}" |
+export function keepLast(directory: string, count: number, filter = "cat"): string {
+    return `ls -1 ${directory} | grep -xE '[0-9]{8}T[0-9]{6}[.][0-9]{3}Z[.]db' | ${filter} | grep -vxF "\${file##*/}" |
     awk -v new="\${file##*/}" '{ print ($0 > new ? 0 : 1), $0 }' | sort -r | tail -n +${count} |
     while read -r rank old; do rm -f ${directory}/"$old"; done`;
 }

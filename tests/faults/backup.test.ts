@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { basename } from "node:path/posix";
 
 import type { EtcdClusterArgs } from "../../components";
 import { FaultBed, lookAfter } from "./faultBed";
@@ -67,7 +68,7 @@ describe("fault: scheduled backups, and what can happen to them", () => {
 
     async function assertGone(name: string): Promise<void> {
         const host = site.host(name);
-        assert.equal(await host.output(`ls -d ${files} 2>/dev/null || :`), "");
+        assert.equal(await host.output(`ls -d ${files} /var/lib/${unit} 2>/dev/null || :`), "");
         const units = `systemctl list-units --all --no-legend '${unit}*'; ls /etc/systemd/system/timers.target.wants /var/lib/systemd/timers | grep ${unit} || :`;
         assert.equal(await host.output(units), "");
     }
@@ -103,13 +104,28 @@ describe("fault: scheduled backups, and what can happen to them", () => {
             `mkdir -p ${placeOf("a")} ${directory}/${cluster}/a-b; cd ${placeOf("a")}; touch mine.db 2.db ../a-b/20200101T000000.000Z.db`,
         );
         // Of a time when the clock was ahead: not these are the latest.
-        await a.output(`cd ${placeOf("a")}; touch 20990101T000000.000Z.db 20990102T000000.000Z.db`);
+        await backUp("a");
+        await a.output(
+            `cd ${placeOf("a")}; touch 20990101T000000.000Z.db 20990102T000000.000Z.db; ls *T*.db >> /var/lib/${unit}/made`,
+        );
         const made = [await backUp("a"), await backUp("a"), await backUp("a")];
         assert.deepEqual(await found("a"), ["2.db", ...made.slice(-2), "mine.db"]);
+        assert.deepEqual((await a.readFile(`/var/lib/${unit}/made`)).trim().split("\n"), made.slice(-2));
         assert.equal(await a.output(`ls ${directory}/${cluster}/a-b`), "20200101T000000.000Z.db\n");
         const stat = `stat -c '%a %U:%G' ${directory} ${placeOf("a")} ${placeOf("a")}/${made.at(-1)}`;
         assert.equal(await site.host("a").output(stat), "700 root:root\n700 root:root\n600 root:root\n");
         await a.output(`rm -r ${placeOf("a")}/2.db ${placeOf("a")}/mine.db ${directory}/${cluster}/a-b`);
+    });
+
+    it("leave alone what another cluster of that name has made there, before or on a shared file system", async () => {
+        const others = ["20200101T000000.000Z.db", "20990101T000000.000Z.db"].map((file) => `${placeOf("a")}/${file}`);
+        await site.host("a").output(`touch ${others.join(" ")}`);
+        const made = [await backUp("a"), await backUp("a"), await backUp("a")];
+        const left = await found("a");
+        assert.equal(left.length, 4, left.join());
+        for (const file of [...made.slice(-2), ...others.map((path) => basename(path))])
+            assert.ok(left.includes(file), file);
+        await site.host("a").output(`rm ${others.join(" ")}`);
     });
 
     it("are made by a unit that is exposed at most 2.0 by systemd's own measure", async () => {

@@ -37,13 +37,14 @@ describe("a host's backups", () => {
         assert.ok(lines.includes("Persistent=true"));
     });
 
-    it("are made of a member that has joined, and may write to their directory only", () => {
+    it("are made of a member that has joined, and may write to their directory and their note only", () => {
         const lines = rendered({ directory: "/mnt/nfs" }).unit.split("\n");
         assert.ok(lines.includes("ConditionPathExists=/etc/etcd/tools/membership.env"));
         assert.deepEqual(
             lines.filter((line) => line.startsWith("ReadWritePaths=")),
             ["ReadWritePaths=-/mnt/nfs"],
         );
+        assert.ok(lines.includes("StateDirectory=etcd-tools-backup"));
         assert.ok(lines.includes("ProtectSystem=strict"));
         assert.ok(lines.includes("ExecStartPre=+/bin/sh /etc/etcd/tools/backup.sh prepare"));
     });
