@@ -74,6 +74,8 @@ export class ClusterCertificates extends pulumi.ComponentResource {
     readonly peerCa: pulumi.Output<string>;
     /** By host name. */
     readonly hosts: Readonly<Record<string, LateHostCertificates>>;
+    /** Who signs, alone. */
+    readonly signer: Readonly<Record<"clientCa" | "peerCa", pulumi.Output<string>>>;
     readonly operator: ClientCertificate;
     /** By client name. */
     readonly clients: Readonly<Record<string, ClientCertificate>>;
@@ -89,6 +91,7 @@ export class ClusterCertificates extends pulumi.ComponentResource {
         const peers = this.trust("peer");
         this.clientCa = clients.bundle;
         this.peerCa = peers.bundle;
+        this.signer = { clientCa: clients.signer.cert.certPem, peerCa: peers.signer.cert.certPem };
         this.hosts = Object.fromEntries(
             args.hosts.map((host) => [host.name, this.member(host, clients.signer, peers.signer)]),
         );

@@ -66,10 +66,10 @@ export class EtcdCluster extends pulumi.ComponentResource {
         this.operator = trusting(certificates.operator);
         this.ca = this.operator.ca;
         this.clusterId = membership.clusterId;
-        this.members = membership.members;
+        this.members = membership.members.apply((members) => members ?? []);
         this.initialClusterState = membership.initialClusterState;
         // Known only when the members are there: whoever uses them comes after.
-        this.endpoints = membership.members.apply((members) => members.map((member) => member.clientUrl));
+        this.endpoints = this.members.apply((members) => members.map((member) => member.clientUrl));
         this.etcdctl = this.endpoints.apply(
             (endpoints) =>
                 `etcdctl --endpoints ${endpoints.join(",")} --cacert ca.crt --cert operator.crt --key operator.key`,
@@ -97,7 +97,7 @@ export class EtcdCluster extends pulumi.ComponentResource {
     private parts(cluster: Settled): Parts {
         const certificates = this.certificates(cluster);
         const reached = reachedHosts(cluster);
-        const inputs = provisionInputs(cluster, reached);
+        const inputs = provisionInputs(cluster, reached, certificates);
         // A cluster that is taken over, or begins anew, is asked by membership alone.
         const isAsked = !cluster.args.adopt && !cluster.args.restore;
         const ahead = new LookAhead(inputs, membershipInputs(cluster, reached, certificates, []), isAsked);
@@ -185,6 +185,7 @@ function reachedHosts({ args, ports }: Settled): readonly ReachedHost[] {
 function provisionInputs(
     { name, args, paths, token, stack, timeouts, authorities }: Settled,
     hosts: readonly ReachedHost[],
+    { signer }: ClusterCertificates,
 ): LateInputs<ProvisionInputs> {
     return {
         schemaVersion: 1,
@@ -203,6 +204,7 @@ function provisionInputs(
             },
         }),
         ...(!isSame(authorities, FIRST_AUTHORITY) && { authorities }),
+        signer,
         stack,
         lockSeconds: timeouts.lockSeconds,
         commandSeconds: timeouts.commandSeconds,

@@ -1,5 +1,7 @@
 /** The authorities that a cluster trusted before this state of this stack came to manage it. Pure. */
 
+import { X509Certificate } from "node:crypto";
+
 /** Whom the client ports and the peer ports trust: PEM texts of one or more certificates. */
 export interface Authorities {
     readonly clientCa: string;
@@ -22,6 +24,17 @@ export function bundle(...texts: readonly string[]): string {
     const blocks = texts.flatMap((text) => text.match(CERTIFICATE) ?? []);
     const unique = new Map(blocks.map((block) => [block.replace(/\s/g, ""), block]));
     return [...unique.values()].map((block) => `${block}\n`).join("");
+}
+
+/** All certificates of a PEM text that can be read. */
+export function certificatesIn(text: string): readonly X509Certificate[] {
+    return (text.match(CERTIFICATE) ?? []).flatMap((block) => {
+        try {
+            return [new X509Certificate(block)];
+        } catch {
+            return [];
+        }
+    });
 }
 
 /** What all of several hosts trust; undefined if none of them trusts anybody. */

@@ -39,7 +39,7 @@ const CLEAR_SECONDS = 180;
 
 /**
  * Stops etcd on hosts and removes what we placed; data is moved aside unless it shall go. A host where nothing of ours is left is left
- * alone. One that can't be reached is named, and blocks nothing.
+ * alone. One that can't be reached is named, and blocks nothing, unless none can.
  * @throws ClearError naming each host that was reached but could not be cleared, and as of `reachable`
  */
 async function clearHosts(
@@ -74,7 +74,7 @@ async function clearHosts(
 
 /**
  * The open connections, each with its host's name. A former host may be a declared one at an address that it had: that comes first.
- * @throws ClearError when somebody is there and refuses to let us in: a key that was changed would end a cluster in state alone
+ * @throws ClearError when somebody is there and refuses to let us in, or no declared host is reached: it would end a cluster in state alone
  */
 async function reachable(
     { cluster, hosts, leaving = [] }: ClearedWork,
@@ -86,14 +86,18 @@ async function reachable(
     };
     const refusals: string[] = [];
     const strangers: string[] = [];
+    const unreached: string[] = [];
     const connections = await Promise.all(
         hosts.map(async ({ name, ssh }) => {
             const connection = await connect(ssh).catch((error: unknown) => {
                 const why = `host "${name}": ${messageOf(error)}`;
                 const isOf = (kinds: readonly RemoteErrorKind[]): boolean =>
-                    kinds.some((kind) => isRemoteError(error, kind)) && !leaving.some((host) => host.ssh === ssh);
-                if (isOf(REFUSALS)) refusals.push(why);
-                if (isOf(STRANGERS)) strangers.push(why);
+                    kinds.some((kind) => isRemoteError(error, kind));
+                if (!leaving.some((host) => host.ssh === ssh)) {
+                    unreached.push(why);
+                    if (isOf(REFUSALS)) refusals.push(why);
+                    if (isOf(STRANGERS)) strangers.push(why);
+                }
                 tellOnce(
                     `[${cluster}] host "${name}" was not cleared: ${messageOf(error)}; should it come back, its etcd is still enabled`,
                 );
@@ -103,9 +107,9 @@ async function reachable(
     );
     const reached = new Map(connections.flat());
     if (refusals.length > 0) throw ClearError.ofRefusals(cluster, refusals);
-    if (strangers.length > 0 && strangers.length === hosts.length - leaving.length)
-        throw ClearError.ofStrangers(cluster, strangers);
-    return reached;
+    if (unreached.length < hosts.length - leaving.length || unreached.length === 0) return reached;
+    const areStrangers = strangers.length === unreached.length;
+    throw areStrangers ? ClearError.ofStrangers(cluster, strangers) : ClearError.ofSilence(cluster, unreached);
 }
 
 function leaveToOwner({ mark }: HostPaths, owner: string): string {
@@ -164,6 +168,12 @@ export class ClearError extends Error {
         const what =
             "nothing was removed: no host shows a host key that the last pulumi up knew, and etcd may run there; declare those they have and run pulumi up, then pulumi destroy again; if they are other machines by now, forget the cluster (pulumi state delete)";
         return new ClearError(cluster, what, strangers, "pulumi up");
+    }
+
+    static ofSilence(cluster: string, unreached: readonly string[]): ClearError {
+        const what =
+            "nothing was removed: no host can be reached, and etcd may run there; see whether the network, a VPN or a bastion is in the way; if all are gone for good, forget the cluster (pulumi state delete)";
+        return new ClearError(cluster, what, unreached, "pulumi destroy");
     }
 
     override toString(): string {

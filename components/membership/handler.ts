@@ -39,11 +39,14 @@ interface CheckResult {
 
 /** Clusters that a preview is under way for. The engine tells nobody but the program, which says so in an input that ends here. */
 const previewed = new Set<string>();
+/** Tokens of clusters that the program of this run declares. */
+const declared = new Set<string>();
 
 /** A cluster that is not built yet has no diff: its plan is shown here, as far as it can be foreseen. */
 export async function check(olds: Partial<MembershipState>, news: MembershipArgs): Promise<CheckResult> {
     const { isPreview, ahead, ...inputs } = news;
     noteAhead(inputs.cluster, ahead);
+    declared.add(inputs.clusterToken);
     if (isPreview) previewed.add(inputs.cluster);
     if (isPreview && olds.hosts === undefined) await foresee({}, inputs);
     return { inputs };
@@ -53,8 +56,8 @@ export async function check(olds: Partial<MembershipState>, news: MembershipArgs
 export async function diff(_id: string, olds: MembershipState, news: MembershipInputs): Promise<{ changes: boolean }> {
     const plan = await foresee(olds, news);
     const isPlanned = plan === undefined || isAnything(plan);
-    // After a run that failed the engine updates in any case, so that a cluster which has healed by itself gets its outputs again.
-    return { changes: isPlanned || isDeclaredOtherwise(olds, news) };
+    // After a run that failed the engine updates in any case, until a refresh: what the failure has left may have no outputs.
+    return { changes: isPlanned || olds.members === undefined || isDeclaredOtherwise(olds, news) };
 }
 
 function isAnything({ steps, refusal, waitsFor }: Plan): boolean {
@@ -78,10 +81,17 @@ export async function read(id: string, props: MembershipState): Promise<{ id: st
     return Promise.resolve({ id, props });
 }
 
-/** Stops etcd everywhere and removes what we placed. */
+/**
+ * Stops etcd everywhere and removes what we placed. A cluster that this run declares goes on: what ends is an entry of state that another one
+ * has replaced, as by `up --replace`, after `state taint`, or under another parent.
+ */
 export async function remove(_id: string, props: MembershipState): Promise<void> {
-    const { hosts: declared, retired = [] } = props;
-    const hosts = [...declared, ...retired];
+    if (declared.has(props.clusterToken)) {
+        teller(props.cluster)("the cluster is left as it is: only its former entry in the stack's state was removed");
+        return;
+    }
+    const { retired = [] } = props;
+    const hosts = [...props.hosts, ...retired];
     await clearLocked(props, { ...lockedWork(props, hosts, retired.length > 0), hosts, leaving: retired });
 }
 
@@ -211,6 +221,8 @@ async function converge(id: string, olds: Partial<MembershipState>, news: Member
             ...news,
             retired: retiredHosts(olds, news),
             ...(clusterId !== undefined && { clusterId }),
+            ...(olds.initialClusterState && { initialClusterState: olds.initialClusterState }),
+            ...(olds.members && { members: olds.members }),
         };
         // Not an Error: what the engine's dynamic provider knows as "made, but not as wanted", which leaves the resource in state.
         throw { id, properties, reasons: [message], message };

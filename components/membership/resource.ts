@@ -12,7 +12,8 @@ import type { MemberRow, MembershipArgs } from "./inputs";
 export class EtcdMembership extends DynamicResource {
     declare readonly clusterId: pulumi.Output<string>;
     declare readonly initialClusterState: pulumi.Output<"existing">;
-    declare readonly members: pulumi.Output<readonly MemberRow[]>;
+    /** Undefined while no run has succeeded, and a run has it untouched (`--target`). */
+    declare readonly members: pulumi.Output<readonly MemberRow[] | undefined>;
 
     constructor(
         name: string,

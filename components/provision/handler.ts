@@ -12,7 +12,7 @@ import { afterFailure, afterRepair, withNext } from "../membership/errors";
 import { giveBackLock, keepLock, type LockedWork } from "../membership/locked";
 import { unpack } from "../packed";
 import { isSame, isUnknown } from "../stateValues";
-import type { ProvisionArgs, ProvisionHost, ProvisionInputs, ProvisionState } from "./inputs";
+import type { Before, ProvisionArgs, ProvisionInputs, ProvisionState } from "./inputs";
 import { install, installError } from "./install";
 import { tellDrift } from "./drift";
 import { noteEdited } from "./edited";
@@ -34,7 +34,7 @@ export async function check(
     const news = { ...declared, owner: olds.owner ?? randomUUID() };
     const before = new Map(Object.entries(olds.incarnations ?? {}));
     const incarnations = Object.fromEntries(news.hosts.map(({ name }) => [name, before.get(name) ?? "1"]));
-    const looks = await lookIfKnown(news, olds.hosts, unpack(ahead));
+    const looks = await lookIfKnown(news, olds, unpack(ahead));
     const inherited = news.adopt && (unlessNobody(olds.inherited) ?? inheritance(news, looks?.hosts ?? []));
     for (const { host } of looks?.hosts.filter(hasDrifted) ?? []) {
         if (before.has(host.name)) incarnations[host.name] = String(Number(before.get(host.name)) + 1);
@@ -50,7 +50,7 @@ export async function check(
 }
 
 export async function diff(_id: string, olds: ProvisionState, news: ProvisionInputs): Promise<{ changes: boolean }> {
-    const looks = await lookIfKnown(news, olds.hosts);
+    const looks = await lookIfKnown(news, olds);
     const isMissing = looks?.hosts.some(({ facts }) => facts?.isInstalled === false) ?? true;
     const isOtherwise = isDeclaredOtherwise(olds, news);
     const changes = isMissing || isOtherwise || looks === undefined || looks.problems.length > 0;
@@ -76,8 +76,10 @@ function loadMembership(willAct: boolean): void {
         .finally(keepCompiled);
 }
 
+const NOTHING_BEFORE: Before = { hosts: [] };
+
 export async function create(inputs: ProvisionInputs): Promise<{ id: string; outs: ProvisionState }> {
-    return { id: inputs.clusterToken, outs: await provision(inputs.clusterToken, inputs, []) };
+    return { id: inputs.clusterToken, outs: await provision(inputs.clusterToken, inputs, NOTHING_BEFORE) };
 }
 
 export async function update(
@@ -85,7 +87,7 @@ export async function update(
     olds: ProvisionState,
     news: ProvisionInputs,
 ): Promise<{ outs: ProvisionState }> {
-    return { outs: await provision(id, news, olds.hosts) };
+    return { outs: await provision(id, news, olds) };
 }
 
 export async function read(id: string, props: ProvisionState): Promise<{ id: string; props: ProvisionState }> {
@@ -101,11 +103,7 @@ export async function remove(_id: string, props: ProvisionState): Promise<void> 
  * Nothing is changed anywhere before every host was looked at, and found fit. The cluster's lock is kept for what follows, so that of two
  * first runs, from two states, the later one finds what the other one has begun.
  */
-async function provision(
-    id: string,
-    inputs: ProvisionInputs,
-    before: readonly ProvisionHost[],
-): Promise<ProvisionState> {
+async function provision(id: string, inputs: ProvisionInputs, before: Before): Promise<ProvisionState> {
     refuse(await lookAtAll(inputs, before));
     noteTouched(inputs.cluster);
     await lockAll(inputs);
@@ -156,10 +154,12 @@ function lockedWork({ cluster, stack = "", lockSeconds = 0, commandSeconds = 60,
 
 async function lookIfKnown(
     inputs: ProvisionInputs,
-    before: readonly ProvisionHost[] = [],
+    { hosts = [], authorities }: Partial<ProvisionState>,
     ahead?: readonly Sight[],
 ): Promise<Looks | undefined> {
-    return isUnknown(inputs.hosts) ? undefined : lookAtAll(inputs, before, ahead);
+    return isUnknown(inputs.hosts)
+        ? undefined
+        : lookAtAll(inputs, { hosts, ...(authorities && { authorities }) }, ahead);
 }
 
 /** Its files are not what it was given. */

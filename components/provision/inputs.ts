@@ -45,6 +45,8 @@ export interface ProvisionInputs {
     readonly inherited?: Authorities;
     /** The numbers of the authorities: the first signs, all are trusted. @default [1] */
     readonly authorities?: readonly number[];
+    /** The certificates of those who sign. @default undefined: not compared with whom members trust */
+    readonly signer?: Authorities;
     /** Made at random with the resource: by it hosts tell this stack's state from another's. Settled by check. */
     readonly owner?: string;
 }
@@ -61,3 +63,6 @@ export interface ProvisionArgs extends ProvisionInputs {
 
 /** What is kept is what was put in. */
 export type ProvisionState = ProvisionInputs;
+
+/** What this state was given before: no hosts at first. */
+export type Before = Pick<ProvisionState, "hosts" | "authorities">;

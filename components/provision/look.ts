@@ -6,7 +6,7 @@ import { whyCommandFails } from "../remote/sessionAgent";
 import { canonical } from "../stateValues";
 import { firstEntry, readArchive } from "./archive";
 import type { Facts } from "./facts";
-import type { ProvisionHost, ProvisionInputs } from "./inputs";
+import type { Before, ProvisionHost, ProvisionInputs } from "./inputs";
 import { moveProblems, problemsOf, twinProblems } from "./problems";
 import { rotationProblems } from "./rotationProblems";
 import { see, type Sight } from "./sight";
@@ -31,16 +31,12 @@ const RECENT_MS = 5000;
 /**
  * Never fails: what can't be seen is a problem. A look that was just taken is not taken again, however long it took.
  *
- * @param before hosts that this state has had before
+ * @param before what this state has had before
  * @param ahead what the program has just seen of the same hosts @default undefined: they are looked at from here
  */
-export function lookAtAll(
-    inputs: ProvisionInputs,
-    before: readonly ProvisionHost[],
-    ahead?: readonly Sight[],
-): Promise<Looks> {
+export function lookAtAll(inputs: ProvisionInputs, before: Before, ahead?: readonly Sight[]): Promise<Looks> {
     const asked = { ...inputs, incarnations: undefined, inherited: undefined };
-    const key = canonical([asked, before.map(({ name, address }) => [name, address])]) ?? "";
+    const key = canonical([asked, before.authorities, before.hosts.map(({ name, address }) => [name, address])]) ?? "";
     const known = recent.get(key);
     if (known && (known.endedMs === undefined || performance.now() - known.endedMs < RECENT_MS)) return known.looks;
     const looks = look(inputs, before, ahead);
@@ -55,11 +51,7 @@ export function forgetLooks(): void {
     recent.clear();
 }
 
-async function look(
-    inputs: ProvisionInputs,
-    before: readonly ProvisionHost[],
-    ahead: readonly Sight[] | undefined,
-): Promise<Looks> {
+async function look(inputs: ProvisionInputs, before: Before, ahead: readonly Sight[] | undefined): Promise<Looks> {
     // Between the program and here, a transform may have changed the list.
     const isOfThese = ahead?.map(({ address }) => address).join() === inputs.hosts.map(({ address }) => address).join();
     const sights = ahead && isOfThese ? ahead : await see(pool, inputs);

@@ -1,6 +1,7 @@
 /** Which of a cluster's authorities a member trusts, and whose certificates it has: the question as a script, its answer as plain values. Pure. */
 import { X509Certificate } from "node:crypto";
 
+import type { Authorities } from "../adoption/authorities";
 import { AUTHORITIES } from "../host/environment";
 import type { HostPaths } from "../host/paths";
 import { FIRST_AUTHORITY } from "../host/settings";
@@ -9,6 +10,8 @@ import { shellQuote } from "../quote";
 export interface RotationSeen {
     /** The authorities that what runs trusts, and those that what would be started next trusts. None where nothing was started yet. */
     readonly trusted: readonly (readonly number[])[];
+    /** The certificates of the same, PEM, where they can be read. */
+    readonly trustedCerts: readonly Authorities[];
     /** The common names of those who signed its certificates. */
     readonly signers: readonly string[];
 }
@@ -25,6 +28,10 @@ for file in "$started" ${shellQuote(`${paths.current}/etcd.env`)}; do
     while IFS= read -r line; do case $line in ${note}*) trusted=\${line#${note}} ;; esac; done <"$file"
     echo "trusted=$trusted"
 done
+for kind in client peer; do
+    while IFS= read -r line; do echo "running.$kind=$line"; done <"\${started%/*}/$kind-ca.crt"
+    while IFS= read -r line; do echo "next.$kind=$line"; done <${shellQuote(paths.current)}/$kind-ca.crt
+done 2>/dev/null
 for leaf in ${LEAVES.join(" ")}; do
     [ -f ${shellQuote(paths.pki)}/$leaf ] && while IFS= read -r line; do echo "$leaf=$line"; done <${shellQuote(paths.pki)}/$leaf
 done`;
@@ -34,6 +41,10 @@ done`;
 export function parseRotation(all: (key: string) => readonly string[]): RotationSeen {
     return {
         trusted: all("trusted").map((list) => list.split(",").map(Number)),
+        trustedCerts: ["running", "next"].map((which) => ({
+            clientCa: all(`${which}.client`).join("\n"),
+            peerCa: all(`${which}.peer`).join("\n"),
+        })),
         signers: LEAVES.flatMap((leaf) => signerOf(all(leaf).join("\n"))),
     };
 }

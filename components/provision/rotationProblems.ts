@@ -1,7 +1,9 @@
 /** Which authorities are declared, and what members trust and show → why the one must not follow the other. Pure. */
+import { certificatesIn, type Authorities } from "../adoption/authorities";
 import { FIRST_AUTHORITY, MOST_AUTHORITIES, authorityNumber } from "../host/settings";
 import { quoted } from "../quote";
-import type { ProvisionHost, ProvisionInputs } from "./inputs";
+import { isSame, isUnknown } from "../stateValues";
+import type { Before, ProvisionHost, ProvisionInputs } from "./inputs";
 import type { HostLook } from "./look";
 import { isStrangers } from "./problems";
 
@@ -10,20 +12,21 @@ interface Shown {
     readonly name: string;
     readonly trusted: readonly (readonly number[])[];
     readonly signers: readonly number[];
+    readonly trustedCerts: readonly Authorities[];
 }
 
 /**
  * Who is shown a certificate has to trust its authority by then, and an authority goes only when nobody has a certificate of its.
- * @param before hosts that this state has had before: whoever comes has no say, since it joins anew
+ * @param before what this state has had before: a host that comes has no say, since it joins anew
  */
 export function rotationProblems(
     { authorities = FIRST_AUTHORITY, ...inputs }: ProvisionInputs,
     looks: readonly HostLook[],
-    before: readonly ProvisionHost[],
+    before: Before,
 ): readonly string[] {
     // A take-over trusts all, and leaves certificates as they are.
     if (inputs.adopt) return [];
-    const shown = looks.flatMap((look) => shownBy(inputs, look, before));
+    const shown = looks.flatMap((look) => shownBy(inputs, look, before.hosts));
     const [signer = 1] = authorities;
     const declared = `certificates.authorities is ${list(authorities)}`;
     const present = shown.flatMap(({ signers }) => signers);
@@ -36,6 +39,20 @@ export function rotationProblems(
         const found = wary.map(({ name, without }) => `"${name}" trusts ${without.join(" and ")}`);
         return [
             `${declared}, so that ${signer} signs all certificates, and not all members trust it (${found.join(", ")}): ${remedy(shown, signer, quoted(wary.map(({ name }) => name)))}`,
+        ];
+    }
+
+    const another = shown.filter(({ trustedCerts }) => trustedCerts.some((certs) => isAnother(inputs.signer, certs)));
+    if (another.length > 0) {
+        return [
+            `the authority ${signer} of this stack's state is not the one that members trust under that number (${quoted(another.map(({ name }) => name))}), as when the state is from before a rotation: bring back the state of after it (pulumi stack import), or take the cluster over from a new stack (adopt: true)`,
+        ];
+    }
+
+    const areNew = before.hosts.length > 0 && looks.every(({ host }) => isNew(host, before.hosts));
+    if (areNew && !isSame(authorities, before.authorities ?? FIRST_AUTHORITY)) {
+        return [
+            `${declared}, and no host stays that has members: declare authorities: ${list(before.authorities ?? FIRST_AUTHORITY)} as before, change the hosts, run pulumi up, and change the authorities after that`,
         ];
     }
 
@@ -65,17 +82,32 @@ function shownBy(
     { host, facts }: HostLook,
     before: readonly ProvisionHost[],
 ): readonly Shown[] {
-    const isNew = !before.some(({ name, address }) => name === host.name || address === host.address);
     // Of a take-over that has not come to its end, others speak.
-    if (!facts || isNew || isStrangers(inputs, facts) || (facts.isTakenOver && !facts.trustsBoth)) return [];
+    if (!facts || isNew(host, before) || isStrangers(inputs, facts) || (facts.isTakenOver && !facts.trustsBoth))
+        return [];
     const signers = facts.isTakenOver || facts.trustsBoth ? [] : facts.signers;
     return [
         {
             name: host.name,
             trusted: facts.trusted,
+            trustedCerts: facts.trustedCerts,
             signers: signers.flatMap((signer) => authorityNumber(inputs.cluster, signer) ?? []),
         },
     ];
+}
+
+function isNew(host: ProvisionHost, before: readonly ProvisionHost[]): boolean {
+    return !before.some(({ name, address }) => name === host.name || address === host.address);
+}
+
+/** Neither of two authorities of one number and name is the other. What can't be read is put back, and tells nothing. */
+function isAnother(signer: Authorities | undefined, trusted: Authorities): boolean {
+    if (!signer || isUnknown(signer)) return false;
+    return (["clientCa", "peerCa"] as const).some((kind) => {
+        const [own] = certificatesIn(signer[kind]);
+        const namesakes = certificatesIn(trusted[kind]).filter(({ subject }) => subject === own?.subject);
+        return own && namesakes.length > 0 && !namesakes.some(({ publicKey }) => publicKey.equals(own.publicKey));
+    });
 }
 
 function unique(numbers: readonly number[]): readonly number[] {

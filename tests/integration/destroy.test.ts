@@ -118,6 +118,22 @@ describe("pulumi destroy", () => {
         await project.mustUp(declared(3), "--expect-no-changes");
     });
 
+    it("removes nothing while no host can be reached, as when the network is in the way, and says so", async () => {
+        await project.mustUp(declared(3));
+        const before = await startTimes(bed.lab, all, cluster);
+        await Promise.all(all.map((name) => bed.lab.host(name).cut()));
+        const run = await project.destroy();
+        await Promise.all(all.map((name) => bed.lab.host(name).heal()));
+        assert.notEqual(run.code, 0, run.text);
+        assert.match(
+            run.text,
+            /nothing was removed: no host can be reached, and etcd may run there; .* a VPN or a bastion/,
+        );
+        for (const name of all) assert.match(run.text, new RegExp(`host "${name}": root@10\\.86\\.2\\.`));
+        assert.deepEqual(await startTimes(bed.lab, all, cluster), before);
+        await project.mustUp(declared(3), "--expect-no-changes");
+    });
+
     it("leaves a machine that has another host key by now alone, names it, and clears the others", async () => {
         const c = bed.lab.host("c");
         const hostKey = "/etc/ssh/ssh_host_ed25519_key";

@@ -165,6 +165,45 @@ describe("what the operator sees", () => {
         await assertNothingLeft();
     });
 
+    function signalAll(signal: "STOP" | "CONT"): Promise<unknown> {
+        return Promise.all(
+            all.map((name) => bed.lab.host(name).output(`systemctl kill --signal ${signal} etcd-${cluster}`)),
+        );
+    }
+
+    /** An up that ends while it waits for members, which go on after it. */
+    async function fail(...flags: readonly string[]): Promise<void> {
+        await signalAll("STOP");
+        const run = await project.up(declared(), ...flags);
+        await signalAll("CONT");
+        assert.match(run.text, /waited 10 s, but not until a quorum answers/);
+        assert.notEqual(run.code, 0);
+        await eventually("all serve", 60, async () => assert.deepEqual(await voters(bed.lab.host("a"), cluster), all));
+    }
+
+    it("is a run that succeeds after one that failed and a refresh, or for another target, with all outputs", async () => {
+        const before = await startTimes(bed.lab, all, cluster);
+        await fail();
+        await project.mustUp(declared(), "--target", `**::${cluster}-b-stage`);
+        await project.mustRun(["refresh", "--yes", "--skip-preview"]);
+        await project.mustUp(declared());
+        assert.equal((await project.outputs())[cluster]!.endpoints.length, 3);
+        assert.deepEqual(await startTimes(bed.lab, all, cluster), before);
+        await assertNothingLeft();
+    });
+
+    it("is a cluster that goes on when its resource is replaced, also when that fails first", async () => {
+        const before = await startTimes(bed.lab, all, cluster);
+        const replace = ["--replace", `**::${cluster}-membership`];
+        const run = await project.mustUp(declared(), ...replace);
+        assert.match(run.text, /the cluster is left as it is: only its former entry in the stack's state was removed/);
+        await assertNothingLeft();
+        await fail(...replace);
+        await project.mustUp(declared());
+        assert.deepEqual(await startTimes(bed.lab, all, cluster), before);
+        await assertNothingLeft();
+    });
+
     it("is the same from a state that was exported, and imported into another backend", async () => {
         const other = await Project.open();
         try {

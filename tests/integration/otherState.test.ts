@@ -7,6 +7,7 @@ import { Project } from "./project";
 import { watchInUse } from "./untouched";
 
 const cluster = "owned";
+const rotated: Partial<EtcdClusterArgs> = { certificates: { authorities: [2] } };
 
 describe("a cluster that another state of a stack of the same name built", () => {
     let bed: Bed;
@@ -69,10 +70,32 @@ describe("a cluster that another state of a stack of the same name built", () =>
         assert.match(await etcdctl(bed.lab.host("a"), cluster, "get greeting"), /hello/);
     });
 
+    it("is not touched by an up with a state from before a rotation, whose authorities its members would not know", async () => {
+        const before = await Project.open();
+        try {
+            await before.copyState(project);
+            for (const authorities of [[1, 2], [2, 1], [2]])
+                await project.mustUp(declared({ certificates: { authorities } }));
+            await assertUntouched(async () => {
+                const run = await before.up(declared(rotated));
+                assert.notEqual(run.code, 0);
+                assert.match(
+                    run.text,
+                    /the authority 2 of this stack's state is not the one that members trust under that number \("a"\)/,
+                );
+                assert.match(run.text, /nothing was changed on any host/);
+            });
+            await before.copyState(project);
+            await before.mustUp(declared(rotated), "--expect-no-changes");
+        } finally {
+            before.close();
+        }
+    });
+
     it("is not founded anew when all its hosts were rebuilt, and the state knows it", async () => {
         await bed.lab.host("a").rebuild();
         for (let time = 1; time <= 2; time += 1) {
-            const run = await project.up(declared());
+            const run = await project.up(declared(rotated));
             assert.notEqual(run.code, 0, run.text);
             assert.match(
                 run.text,

@@ -5,6 +5,7 @@ import { parseFacts, type Facts } from "../../../components/provision/facts";
 import type { HostLook } from "../../../components/provision/look";
 import { rotationProblems } from "../../../components/provision/rotationProblems";
 import { assertOne } from "./answers";
+import { LENT, OTHER_SECOND, SECOND } from "./authorities";
 import { host, inputs as ordinary } from "./declared";
 
 const inputs: ProvisionInputs = { ...ordinary, owner: "state-1" };
@@ -30,7 +31,7 @@ function problems(
     looks: readonly HostLook[],
     declared: Partial<ProvisionInputs> = {},
 ): readonly string[] {
-    return rotationProblems({ ...inputs, ...(authorities && { authorities }), ...declared }, looks, hosts);
+    return rotationProblems({ ...inputs, ...(authorities && { authorities }), ...declared }, looks, { hosts });
 }
 
 describe("what speaks against the declared authorities", () => {
@@ -82,8 +83,33 @@ describe("what speaks against the declared authorities", () => {
     it("is no host on which nothing of ours was started, and none that is new to this state", () => {
         assert.deepEqual(problems([2], [look(0, ["2", "2"], " 2"), look(1, []), look(2, ["2"], " 2")]), []);
         const comes = [look(0, ["2", "2"], " 2"), look(1, ["1", "1"], "")];
-        assert.deepEqual(rotationProblems({ ...inputs, authorities: [2] }, comes, hosts.slice(0, 1)), []);
+        assert.deepEqual(rotationProblems({ ...inputs, authorities: [2] }, comes, { hosts: hosts.slice(0, 1) }), []);
         assertOne(problems([2], comes), /: take "b" off the list, run pulumi up, and declare them again$/);
+    });
+
+    it("is another edit than one that replaces all hosts, since nobody is left to be asked", () => {
+        const comes = [look(0, [])];
+        const before = { hosts: hosts.slice(1), authorities: [1, 2] };
+        const edit = (authorities: readonly number[]) => rotationProblems({ ...inputs, authorities }, comes, before);
+        assertOne(
+            edit([2]),
+            /no host stays that has members: declare authorities: \[1, 2\] as before, change the hosts/,
+        );
+        assert.deepEqual(edit([1, 2]), []);
+        assert.deepEqual(rotationProblems({ ...inputs, authorities: [2] }, comes, { hosts: [] }), []);
+    });
+
+    it("is a signer whose number others had, as in a state from before a rotation", () => {
+        const more = (clientCa: string) => ({ trustedCerts: [{ clientCa, peerCa: "" }] });
+        const asked = (clientCa: string, trusted: string) =>
+            problems([2], [look(0, ["2", "2"], " 2", more(trusted))], { signer: { clientCa, peerCa: "" } });
+        assert.deepEqual(asked(SECOND, SECOND), []);
+        assert.deepEqual(asked(SECOND, `${LENT}${SECOND}`), []);
+        assertOne(
+            asked(OTHER_SECOND, SECOND),
+            /the authority 2 of this stack's state is not the one .* \("a"\).*stack import/,
+        );
+        for (const unread of ["", "nonsense", LENT]) assert.deepEqual(asked(OTHER_SECOND, unread), []);
     });
 
     it("is no certificate that somebody else made", () => {
