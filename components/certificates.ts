@@ -125,6 +125,10 @@ export class ClusterCertificates extends pulumi.ComponentResource {
             },
             { parent: this, ignoreChanges: ["validityPeriodHours"] },
         );
+        cert.validityEndTime.apply((end) => {
+            const warning = authorityEnds(commonName, end, this.args.validityHours ?? 8760, Date.now());
+            if (warning !== undefined) void pulumi.log.warn(warning, this);
+        });
         return { key, cert };
     }
 
@@ -179,4 +183,19 @@ export class ClusterCertificates extends pulumi.ComponentResource {
             ...opts,
         });
     }
+}
+
+/**
+ * An authority is never renewed, and at its end everybody is shut out.
+ * @returns what to tell while a certificate that is made now could outlive it
+ */
+export function authorityEnds(
+    name: string,
+    end: string | undefined,
+    validityHours: number,
+    nowMs: number,
+): string | undefined {
+    const leftHours = (Date.parse(end ?? "") - nowMs) / 3_600_000;
+    if (Number.isNaN(leftHours) || leftHours > validityHours) return undefined;
+    return `the authority "${name}" ends on ${end!.slice(0, 10)}, and nobody is let in after that: rotate the authorities before (certificates.authorities)`;
 }

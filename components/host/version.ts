@@ -49,7 +49,7 @@ export function whyNotFrom(running: readonly string[], wanted: string): string |
     // The cluster as a whole is of its oldest member's series: while some are of the series before, all may go back to that.
     const oldest = Math.min(...parsed.map(({ minor }) => minor));
     if (target.minor < oldest)
-        return `all members run etcd 3.${oldest} by now, and there is no way back to 3.${target.minor} but etcd's own downgrade or a backup: declare a version of 3.${oldest}`;
+        return `all members run etcd 3.${oldest} by now, and there is no way back to 3.${target.minor} but a snapshot from before: declare a version of 3.${oldest}`;
     if (target.minor > oldest + 1)
         return `members run etcd 3.${oldest}, and only one series can be gone at a time: declare a version of 3.${oldest + 1} first`;
     const floor = LEAVE_FROM[`3.${oldest}`];

@@ -18,6 +18,7 @@ export const passing: ReadonlySet<EtcdErrorCode> = new Set([
     "not-enough-started",
     "not-in-sync",
     "no-leader",
+    "not-leader",
     "too-many-learners",
 ]);
 

@@ -169,7 +169,7 @@ export function restart(paths: HostPaths, seconds: number): string {
 systemctl reset-failed ${paths.unit}.service 2>/dev/null || true
 code=0
 timeout ${seconds} systemctl restart ${paths.unit}.service || code=$?
-[ $code -ne 124 ] || echo "etcd was started, and did not say within ${seconds} s that it is ready" >&2
+[ $code -ne 124 ] || echo "etcd was restarted, and did not say within ${seconds} s that it is ready" >&2
 exit $code`;
 }
 

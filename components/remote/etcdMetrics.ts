@@ -43,14 +43,14 @@ export class EtcdMetrics {
 
     /** The peers from which something came while we looked, or since we looked a moment ago. */
     async activePeers(): Promise<ReadonlySet<string>> {
-        const began = Date.now();
+        const began = performance.now();
         const recent = this.#last !== undefined && began - this.#last.at < RECENT_MS ? this.#last.peers : undefined;
         const first = recent ?? (await this.#look());
         for (;;) {
             const now = await this.#look();
             const connected = [...now].filter(([, peer]) => peer.isConnected);
             const heard = connected.filter(([id, peer]) => peer.receivedBytes > (first.get(id)?.receivedBytes ?? 0));
-            if (heard.length === connected.length || Date.now() - began > PATIENCE_MS) {
+            if (heard.length === connected.length || performance.now() - began > PATIENCE_MS) {
                 return new Set(heard.map(([id]) => id));
             }
             await pause(PAUSE_MS);
@@ -63,7 +63,7 @@ export class EtcdMetrics {
 
     async #look(): Promise<ReadonlyMap<string, PeerTraffic>> {
         const peers = parsePeerTraffic(await this.#fetch());
-        this.#last = { at: Date.now(), peers };
+        this.#last = { at: performance.now(), peers };
         return peers;
     }
 

@@ -35,8 +35,8 @@ export class HostLock {
     readonly #channel: ScriptChannel;
     readonly #beat: NodeJS.Timeout;
     /** When the last beat was sent that the host has answered: it lets go so long after that at the earliest. */
-    #answeredBeat = Date.now();
-    readonly #openBeats: number[] = [];
+    #answeredBeat = moment();
+    readonly #openBeats: Moment[] = [];
     #isReleased = false;
     #lost: RemoteError | undefined;
 
@@ -101,7 +101,7 @@ export class HostLock {
 
     #sendBeat(): void {
         if (this.#isSilent()) return this.#loseIt();
-        this.#openBeats.push(Date.now());
+        this.#openBeats.push(moment());
         void this.#channel.write("\n");
     }
 
@@ -110,7 +110,7 @@ export class HostLock {
     }
 
     #isSilent(): boolean {
-        return Date.now() - this.#answeredBeat > LOST_AFTER_MS;
+        return msSince(this.#answeredBeat) > LOST_AFTER_MS;
     }
 
     #ended(): void {
@@ -206,4 +206,18 @@ function eachLine(onLine: (line: string) => void): (text: string) => void {
         rest = lines.pop() ?? "";
         lines.forEach(onLine);
     };
+}
+
+interface Moment {
+    readonly wallMs: number;
+    readonly steadyMs: number;
+}
+
+function moment(): Moment {
+    return { wallMs: Date.now(), steadyMs: performance.now() };
+}
+
+/** The one clock stands while this machine sleeps, the other one may be set back. */
+function msSince({ wallMs, steadyMs }: Moment): number {
+    return Math.max(Date.now() - wallMs, performance.now() - steadyMs);
 }

@@ -1,10 +1,10 @@
 /** Which connections lead to the same machine: one may be reached at several addresses. */
 import type { SshConnection } from "./ssh";
 
-/** Prints what tells a machine from every other: copies of one disk differ in their boot, containers of one kernel in their id. */
+/** Prints what tells a machine from every other: copies of one disk differ in their boot, containers of one kernel in their network. */
 export const MACHINE_SCRIPT = `id=; boot=
 { read -r id </etc/machine-id; read -r boot </proc/sys/kernel/random/boot_id; } 2>/dev/null
-echo "$id $boot"`;
+echo "$id $boot $(readlink /proc/self/ns/net)"`;
 
 /** Answers from /proc and /etc; a host that takes longer is taken for one of its own. */
 const ANSWER_SECONDS = 15;

@@ -50,6 +50,8 @@ export class Tunnel {
         try {
             const channel = await this.way.forward(this.remotePort, this.address);
             this.#lastError = undefined;
+            // Whoever asked for it may have gone meanwhile.
+            if (socket.destroyed) return void channel.destroy();
             channel.on("error", () => socket.destroy());
             channel.once("close", () => socket.destroySoon());
             socket.once("close", () => channel.destroy());

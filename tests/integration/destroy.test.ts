@@ -147,6 +147,15 @@ describe("pulumi destroy", () => {
         await c.rebuild();
     });
 
+    it("clears all of several containers that have one machine-id", async () => {
+        await project.mustUp(declared(3));
+        const ids = await Promise.all(all.map((name) => bed.lab.host(name).output("cat /etc/machine-id")));
+        for (const name of all) await bed.lab.host(name).writeFile("/etc/machine-id", ids[0]!);
+        await destroy();
+        for (const name of all) assert.equal(await remains(bed.lab.host(name)), "", `left on "${name}"`);
+        for (const [at, name] of all.entries()) await bed.lab.host(name).writeFile("/etc/machine-id", ids[at]!);
+    });
+
     it("deletes the data where that is declared", async () => {
         await project.mustUp(declared(1, { deleteDataOnDestroy: true }));
         const before = await bed.lab.host("a").output("ls /var/lib/etcd");

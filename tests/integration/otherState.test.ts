@@ -23,7 +23,11 @@ describe("a cluster that another state of a stack of the same name built", () =>
         bed = await openBed("it-owned", "10.84.4", 1);
         project = await Project.open();
         stranger = await Project.open();
-        await project.mustUp(declared());
+        const run = await project.mustUp(declared({ certificates: { caValidityHours: 8760 } }));
+        assert.match(
+            run.text,
+            /the authority "owned client CA" ends on \d{4}-\d\d-\d\d, .*rotate the authorities before/,
+        );
         await etcdctl(bed.lab.host("a"), cluster, "put greeting hello");
     });
 
