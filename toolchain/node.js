@@ -1,5 +1,5 @@
 "use strict";
-// A Node that is new enough for @pulumi/pulumi: this one, or one from the npm registry, pinned by node/package-lock.json.
+// A Node that @pulumi/pulumi, mocha and ESLint take: this one, or one from the npm registry, pinned by node/package-lock.json.
 
 const { randomUUID } = require("node:crypto");
 const fs = require("node:fs");
@@ -9,17 +9,17 @@ const { cacheDirectory } = require("./cacheDirectory");
 const { withLock } = require("./lock");
 const { npm } = require("./packages");
 
-const neededMajor = 22;
+const needed = "22.13 or a later 22, or 24 or later";
 const recipe = path.join(__dirname, "node");
 
-/** The path of a Node executable, version 22 or later. */
+/** The path of a Node executable of a version that is taken. */
 async function ensureNode() {
-    if (Number(process.versions.node.split(".")[0]) >= neededMajor) return process.execPath;
+    if (isTaken(process.versions.node)) return process.execPath;
     const name = `node-linux-${process.arch}`;
     const version = require("./node/package.json").optionalDependencies[name];
     if (!version) {
         throw new Error(
-            `this needs Node ${neededMajor} or later, found ${process.versions.node}, and none is packaged for ${process.arch}: install one`,
+            `this needs Node ${needed}, found ${process.versions.node}, and none is packaged for ${process.arch}: install one`,
         );
     }
     const directory = path.join(cacheDirectory(), `${name}-${version}`);
@@ -31,12 +31,18 @@ async function ensureNode() {
         async () => {
             if (fs.existsSync(node)) return;
             console.error(
-                `node ${version}: installing from npm, as this Node is ${process.versions.node} and ${neededMajor} is needed`,
+                `node ${version}: installing from npm, as this Node is ${process.versions.node} and ${needed} is needed`,
             );
             await install(directory);
         },
     );
     return node;
+}
+
+// As the `engines` of mocha and ESLint have it.
+function isTaken(version) {
+    const [major, minor] = version.split(".").map(Number);
+    return major === 22 ? minor >= 13 : major >= 24;
 }
 
 async function install(directory) {

@@ -1,12 +1,15 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { checkout, start, temporaryDirectory, until, type Ended, type Started } from "./process";
 
 const bootstrap = join(checkout, "toolchain", "bootstrap.js");
 const report = join(__dirname, "fixtures", "report.ts");
+const nodeRecipe = JSON.parse(readFileSync(join(checkout, "toolchain", "node", "package.json"), "utf8")) as {
+    readonly optionalDependencies: Readonly<Record<string, string>>;
+};
 
 interface Report {
     readonly arguments: readonly string[];
@@ -70,6 +73,23 @@ describe("the bootstrap", () => {
             assert(told.path.startsWith(join(place, "pulumi-etcd", "node-linux-")));
         }
         assert.equal(countOf(/installing from npm/, ends), 1);
+        rmSync(place, { recursive: true });
+    });
+
+    it("keeps to a Node that mocha and ESLint take, and puts the one from npm in place of any other", async () => {
+        const place = temporaryDirectory();
+        const name = `node-linux-${process.arch}`;
+        const pinned = nodeRecipe.optionalDependencies[name];
+        const bin = join(place, "pulumi-etcd", `${name}-${pinned}`, "node_modules", name, "bin");
+        mkdirSync(bin, { recursive: true });
+        symlinkSync(process.execPath, join(bin, "node"));
+        const isTaken = async (version: string): Promise<boolean> => {
+            const { code, stdout, stderr } = await runAs(claimNode(version), { XDG_CACHE_HOME: place }).ended;
+            assert.equal(code, 0, stderr);
+            return !(JSON.parse(stdout) as Report).path.startsWith(bin);
+        };
+        for (const version of ["22.13.0", "22.23.3", "24.0.0", "25.1.0"]) assert(await isTaken(version), version);
+        for (const version of ["20.19.0", "22.0.0", "22.12.0", "23.11.0"]) assert(!(await isTaken(version)), version);
         rmSync(place, { recursive: true });
     });
 });
