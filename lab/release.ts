@@ -26,7 +26,7 @@ export async function releaseArchive(version: string): Promise<Release> {
 
 /** Of programs that see the time which `setClockOffset` sets. Built on first use: minutes. @param version as of `releaseArchive` */
 export async function skewedRelease(version: string): Promise<Release> {
-    return archiveOf(await etcdBinaries(version, skewedClock(CLOCK_OFFSET_FILE)));
+    return archiveOf(await etcdBinaries(version, (module) => skewedClock(CLOCK_OFFSET_FILE, module)));
 }
 
 async function archiveOf(built: EtcdBinaries): Promise<Release> {

@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { closeSync, openSync, readFileSync } from "node:fs";
+import { closeSync, fstatSync, openSync, readFileSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { constants } from "node:os";
 import { basename, dirname } from "node:path";
@@ -9,7 +9,7 @@ const shownLines = 25;
 export interface CommandOptions {
     readonly directory: string;
     readonly environment?: NodeJS.ProcessEnv;
-    /** Where the output goes. Its last lines are part of the error when the command fails. */
+    /** Where the output goes, after what is there. Its last lines are part of the error when the command fails. */
     readonly log: string;
 }
 
@@ -17,9 +17,11 @@ export interface CommandOptions {
 export async function runLogged(command: string, args: readonly string[], options: CommandOptions): Promise<void> {
     await mkdir(dirname(options.log), { recursive: true });
     const log = openSync(options.log, "a");
+    const { size } = fstatSync(log);
     try {
         const outcome = await run(command, args, options, log);
-        if (outcome !== 0) throw new Error(failure(`${basename(command)} ${args[0] ?? ""} (${outcome})`, options.log));
+        const what = `${basename(command)} ${args[0] ?? ""} (${outcome})`;
+        if (outcome !== 0) throw new Error(failure(what, options.log, size));
     } finally {
         closeSync(log);
     }
@@ -49,7 +51,8 @@ function run(command: string, args: readonly string[], options: CommandOptions, 
     });
 }
 
-function failure(what: string, log: string): string {
-    const last = readFileSync(log, "utf8").trimEnd().split("\n").slice(-shownLines).join("\n");
+/** @param start where this command's output begins */
+function failure(what: string, log: string, start: number): string {
+    const last = readFileSync(log).subarray(start).toString().trimEnd().split("\n").slice(-shownLines).join("\n");
     return `${what} failed; the whole log is ${log}, its end:\n${last}`;
 }

@@ -41,15 +41,16 @@ export const etcdVersions: readonly string[] = readdirSync(recipes).sort((a, b) 
  * The binaries of an etcd version for this machine's architecture, built when first asked for. They are static.
  *
  * @param version `3.6` for its latest patch here, or exactly `3.6.16`
- * @param overlay makes other programs of the same sources
+ * @param overlayOf gives, for the directory of the module that is built, what makes other programs of the same sources
  * @throws when the version is not one of {@link etcdVersions}, or the build fails
  */
-export async function etcdBinaries(version: string, overlay?: Overlay): Promise<EtcdBinaries> {
+export async function etcdBinaries(version: string, overlayOf?: (module: string) => Overlay): Promise<EtcdBinaries> {
     const exact = etcdVersions.findLast((known) => known === version || known.startsWith(`${version}.`));
     if (exact === undefined) {
         throw new Error(`etcd ${version} can't be built here: use one of ${etcdVersions.join(", ")}`);
     }
     const recipe = join(recipes, exact);
+    const overlay = overlayOf?.(recipe);
     const name = overlay ? `etcd-${overlay.name}` : "etcd";
     const key = `${exact}-${recipeDigest(recipe, programs, overlay)}`;
     const directory = await artefact(name, key, async (into, progress) => {

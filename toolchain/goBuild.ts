@@ -5,7 +5,7 @@ import { basename, join } from "node:path";
 
 import { cacheDirectory } from "./cache";
 import { runLogged } from "./command";
-import { findOnPath } from "./findOnPath";
+import { findGo, goEnvironment } from "./go";
 
 export interface GoProgram {
     /** File name of the executable. */
@@ -68,20 +68,18 @@ export async function layOut({ files }: Overlay, directory: string): Promise<str
     return list;
 }
 
+/** What Go says when a module, a checksum or another Go could not be had. */
+const ASKED_IN_VAIN =
+    /Get "https?:|reading https?:|dial tcp|proxyconnect|no such host|connection re(fused|set)|i\/o timeout|TLS handshake|x509:|GOPROXY|toolchain not available/;
+
 /** Runs `go build` in a module's directory. */
 export async function goBuild(title: string, module: string, args: readonly string[]): Promise<void> {
-    const go = findOnPath("go");
-    if (go === undefined) {
-        const needed = /^go (\S+)/m.exec(readFileSync(join(module, "go.mod"), "utf8"))?.[1] ?? "";
-        throw new Error(
-            `${title} has to be built and Go is not on PATH: install Go ${needed} or later (https://go.dev/dl)`,
-        );
-    }
-    // The user's own flags and workspaces must not change what is built.
-    const environment = { ...process.env, CGO_ENABLED: "0", GOFLAGS: "", GOWORK: "off" };
+    const go = findGo(title);
     const log = join(cacheDirectory(), "logs", `${title}.log`);
-    await runLogged(go, ["build", ...args], { directory: module, environment, log }).catch((error: Error) => {
+    const options = { directory: module, environment: goEnvironment(), log };
+    await runLogged(go, ["build", ...args], options).catch(({ message }: Error) => {
         const remedy = "modules come from Go's module proxy, which has to be reachable once: go env GOPROXY says which";
-        throw new Error(`${title} could not be built (${remedy}): ${error.message}`);
+        const why = ASKED_IN_VAIN.test(message) ? ` (${remedy})` : "";
+        throw new Error(`${title} could not be built${why}: ${message}`);
     });
 }

@@ -6,8 +6,10 @@ import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
-import { findOnPath } from "./findOnPath";
+import { findGo, goEnvironment } from "./go";
 import type { Overlay } from "./goBuild";
+
+const NAME = "skewed-clock";
 
 /** In time.Now, of Go 1.26: the wall clock's seconds, and the monotonic clock, which is left alone, as when a clock is set. */
 const READS = "\tsec, nsec, mono := runtimeNow()\n";
@@ -47,12 +49,11 @@ func readOffset() {
  *
  * @param offsetFile on the machine where the program will run: how many seconds its clock is ahead or, negative, behind, and nothing
  * else. It is read while the program runs; without it the clock is right
+ * @param module the directory of the module that is built: its go.mod decides which Go builds it
  * @throws when Go is not installed, or reads the clock otherwise than we know
  */
-export function skewedClock(offsetFile: string): Overlay {
-    const go = findOnPath("go");
-    if (go === undefined) throw new Error("Go is not on PATH: install it (https://go.dev/dl)");
-    const time = join(execFileSync(go, ["env", "GOROOT"], { encoding: "utf8" }).trim(), "src", "time");
+export function skewedClock(offsetFile: string, module: string): Overlay {
+    const time = join(goRoot(module), "src", "time");
     const path = join(time, "time.go");
     const now = readFileSync(path, "utf8");
     if (now.split(READS).length !== 2)
@@ -60,10 +61,15 @@ export function skewedClock(offsetFile: string): Overlay {
             `${path} does not have "${READS.trim()}" once, as in Go 1.26: look how this Go reads the clock, and change ${__filename}`,
         );
     return {
-        name: "skewed-clock",
+        name: NAME,
         files: {
             [path]: now.replace(READS, `${READS}\tsec += offsetSeconds.Load()\n`),
             [join(time, "clock_offset.go")]: source(offsetFile),
         },
     };
+}
+
+function goRoot(module: string): string {
+    const options = { cwd: module, env: goEnvironment(), encoding: "utf8" } as const;
+    return execFileSync(findGo(NAME), ["env", "GOROOT"], options).trim();
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { mkdirSync, readdirSync, rmSync, symlinkSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 
 import { resolveToolchain, type Toolchain } from "../../toolchain";
@@ -179,6 +179,43 @@ describe("resolving the toolchain", () => {
         );
         assert.match(stderr, /127\.0\.0\.1:9/);
     });
+
+    it("builds nothing with a Go that can't fetch the one that is needed", async () => {
+        for (const version of ["go1.4.3", "go1.20.14"]) {
+            standInForGo(version, "");
+            const { code, stderr } = await resolve({ PULUMI_ETCD_TOOLCHAIN: "build" });
+            assert.equal(code, 1);
+            const wanted = `has to be built and ${join(bin, "go")} is ${version}: install Go 1.21 or later (https://go.dev/dl)`;
+            assert(stderr.includes(wanted), stderr);
+            assert(!existsSync(join(place, "built")));
+        }
+    });
+
+    it("names the module proxy only where Go has asked it in vain", async () => {
+        const buildSaying = async (text: string): Promise<string> => {
+            standInForGo("go1.21.0", text);
+            const { code, stderr } = await resolve({ PULUMI_ETCD_TOOLCHAIN: "build" });
+            assert.equal(code, 1);
+            assert(stderr.includes(text), stderr);
+            return stderr;
+        };
+        const inVain = "dial tcp: lookup proxy.golang.org: no such host";
+        assert.match(await buildSaying(inVain), /could not be built \(modules come from Go's module proxy/);
+        const full = await buildSaying("write /root/go/pkg/mod/one.zip: no space left on device");
+        assert.match(full, /could not be built: go build \(1\) failed/);
+        assert(!full.includes(inVain), full);
+    });
+
+    /** A Go that says this when it is to build, and leaves a file `built`. */
+    function standInForGo(version: string, says: string): void {
+        const script = `#!/bin/sh
+if [ "$1" = version ]; then echo go version ${version} linux/amd64; exit; fi
+echo '${says}' >&2
+: > '${join(place, "built")}'
+exit 1
+`;
+        writeFileSync(join(bin, "go"), script, { mode: 0o755 });
+    }
 
     it("refuses a PULUMI_ETCD_TOOLCHAIN that it does not know", async () => {
         const { code, stderr } = await resolve({ PULUMI_ETCD_TOOLCHAIN: "vendor" });

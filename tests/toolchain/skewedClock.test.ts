@@ -42,7 +42,7 @@ describe("a clock of their own for Go programs", () => {
             string,
         ];
         await writeFile(source, PROGRAM);
-        const overlay = await layOut(skewedClock(offset), directory);
+        const overlay = await layOut(skewedClock(offset, directory), directory);
         await goBuild("skewed clock's test", directory, ["-overlay", overlay, "-o", built, source]);
         const program = spawn(built, { stdio: ["ignore", "ignore", "pipe"] });
         let text = "";
@@ -56,14 +56,29 @@ describe("a clock of their own for Go programs", () => {
     });
 
     it("is not to be had from a Go that reads the clock in another way", async () => {
-        const time = join(directory, "src", "time");
-        await mkdir(time, { recursive: true });
-        await writeFile(join(time, "time.go"), "package time\n");
-        await writeFile(join(directory, "go"), `#!/bin/sh\necho ${directory}\n`, { mode: 0o755 });
-        process.env.PATH = directory;
+        await standInForGo("package time\n");
         assert.throws(
-            () => skewedClock("/offset"),
+            () => skewedClock("/offset", directory),
             /src\/time\/time\.go does not have "sec, nsec, mono := runtimeNow\(\)" once/,
         );
     });
+
+    it("is laid over the Go that builds the module, wherever it is asked for", async () => {
+        await standInForGo("package time\n\tsec, nsec, mono := runtimeNow()\n");
+        const { files } = skewedClock("/offset", directory);
+        assert.deepEqual(
+            Object.keys(files),
+            ["time.go", "clock_offset.go"].map((file) => join(directory, "src", "time", file)),
+        );
+    });
+
+    /** A Go whose root is where it is asked: as one that fetches what the go.mod there names. */
+    async function standInForGo(timeSource: string): Promise<void> {
+        const time = join(directory, "src", "time");
+        await mkdir(time, { recursive: true });
+        await writeFile(join(time, "time.go"), timeSource);
+        const go = '#!/bin/sh\n[ "$1" = version ] && echo go version go1.21.0 linux/amd64 || pwd\n';
+        await writeFile(join(directory, "go"), go, { mode: 0o755 });
+        process.env.PATH = directory;
+    }
 });
