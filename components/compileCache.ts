@@ -5,12 +5,14 @@
  */
 import * as nodeModule from "node:module";
 import { homedir } from "node:os";
-import { join } from "node:path";
+import { isAbsolute, join } from "node:path";
 
 // What Node has since 22.10, or less: without it everything works, more slowly.
 const { enableCompileCache, flushCompileCache } = nodeModule as Partial<typeof nodeModule>;
 
-enableCompileCache?.(join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "pulumi-etcd", "compiled"));
+// The XDG specification: a relative path is invalid and to be ignored.
+const { XDG_CACHE_HOME: asked = "" } = process.env;
+enableCompileCache?.(join(isAbsolute(asked) ? asked : join(homedir(), ".cache"), "pulumi-etcd", "compiled"));
 
 /** Writes down what was compiled, for a process that will be killed. Takes no time when nothing is new. */
 export function keepCompiled(): void {

@@ -1,10 +1,20 @@
 import { execFileSync } from "node:child_process";
+import { homedir } from "node:os";
+import { isAbsolute } from "node:path";
 
 import { findOnPath } from "./findOnPath";
 
-/** The user's own flags and workspaces must not change what is built. */
+/** The user's own flags and workspaces must not change what is built, and Go builds nothing without a place for its cache. */
 export function goEnvironment(): NodeJS.ProcessEnv {
-    return { ...process.env, CGO_ENABLED: "0", GOFLAGS: "", GOWORK: "off" };
+    const { XDG_CACHE_HOME: cache = "", ...inherited } = process.env;
+    return {
+        ...inherited,
+        ...(isAbsolute(cache) ? { XDG_CACHE_HOME: cache } : {}),
+        HOME: homedir(),
+        CGO_ENABLED: "0",
+        GOFLAGS: "",
+        GOWORK: "off",
+    };
 }
 
 /**
