@@ -1,9 +1,10 @@
 import { createHash } from "node:crypto";
-import { createWriteStream, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { createReadStream, createWriteStream, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
+import { createGunzip } from "node:zlib";
 
 import { artefact, cacheDirectory } from "./cache";
 import { runLogged } from "./command";
@@ -35,7 +36,7 @@ export class DownloadError extends Error {}
  *
  * @param retry also try what has failed within the last day
  * @returns the path of its executable
- * @throws DownloadError
+ * @throws DownloadError; another error when it is this machine that can't keep the file, which is not remembered
  */
 export async function download(archive: Archive, retry: boolean): Promise<string> {
     const { name, version, urls, executable } = archive;
@@ -68,11 +69,26 @@ async function unpack({ executable, depth }: Archive, url: string, directory: st
     try {
         await runLogged("tar", ["-xzf", file, "-C", directory, `--strip-components=${depth}`], { directory, log });
     } catch (error) {
+        if (isOfThisMachine(error) || (await isWhole(file)))
+            throw ourFault(`${file} can't be unpacked`, error as Error);
         throw remember(url, `${url}: ${(error as Error).message}`);
     }
     await rm(file);
     if (!isExecutableFile(join(directory, executable)))
         throw remember(url, `${url}: holds no executable ${executable}`);
+}
+
+/** By the checksum that it ends with. */
+async function isWhole(file: string): Promise<boolean> {
+    try {
+        await pipeline(createReadStream(file), createGunzip(), async (unpacked) => {
+            for await (const _ of unpacked);
+        });
+        return true;
+    } catch (error) {
+        if (isOfThisMachine(error)) throw error;
+        return false;
+    }
 }
 
 async function fetchTo(url: string, file: string): Promise<void> {
@@ -91,6 +107,7 @@ async function fetchTo(url: string, file: string): Promise<void> {
         await pipeline(body, createWriteStream(file), { signal: abort.signal });
     } catch (error) {
         const { origin, host } = new URL(url);
+        if (isOfThisMachine(error)) throw ourFault(`${file} can't be written`, error);
         if (error instanceof HttpError) throw remember(url, `${url}: ${error.message}`);
         throw remember(origin, `${host} ${reason(abort.signal.aborted ? abort.signal.reason : error)}`);
     } finally {
@@ -99,6 +116,15 @@ async function fetchTo(url: string, file: string): Promise<void> {
 }
 
 class HttpError extends Error {}
+
+/** Of a file or a program. Those of connections are causes of what `fetch` throws. */
+function isOfThisMachine(error: unknown): error is NodeJS.ErrnoException {
+    return error instanceof Error && "syscall" in error;
+}
+
+function ourFault(what: string, { message }: Error): Error {
+    return new Error(`${what}: see to its disk and rights, or let XDG_CACHE_HOME name another place (${message})`);
+}
 
 /** `fetch` hides why a connection failed in the cause of its error. */
 function reason(error: unknown): string {
@@ -115,8 +141,13 @@ function rememberedFailure(urls: readonly string[]): string | undefined {
 
 function remember(key: string, message: string): DownloadError {
     const file = memory(key);
-    mkdirSync(dirname(file), { recursive: true });
-    writeFileSync(file, message);
+    try {
+        mkdirSync(dirname(file), { recursive: true });
+        writeFileSync(file, message);
+    } catch (error) {
+        rmSync(file, { force: true });
+        throw ourFault(`${file} can't be written`, error as Error);
+    }
     return new DownloadError(message);
 }
 
@@ -124,8 +155,9 @@ function memory(key: string): string {
     return join(cacheDirectory(), "unreachable", createHash("sha256").update(key).digest("hex").slice(0, 16));
 }
 
+/** An empty one was cut off as it was written. */
 function readRecent(file: string): string | undefined {
     const stat = statSync(file, { throwIfNoEntry: false });
     if (!stat || Date.now() - stat.mtimeMs > rememberedSeconds * 1000) return undefined;
-    return readFileSync(file, "utf8");
+    return readFileSync(file, "utf8") || undefined;
 }

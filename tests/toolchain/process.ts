@@ -23,10 +23,21 @@ export interface Started {
     readonly stdout: () => string;
 }
 
-/** Starts a program of the fixtures folder as the toolchain starts programs. */
-export function startFixture(name: string, args: readonly string[], env: NodeJS.ProcessEnv): Started {
+/**
+ * Starts a program of the fixtures folder as the toolchain starts programs.
+ *
+ * @param by a command that runs the one that follows it
+ */
+export function startFixture(
+    name: string,
+    args: readonly string[],
+    env: NodeJS.ProcessEnv,
+    by: readonly string[] = [],
+): Started {
     const register = join(checkout, "toolchain", "register.js");
-    return start(process.execPath, ["--require", register, join(__dirname, "fixtures", name), ...args], env);
+    const program = [process.execPath, "--require", register, join(__dirname, "fixtures", name), ...args];
+    const [command = "", ...rest] = [...by, ...program];
+    return start(command, rest, env);
 }
 
 export function start(command: string, args: readonly string[], env: NodeJS.ProcessEnv, cwd = checkout): Started {

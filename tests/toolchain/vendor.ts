@@ -4,7 +4,7 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { basename, dirname, join } from "node:path";
 
-/** A server on loopback in the vendor's place: serves archives that hold one small program each. */
+/** A server on loopback in the vendor's place: serves archives that hold one program each. */
 export interface Vendor {
     readonly url: string;
     /** The paths it was asked for. */
@@ -12,12 +12,17 @@ export interface Vendor {
     readonly close: () => void;
 }
 
-/** What the vendor offers: the path on its server, and the executable's place in the archive. */
-export type Offers = Readonly<Record<string, string>>;
+/** What the vendor offers: the path on its server, and a small executable's place in the archive, or what is sent. */
+export type Offers = Readonly<Record<string, string | Buffer>>;
 
 /** @param answers whether it ever answers, after it took a connection */
 export async function startVendor(directory: string, offers: Offers, answers = true): Promise<Vendor> {
-    const archives = new Map(Object.entries(offers).map(([path, place]) => [path, pack(directory, place)]));
+    const archives = new Map(
+        Object.entries(offers).map(([path, offer]) => [
+            path,
+            typeof offer === "string" ? pack(directory, offer, greeting(offer)) : offer,
+        ]),
+    );
     const asked: string[] = [];
     const server = createServer((request, response) => {
         asked.push(request.url ?? "");
@@ -35,11 +40,16 @@ export async function startVendor(directory: string, offers: Offers, answers = t
     return { url: `http://127.0.0.1:${port}`, asked, close };
 }
 
-function pack(directory: string, place: string): Buffer {
+function greeting(place: string): string {
+    return `#!/bin/sh\necho "${basename(place)} from the vendor"\n`;
+}
+
+/** An archive with that executable. */
+export function pack(directory: string, place: string, executable: string): Buffer {
     const content = join(directory, `archive-of-${basename(place)}`);
     const program = join(content, place);
     mkdirSync(dirname(program), { recursive: true });
-    writeFileSync(program, `#!/bin/sh\necho "${basename(place)} from the vendor"\n`);
+    writeFileSync(program, executable);
     chmodSync(program, 0o755);
     const archive = `${content}.tar.gz`;
     execFileSync("tar", ["-czf", archive, "-C", content, place.split("/")[0] ?? place]);
