@@ -1,6 +1,6 @@
 import { nextLine, ONCE_DONE, ONCE_ENDED } from "../nextCommand";
 import { isRemoteError } from "../remote/errors";
-import type { SshTarget } from "../remote/ssh";
+import type { SshTarget } from "../remote/target";
 
 /** A run that ended before all was as wanted. `message` is for the operator: what, where, wanted against found, what to do. */
 export class MembershipError extends Error {

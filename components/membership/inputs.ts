@@ -2,9 +2,9 @@
 import type { Authorities } from "../adoption/authorities";
 import type { RestoreArgs } from "../args";
 import { httpsUrl } from "../host/settings";
-import type { EtcdCredentials } from "../remote/etcdClient";
+import type { EtcdCredentials } from "../remote/etcdAccess";
+import type { SshTarget } from "../remote/target";
 import { isUnknown } from "../stateValues";
-import type { SshTarget } from "../remote/ssh";
 import type { Desired, Timeouts, WantedHost } from "./types";
 
 /** One host, as the program declares it and as state remembers it. */

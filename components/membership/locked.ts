@@ -4,7 +4,8 @@ import { hostname, userInfo } from "node:os";
 import { pool } from "../remote/connectionPool";
 import { onePerMachine } from "../remote/machines";
 import { acquireLock, type ClusterLock } from "../remote/lock";
-import type { SshConnection, SshTarget } from "../remote/ssh";
+import type { SshConnection } from "../remote/ssh";
+import type { SshTarget } from "../remote/target";
 
 type Hosts = readonly { readonly ssh: SshTarget }[];
 

@@ -1,5 +1,5 @@
 /** The plain values that the protocol is made of: what is wanted, what is seen, and what to do next. */
-import type { SshTarget } from "../remote/ssh";
+import type { SshTarget } from "../remote/target";
 
 /** 64-bit identities (member, cluster) as lower-case hexadecimal, as etcd's logs print them. */
 export type Id = string;

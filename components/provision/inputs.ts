@@ -1,6 +1,6 @@
 import type { Authorities } from "../adoption/authorities";
 import type { EtcdTuning, InstallSource } from "../args";
-import type { SshTarget } from "../remote/ssh";
+import type { SshTarget } from "../remote/target";
 
 /** One host, as the program declares it. */
 export interface ProvisionHost {

@@ -4,7 +4,7 @@ import { afterRepair, messageOf, withNext } from "../membership/errors";
 import { renderInstall } from "../host/install";
 import { pool } from "../remote/connectionPool";
 import { isRemoteError } from "../remote/errors";
-import type { SshTarget } from "../remote/ssh";
+import type { SshTarget } from "../remote/target";
 import { readArchive } from "./archive";
 import type { ProvisionHost, ProvisionInputs } from "./inputs";
 

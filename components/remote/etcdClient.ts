@@ -3,29 +3,11 @@ import type { Etcd3 } from "etcd3";
 import { within } from "./deadline";
 import type { Way } from "./direct";
 import { isEtcdError } from "./errors";
+import type { EtcdAccess } from "./etcdAccess";
 import { toEtcdError } from "./etcdErrors";
 import { decimalId, hexId } from "./etcdId";
 import { EtcdMetrics } from "./etcdMetrics";
 import { Tunnel } from "./tunnel";
-
-/** What a client needs to be let in by etcd, as PEM. */
-export interface EtcdCredentials {
-    readonly ca: string;
-    readonly cert: string;
-    readonly key: string;
-}
-
-export interface EtcdAccess extends EtcdCredentials {
-    /** The address on which the member listens for clients, as its host sees it. */
-    readonly address: string;
-    readonly clientPort: number;
-    /** A DNS name in the member's certificate. */
-    readonly serverName: string;
-    /** It is served without TLS: the certificates are not used. @default false */
-    readonly isPlain?: boolean;
-    /** For each call. @default 5 */
-    readonly timeoutSeconds?: number | undefined;
-}
 
 /** 64-bit ids of members and clusters, here and everywhere in the package: lower-case hexadecimal, as etcd's logs print them. */
 export type Id = string;

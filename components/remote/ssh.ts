@@ -15,7 +15,6 @@ import { Slots } from "./slots";
 import { describeTarget, type SshTarget } from "./target";
 import { feedFile, uploadFailure, uploadScript, type UploadOptions } from "./upload";
 
-export { describeTarget, type SshTarget } from "./target";
 export type { RunOptions, RunResult } from "./execution";
 export type { ScriptChannel, ScriptExit } from "./scriptChannel";
 export type { UploadOptions } from "./upload";

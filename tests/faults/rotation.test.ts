@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 
 import type { EtcdClusterArgs } from "../../components";
 import { directWay } from "../../components/remote/direct";
-import { openEtcd, type EtcdCredentials } from "../../components/remote/etcdClient";
+import type { EtcdCredentials } from "../../components/remote/etcdAccess";
+import { openEtcd } from "../../components/remote/etcdClient";
 import { eventually } from "../integration/fixture";
 import { hasPrinted, told } from "../integration/moments";
 import type { Run, Running } from "../integration/project";

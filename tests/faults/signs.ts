@@ -3,7 +3,8 @@ import { lstatSync, readdirSync, readlinkSync } from "node:fs";
 
 import { hostPaths } from "../../components/host/paths";
 import { directWay } from "../../components/remote/direct";
-import { openEtcd, type EtcdClient, type EtcdCredentials } from "../../components/remote/etcdClient";
+import type { EtcdCredentials } from "../../components/remote/etcdAccess";
+import { openEtcd, type EtcdClient } from "../../components/remote/etcdClient";
 import type { Lab, LabHost } from "../../lab";
 import { ControlGroup } from "../../lab/controlGroup";
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 
 import type { EtcdClusterArgs } from "../../components";
-import type { EtcdCredentials } from "../../components/remote/etcdClient";
+import type { EtcdCredentials } from "../../components/remote/etcdAccess";
 import { addressTowards, Workload, workloadClient } from "../faults/workload/workload";
 import { assertNothingLost, endAfterEach } from "./clients";
 import { diagnoseFailures } from "./diagnose";

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 
 import type { EtcdClusterArgs } from "../../components";
-import type { EtcdCredentials } from "../../components/remote/etcdClient";
+import type { EtcdCredentials } from "../../components/remote/etcdAccess";
 import type { LabHost } from "../../lab";
 import { releaseArchive } from "../../lab/release";
 import { ETCD_VERSION, type Bed } from "./fixture";

@@ -1,10 +1,14 @@
 import assert from "node:assert/strict";
-import { readdirSync, rmSync, writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { openBed, voters, type Bed } from "./fixture";
 import { Project } from "./project";
-import { installPackage, readmeTsconfig } from "./published";
+import { installPackage, installPacked, readmeProgram, readmeTsconfig } from "./published";
+
+const checkout = join(__dirname, "..", "..");
 
 /** Some 800 modules are the SDK's and what it needs; where that is imported first, only some 50 of the package are kept. */
 const WITH_THE_SDK = 300;
@@ -60,5 +64,26 @@ exports.endpoints = new EtcdCluster(name, args).endpoints;\n`,
         assert.deepEqual(await voters(bed.lab.host("a"), "packed"), ["a"]);
         const destroyed = await project.destroy();
         assert.equal(destroyed.code, 0, destroyed.text);
+    });
+});
+
+describe("the package as npm packs it", () => {
+    let directory: string;
+
+    before(async () => {
+        directory = mkdtempSync(join(tmpdir(), "pulumi-etcd-packed-"));
+        await installPacked(directory);
+    });
+
+    after(() => rmSync(directory, { recursive: true, force: true }));
+
+    it("has types that hold without this checkout's own, in the program and with the settings of the README", () => {
+        writeFileSync(join(directory, "index.ts"), readmeProgram());
+        writeFileSync(join(directory, "tsconfig.json"), readmeTsconfig());
+
+        const tsc = join(checkout, "node_modules", ".bin", "tsc");
+        const { status, stdout } = spawnSync(tsc, ["--noEmit"], { cwd: directory, encoding: "utf8" });
+
+        assert.equal(status, 0, stdout);
     });
 });

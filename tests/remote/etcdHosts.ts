@@ -1,5 +1,6 @@
 /** Real etcd with TLS on lab hosts, started by hand: what the client is tried against. */
-import { openEtcd, type EtcdClient, type EtcdCredentials } from "../../components/remote/etcdClient";
+import type { EtcdCredentials } from "../../components/remote/etcdAccess";
+import { openEtcd, type EtcdClient } from "../../components/remote/etcdClient";
 import type { ConnectionPool } from "../../components/remote/connectionPool";
 import type { Lab, LabHost } from "../../lab";
 import { etcdBinaries } from "../../toolchain";

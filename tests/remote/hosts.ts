@@ -1,7 +1,7 @@
 /** The lab hosts that these suites share, and the ways to reach them. */
 import { ConnectionPool } from "../../components/remote/connectionPool";
 import { isEtcdError, isRemoteError, type EtcdErrorCode, type RemoteErrorKind } from "../../components/remote/errors";
-import type { SshTarget } from "../../components/remote/ssh";
+import type { SshTarget } from "../../components/remote/target";
 import { closeLab, openLab, type Lab, type LabHost } from "../../lab";
 
 const ENVIRONMENT = "remote";

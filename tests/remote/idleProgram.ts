@@ -1,7 +1,8 @@
 /** Runs a script over SSH, asks etcd if there is one to ask, and closes nothing. */
 import { pool } from "../../components/remote/connectionPool";
-import { openEtcd, type EtcdAccess } from "../../components/remote/etcdClient";
-import type { SshTarget } from "../../components/remote/ssh";
+import type { EtcdAccess } from "../../components/remote/etcdAccess";
+import { openEtcd } from "../../components/remote/etcdClient";
+import type { SshTarget } from "../../components/remote/target";
 import { programInput } from "./program";
 
 interface Input {

@@ -5,7 +5,7 @@ import { pool } from "../../components/remote/connectionPool";
 import { LockHeldError, type RemoteError } from "../../components/remote/errors";
 import { exclusiveScript } from "../../components/remote/hostLock";
 import { acquireLock, type LockOptions } from "../../components/remote/lock";
-import type { SshTarget } from "../../components/remote/ssh";
+import type { SshTarget } from "../../components/remote/target";
 import { LAB_USERS, type Lab, type LabHost } from "../../lab";
 import { failure, openHosts, targetOf, withPool } from "./hosts";
 import { Program } from "./program";

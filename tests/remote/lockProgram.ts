@@ -1,7 +1,7 @@
 /** Holds a cluster's lock until it is killed, and tells when it has it and when it no longer has. */
 import { pool } from "../../components/remote/connectionPool";
 import { acquireLock } from "../../components/remote/lock";
-import type { SshTarget } from "../../components/remote/ssh";
+import type { SshTarget } from "../../components/remote/target";
 import { programInput } from "./program";
 
 interface Input {

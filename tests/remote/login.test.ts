@@ -5,8 +5,7 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import type { SshTarget } from "../../components/remote/ssh";
-import { SESSION_AGENT } from "../../components/remote/target";
+import { SESSION_AGENT, type SshTarget } from "../../components/remote/target";
 import { LAB_USERS, type Lab, type LabHost } from "../../lab";
 import { startSshAgent } from "../plugins/sshAgent";
 import { failure, openHosts, targetOf, withPool } from "./hosts";

@@ -3,7 +3,8 @@ import { createHash, randomBytes } from "node:crypto";
 
 import type { ConnectionPool } from "../../components/remote/connectionPool";
 import { isRemoteError, RemoteCommandError } from "../../components/remote/errors";
-import { describeTarget, type SshConnection, type SshTarget } from "../../components/remote/ssh";
+import type { SshConnection } from "../../components/remote/ssh";
+import { describeTarget, type SshTarget } from "../../components/remote/target";
 import { LAB_USERS, type Lab, type LabHost } from "../../lab";
 import { failure, openHosts, targetOf, withPool } from "./hosts";
 import { Program } from "./program";

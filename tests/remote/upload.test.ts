@@ -4,7 +4,8 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import type { SshTarget, UploadOptions } from "../../components/remote/ssh";
+import type { UploadOptions } from "../../components/remote/ssh";
+import type { SshTarget } from "../../components/remote/target";
 import { LAB_USERS, type Lab, type LabHost } from "../../lab";
 import { failure, openHosts, targetOf, withPool } from "./hosts";
 import { Program } from "./program";

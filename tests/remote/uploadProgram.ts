@@ -1,7 +1,7 @@
 /** Uploads a file, and stops for ever in the middle. */
 
 import { pool } from "../../components/remote/connectionPool";
-import type { SshTarget } from "../../components/remote/ssh";
+import type { SshTarget } from "../../components/remote/target";
 import { programInput } from "./program";
 
 interface Input {

@@ -1,7 +1,7 @@
 import { noop } from "cockatiel";
 import { Etcd3, type IHashKVResponse } from "etcd3";
 
-import type { EtcdCredentials } from "../../../components/remote/etcdClient";
+import type { EtcdCredentials } from "../../../components/remote/etcdAccess";
 
 /** A connection that has not answered for so long is made anew: after a cut, TCP may take long to notice that the way is free again. */
 const STALE_MS = 2000;

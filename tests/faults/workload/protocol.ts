@@ -1,5 +1,5 @@
 /** What a test and the workload's process say to each other. */
-import type { EtcdCredentials } from "../../../components/remote/etcdClient";
+import type { EtcdCredentials } from "../../../components/remote/etcdAccess";
 import type { Recording } from "./recording";
 
 export interface Setting {

@@ -14,7 +14,7 @@ import { connect } from "node:net";
 import { join } from "node:path";
 
 import type { ClientArgs } from "../../../components";
-import type { EtcdCredentials } from "../../../components/remote/etcdClient";
+import type { EtcdCredentials } from "../../../components/remote/etcdAccess";
 import type { ClusterOutputs } from "../../integration/project";
 import { loadProblems } from "./load";
 import { measure, type PhaseReport } from "./measures";
