@@ -74,7 +74,7 @@ async function build(): Promise<void> {
 
 function published(): Manifest {
     const manifest = JSON.parse(readFileSync(join(checkout, MANIFEST), "utf8")) as Manifest;
-    const { scripts: _scripts, devDependencies: _development, files: _files, ...kept } = manifest;
+    const { private: _private, scripts: _scripts, devDependencies: _development, files: _files, ...kept } = manifest;
     return {
         ...kept,
         main: "./components/index.js",

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 
 import { openBed, voters, type Bed } from "./fixture";
 import { Project } from "./project";
-import { installPackage, installPacked, readmeProgram, readmeTsconfig } from "./published";
+import { installPackage, installPacked, manifestOf, readme, readmeProgram, readmeTsconfig } from "./published";
 
 const checkout = join(__dirname, "..", "..");
 
@@ -69,10 +69,11 @@ exports.endpoints = new EtcdCluster(name, args).endpoints;\n`,
 
 describe("the package as npm packs it", () => {
     let directory: string;
+    let installed: string;
 
     before(async () => {
         directory = mkdtempSync(join(tmpdir(), "pulumi-etcd-packed-"));
-        await installPacked(directory);
+        installed = await installPacked(directory);
     });
 
     after(() => rmSync(directory, { recursive: true, force: true }));
@@ -86,4 +87,32 @@ describe("the package as npm packs it", () => {
 
         assert.equal(status, 0, stdout);
     });
+
+    it("is what the README has users install, and alone may be published", () => {
+        const packed = manifestOf(installed);
+
+        assert.ok(readme().includes(`npm install /path/to/${packed.name}-${packed.version}.tgz`));
+        assert.deepEqual([packed.private, manifestOf(checkout).private], [undefined, true]);
+    });
+
+    it("has what its documents link to", () => {
+        const documents = readdirSync(installed, { recursive: true, encoding: "utf8" }).filter((path) =>
+            path.endsWith(".md"),
+        );
+
+        const links = documents.flatMap((path) =>
+            linked(readFileSync(join(installed, path), "utf8")).map((target) => join(dirname(path), target)),
+        );
+
+        assert.ok(links.length > 0);
+        assert.deepEqual(
+            links.filter((path) => !existsSync(join(installed, path))),
+            [],
+        );
+    });
 });
+
+/** The files that a document links to, by their paths from it. */
+function linked(document: string): readonly string[] {
+    return [...document.matchAll(/\]\(([^)#:]+)(?:#[^)]*)?\)/g)].map(([, path = ""]) => path);
+}

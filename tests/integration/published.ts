@@ -5,13 +5,15 @@ import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 
 import { buildPackage } from "../../toolchain";
-
 import type { Project } from "./project";
 
 const checkout = join(__dirname, "..", "..");
 const run = promisify(execFile);
 
 interface Manifest {
+    readonly name: string;
+    readonly version: string;
+    readonly private?: boolean;
     readonly dependencies: Readonly<Record<string, string>>;
 }
 
@@ -41,8 +43,8 @@ export async function installPacked(directory: string): Promise<string> {
     return installed;
 }
 
-export function manifestOf(installed: string): Manifest {
-    return JSON.parse(readFileSync(join(installed, "package.json"), "utf8")) as Manifest;
+export function manifestOf(directory: string): Manifest {
+    return JSON.parse(readFileSync(join(directory, "package.json"), "utf8")) as Manifest;
 }
 
 /** The first program in the README. */
@@ -55,8 +57,11 @@ export function readmeTsconfig(): string {
     return firstInReadme("json");
 }
 
+export function readme(): string {
+    return readFileSync(join(checkout, "README.md"), "utf8");
+}
+
 function firstInReadme(language: string): string {
-    const readme = readFileSync(join(checkout, "README.md"), "utf8");
-    const [, block] = new RegExp(`\`\`\`${language}\\n([^]*?)\`\`\``).exec(readme)!;
+    const [, block] = new RegExp(`\`\`\`${language}\\n([^]*?)\`\`\``).exec(readme())!;
     return block!;
 }
