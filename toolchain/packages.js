@@ -9,7 +9,7 @@ const path = require("node:path");
 const { cacheDirectory } = require("./cacheDirectory");
 const { withLock } = require("./lock");
 
-/** Installs the packages when node_modules is missing or was made from another lock file. */
+/** Installs the packages when node_modules is missing, or was made from another lock file or on another platform. */
 async function ensurePackages(root) {
     if (isCurrent(root)) return;
     const lock = path.join(cacheDirectory(), "locks", `packages-${digest(root).slice(0, 16)}`);
@@ -22,20 +22,25 @@ async function ensurePackages(root) {
             console.error(`npm packages: ready after ${Math.round((Date.now() - start) / 1000)} s`);
         }
         fs.mkdirSync(path.dirname(stampFile(root)), { recursive: true });
-        fs.writeFileSync(stampFile(root), lockFileDigest(root));
+        fs.writeFileSync(stampFile(root), stamp(root));
     });
 }
 
 function isCurrent(root) {
-    return readIfThere(stampFile(root)) === lockFileDigest(root);
+    return readIfThere(stampFile(root)) === stamp(root);
 }
 
 function stampFile(root) {
     return path.join(root, "node_modules", ".pulumi-etcd-lock");
 }
 
-function lockFileDigest(root) {
-    return digest(fs.readFileSync(path.join(root, "package-lock.json")));
+function stamp(root) {
+    const lockFile = fs.readFileSync(path.join(root, "package-lock.json"));
+    return [digest(lockFile), process.platform, process.arch, libc()].join(" ");
+}
+
+function libc() {
+    return process.report?.getReport().header.glibcVersionRuntime ? "glibc" : "musl";
 }
 
 function digest(content) {
@@ -58,8 +63,22 @@ function matchesLockFile(root) {
     const wanted = JSON.parse(fs.readFileSync(path.join(root, "package-lock.json"), "utf8")).packages;
     return Object.entries(wanted).every(
         ([place, entry]) =>
-            place === "" || (there[place] ? there[place].version === entry.version : entry.optional === true),
+            place === "" || (there[place] ? there[place].version === entry.version : mayBeAbsent(entry)),
     );
+}
+
+// What is optional may have failed to install, but what is for this platform alone is what others can't do without.
+function mayBeAbsent({ optional, os, cpu, libc: library }) {
+    if (!optional) return false;
+    if (!os && !cpu && !library) return true;
+    return !(includes(os, process.platform) && includes(cpu, process.arch) && includes(library, libc()));
+}
+
+// As npm reads these lists: nothing, or nothing but "!x", is all others.
+function includes(list = [], value) {
+    const items = [list].flat();
+    if (items.includes(`!${value}`)) return false;
+    return items.includes(value) || items.includes("any") || items.every((item) => item.startsWith("!"));
 }
 
 /** Runs the npm that started us, else the one on PATH. Its output goes to stderr. */

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { checkout, start, temporaryDirectory, until, type Ended, type Started } from "./process";
@@ -95,6 +95,8 @@ describe("the bootstrap", () => {
 });
 
 describe("the npm packages", () => {
+    const { header } = process.report.getReport() as { readonly header: { readonly glibcVersionRuntime?: string } };
+    const libc = header.glibcVersionRuntime === undefined ? "musl" : "glibc";
     let place: string;
 
     beforeEach(() => {
@@ -110,9 +112,26 @@ describe("the npm packages", () => {
     const describePackage = (directory: string, content: object): void =>
         writeFileSync(join(place, directory, "package.json"), JSON.stringify(content));
 
-    const ensure = (): Promise<Ended> => {
+    /** Has them depend on packages of these fields, where npm finds that they can be installed. */
+    const dependOptionally = (packages: Readonly<Record<string, object>>): void => {
+        for (const [name, fields] of Object.entries(packages)) {
+            mkdirSync(join(place, name));
+            describePackage(name, { name, version: "1.0.0", ...fields });
+            execFileSync("npm", ["pack", `./${name}`], { cwd: place, stdio: "ignore" });
+        }
+        const optionalDependencies = Object.fromEntries(
+            Object.keys(packages).map((name) => [name, `file:./${name}-1.0.0.tgz`]),
+        );
+        describePackage(".", { name: "all", version: "1.0.0", optionalDependencies });
+        execFileSync("npm", ["install", "--package-lock-only", "--no-audit"], { cwd: place, stdio: "ignore" });
+    };
+
+    const installed = (): string[] => readdirSync(join(place, "node_modules")).filter((name) => !name.startsWith("."));
+
+    const ensure = (arch: string = process.arch): Promise<Ended> => {
         const packages = JSON.stringify(join(checkout, "toolchain", "packages.js"));
-        const script = `require(${packages}).ensurePackages(${JSON.stringify(place)})`;
+        const claim = `Object.defineProperty(process, "arch", { value: "${arch}" })`;
+        const script = `${claim}; require(${packages}).ensurePackages(${JSON.stringify(place)})`;
         const env = { ...process.env, XDG_CACHE_HOME: join(place, "cache") };
         return start(process.execPath, ["--eval", script], env).ended;
     };
@@ -130,6 +149,31 @@ describe("the npm packages", () => {
 
     it("are left alone when somebody else installed them", async () => {
         execFileSync("npm", ["ci"], { cwd: place, stdio: "ignore" });
+        assert.equal((await ensure()).stderr, "");
+    });
+
+    it("are installed again where another machine's were installed, by us or by somebody else", async () => {
+        const other = process.arch === "x64" ? "arm64" : "x64";
+        dependOptionally({ ours: { cpu: [process.arch] }, theirs: { cpu: [other] } });
+        execFileSync("npm", ["ci"], { cwd: place, stdio: "ignore" });
+        assert.deepEqual(installed(), ["ours"]);
+        assert.equal(countOf(/installing \(npm ci\)/, [await ensure(other)]), 1);
+        execFileSync("npm", ["ci"], { cwd: place, stdio: "ignore" });
+        assert.equal((await ensure()).stderr, "");
+        assert.equal(countOf(/installing \(npm ci\)/, [await ensure(other)]), 1);
+    });
+
+    it("are left alone when what is missing is for other machines, or optional on all", async () => {
+        const here = { os: [process.platform], cpu: [process.arch] };
+        dependOptionally({
+            here: { ...here, libc: [libc] },
+            otherLibc: { ...here, libc: [libc === "glibc" ? "musl" : "glibc"] },
+            otherSystem: { ...here, os: ["darwin"] },
+            excluded: { cpu: [`!${process.arch}`] },
+            newer: { engines: { node: ">=1000" } },
+        });
+        execFileSync("npm", ["ci"], { cwd: place, stdio: "ignore" });
+        assert.deepEqual(installed(), ["here"]);
         assert.equal((await ensure()).stderr, "");
     });
 
