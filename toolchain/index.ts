@@ -23,6 +23,9 @@ export interface Toolchain {
     readonly describe: () => string;
 }
 
+/** The socket of a login that has ended is of no use, and staging fails with it. */
+const AGENT = "SSH_AUTH_SOCK";
+
 let resolved: Promise<Toolchain> | undefined;
 
 /**
@@ -65,7 +68,7 @@ async function chooseLanguageHost(engine: Choice, allowed: readonly Origin[]): P
 function environment(executables: readonly Choice[], home: string): NodeJS.ProcessEnv {
     const backend = join(cacheDirectory(), "state");
     mkdirSync(backend, { recursive: true });
-    const inherited = Object.entries(process.env).filter(([name]) => !isPulumiSetting(name));
+    const inherited = Object.entries(process.env).filter(([name]) => !isPulumiSetting(name) && name !== AGENT);
     return {
         ...Object.fromEntries(inherited),
         PATH: searchPath(executables),

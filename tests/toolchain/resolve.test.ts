@@ -86,12 +86,14 @@ describe("resolving the toolchain", () => {
                 PULUMI_ACCESS_TOKEN: "pul-secret",
                 PULUMI_BACKEND_URL: "s3://production",
                 PULUMI_HOME: join(home, ".pulumi"),
+                SSH_AUTH_SOCK: join(place, "of-an-ended-login"),
             }),
         );
         const run = (...args: string[]): string => execFileSync(pulumi, args, { env, cwd: place, encoding: "utf8" });
         assert.match(run("whoami", "--verbose"), new RegExp(`Backend URL: file://${cache}/pulumi-etcd/state`));
         assert.match(run("plugin", "ls"), /command +resource +\d[^]*tls +resource +\d/);
         assert.equal(env.PULUMI_ACCESS_TOKEN, undefined);
+        assert.equal(env.SSH_AUTH_SOCK, undefined);
         assert.deepEqual(readdirSync(home), []);
     });
 
