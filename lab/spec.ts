@@ -33,6 +33,8 @@ export interface LabSpec {
 export type LabStorage = "disk" | "memory";
 
 const ENVIRONMENT_NAME = /^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$/;
+/** What else lies where environments have their directories. */
+const OTHER_DIRECTORIES = ["locks", "releases", "state"];
 const HOST_NAME = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/;
 const SMALLEST_DISK_MEGABYTES = 64;
 
@@ -62,6 +64,8 @@ export function validateSpec(spec: LabSpec): void {
 }
 
 export function validateEnvironmentName(name: string): void {
+    if (OTHER_DIRECTORIES.includes(name))
+        throw new Error(`environment "${name}" is no valid name: something else is kept under it; use another`);
     if (ENVIRONMENT_NAME.test(name)) return;
     throw new Error(
         `environment "${name}" is no valid name: use at most 40 of a-z, 0-9 and "-", and no "-" at either end`,

@@ -1,5 +1,6 @@
 import { mkdirSync } from "node:fs";
 import { basename, delimiter, dirname, join } from "node:path";
+import { pathToFileURL } from "node:url";
 
 import { cacheDirectory } from "./cache";
 import { allowedOrigins, choose, type Choice, type Origin } from "./choice";
@@ -23,6 +24,8 @@ export interface Toolchain {
     readonly describe: () => string;
 }
 
+/** Of each checkout its own, and no part of the cache, which may be removed. */
+const STATE = join(__dirname, "..", ".lab", "state");
 /** The socket of a login that has ended is of no use, and staging fails with it. */
 const AGENT = "SSH_AUTH_SOCK";
 
@@ -66,14 +69,14 @@ async function chooseLanguageHost(engine: Choice, allowed: readonly Origin[]): P
 }
 
 function environment(executables: readonly Choice[], home: string): NodeJS.ProcessEnv {
-    const backend = join(cacheDirectory(), "state");
-    mkdirSync(backend, { recursive: true });
+    mkdirSync(STATE, { recursive: true });
     const inherited = Object.entries(process.env).filter(([name]) => !isPulumiSetting(name) && name !== AGENT);
     return {
         ...Object.fromEntries(inherited),
         PATH: searchPath(executables),
         PULUMI_HOME: home,
-        PULUMI_BACKEND_URL: `file://${backend}`,
+        // Beside each file, the backend writes one of attributes in place: a killed engine may leave it empty, and no run can then read the stack.
+        PULUMI_BACKEND_URL: `${pathToFileURL(STATE).href}?metadata=skip`,
         PULUMI_CONFIG_PASSPHRASE: "pulumi-etcd",
         PULUMI_SKIP_UPDATE_CHECK: "true",
         // Compiled code, kept: it takes a fifth off a run without changes.

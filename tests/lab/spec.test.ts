@@ -9,6 +9,11 @@ describe("lab: what an environment may be", () => {
     const host = { name: "a", address: "10.99.1.1" };
     const wrong: readonly (readonly [string, LabSpec, RegExp])[] = [
         ["a name with a path in it", { environment: "../x", hosts: [host] }, /environment "\.\.\/x" is no valid name/],
+        [
+            "the name of the directory that has the stacks' state",
+            { environment: "state", hosts: [host] },
+            /something else is kept under it/,
+        ],
         ["a name that is too long", { environment: "x".repeat(41), hosts: [host] }, /no valid name/],
         [
             "an unknown image",

@@ -2,11 +2,12 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { pathToFileURL } from "node:url";
 
 import { resolveToolchain, type Toolchain } from "../../toolchain";
 import { packageVersion } from "../../toolchain/engine";
 import { findOnPath } from "../../toolchain/findOnPath";
-import { startFixture, temporaryDirectory, type Ended } from "./process";
+import { checkout, startFixture, temporaryDirectory, type Ended } from "./process";
 import { startVendor, type Vendor } from "./vendor";
 
 const plugins = ["command", "tls"] as const;
@@ -90,7 +91,7 @@ describe("resolving the toolchain", () => {
             }),
         );
         const run = (...args: string[]): string => execFileSync(pulumi, args, { env, cwd: place, encoding: "utf8" });
-        assert.match(run("whoami", "--verbose"), new RegExp(`Backend URL: file://${cache}/pulumi-etcd/state`));
+        assert.ok(run("whoami", "--verbose").includes(`Backend URL: ${pathToFileURL(checkout).href}/.lab/state`));
         assert.match(run("plugin", "ls"), /command +resource +\d[^]*tls +resource +\d/);
         assert.equal(env.PULUMI_ACCESS_TOKEN, undefined);
         assert.equal(env.SSH_AUTH_SOCK, undefined);
