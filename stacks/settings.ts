@@ -39,16 +39,18 @@ function ssh(
     };
 }
 
-/** A release archive without a digest has it in the `SHA256SUMS` beside it. */
-function install(wanted: InstallSettings): InstallSource {
-    if (wanted.source !== "file" || wanted.sha256 !== undefined) return wanted;
-    const sums = join(dirname(wanted.path), "SHA256SUMS");
-    const name = basename(wanted.path);
+/** A release archive without a digest has it in the `SHA256SUMS` beside it. `{arch}` in its path is this machine's. */
+export function install(wanted: InstallSettings): InstallSource {
+    if (wanted.source !== "file") return wanted;
+    const path = wanted.path.replace("{arch}", process.arch === "arm64" ? "arm64" : "amd64");
+    if (wanted.sha256 !== undefined) return { ...wanted, path };
+    const sums = join(dirname(path), "SHA256SUMS");
+    const name = basename(path);
     const line = read(sums, "install.path")
         .split("\n")
         .find((one) => one.split(/\s+\*?/)[1] === name);
     if (line === undefined) throw new pulumi.RunError(`${sums} has no line for ${name}; add it, or set install.sha256`);
-    return { source: "file", path: wanted.path, sha256: line.split(/\s+/)[0] ?? "" };
+    return { source: "file", path, sha256: line.split(/\s+/)[0] ?? "" };
 }
 
 function read(path: string, property: string): string {
