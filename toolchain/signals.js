@@ -13,10 +13,12 @@ function isInForeground() {
 /** See signals.d.ts. */
 function passSignals(child) {
     for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
-        process.on(signal, () => {
+        const pass = () => {
             if (signal === "SIGINT" && isInForeground()) return;
             child.kill(signal);
-        });
+        };
+        process.on(signal, pass);
+        child.once("exit", () => process.off(signal, pass));
     }
 }
 
