@@ -1,9 +1,6 @@
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join, relative } from "node:path";
-import { promisify } from "node:util";
+import { cpSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 
 import { parseDocument } from "yaml";
 
@@ -11,8 +8,12 @@ import { attachLab, closeLab, openLab, type Lab } from "../../lab";
 import { environmentStates } from "../../lab/lab";
 import { layOutRelease, releaseArchive } from "../../lab/release";
 import { readStackFile } from "../../lab/stackFile";
-import { etcdctl, startTimes, voters } from "./fixture";
+import { lockFile } from "../../lab/state";
+import { withLock } from "../../toolchain/lock";
+import { until } from "../remote/until";
+import { CheckoutCopy, type Started } from "./checkoutCopy";
 import { diagnoseFailures } from "./diagnose";
+import { etcdctl, startTimes, voters } from "./fixture";
 import { Project, type ClusterOutputs } from "./project";
 
 const stacks = ["lab", "tools", "toolsbeta"] as const;
@@ -21,12 +22,11 @@ type Stack = (typeof stacks)[number];
 const HOSTS = ["config", "pulumi-etcd:hosts"];
 /** The hosts that somebody may write into a stack's file: those that it has, and some more. */
 const MOST = { lab: 3, tools: 5, toolsbeta: 3 } as const;
-const NETWORKS = { lab: "10.77.9", tools: "10.77.1", toolsbeta: "10.77.2" } as const;
+/** Not those of the files: somebody may work on hosts that have them. */
+const NETWORKS = { lab: "10.77.109", tools: "10.77.101", toolsbeta: "10.77.102" } as const;
 
-/** Hosts that somebody works on are not taken from them. */
-function assertUnused(environment: string): void {
-    const isInUse = environmentStates(environment).length > 0;
-    assert.ok(!isInUse, `environment "${environment}" is up: npm run lab -- down ${environment}, and test again`);
+function inOtherNetworks(stackFile: string): string {
+    return stackFile.replace(/\b10\.77\.(\d+)\./g, (_, network) => `10.77.${100 + Number(network)}.`);
 }
 
 describe("the committed stacks", () => {
@@ -34,11 +34,12 @@ describe("the committed stacks", () => {
     const labs = new Map<Stack, Lab>();
 
     before(async () => {
-        stacks.forEach(assertUnused);
+        await Promise.all(stacks.map((stack) => closeLab(environmentOf(stack))));
         project = await Project.openCommitted();
         await layOutRelease(project.directory, await releaseArchive("3.6"));
         for (const stack of stacks) {
-            const { hosts, ...spec } = readStackFile(stack, stackFile(stack));
+            writeFileSync(stackFile(stack), inOtherNetworks(readFileSync(stackFile(stack), "utf8")));
+            const { hosts, ...spec } = readStackFile(environmentOf(stack), stackFile(stack));
             assert.deepEqual(hosts, hostsOf(stack).slice(0, hosts.length));
             const lab = await openLab({ ...spec, hosts: hostsOf(stack) });
             labs.set(stack, lab);
@@ -56,6 +57,10 @@ describe("the committed stacks", () => {
     });
 
     for (const stack of stacks) diagnoseFailures(() => labs.get(stack));
+
+    function environmentOf(stack: Stack): string {
+        return `stacks-${stack}`;
+    }
 
     function stackFile(stack: Stack): string {
         return join(project.directory, `Pulumi.${stack}.yaml`);
@@ -147,30 +152,22 @@ describe("the committed stacks", () => {
 });
 
 describe("the demo", () => {
-    const checkout = join(__dirname, "..", "..");
-    const environment = "lab";
-    const notCopied = ["node_modules", ".git", ".lab"];
-    let copy: string;
+    const environment = "stacks-demo";
+    const network = "10.77.119";
+    const cluster = "lab-etcd";
+    const config = ".lab/Pulumi.lab.yaml";
+    let copy: CheckoutCopy;
     let printed: string;
 
-    before(() => {
-        assertUnused(environment);
-        copy = mkdtempSync(join(tmpdir(), "pulumi-etcd-demo-"));
-        const filter = (source: string): boolean => !notCopied.includes(relative(checkout, source));
-        cpSync(checkout, copy, { recursive: true, filter });
-        symlinkSync(join(checkout, "node_modules"), join(copy, "node_modules"));
+    before(async () => {
+        await closeLab(environment);
+        copy = new CheckoutCopy();
     });
 
     after(async () => {
+        copy?.remove();
         await closeLab(environment);
-        if (copy) rmSync(copy, { recursive: true, force: true });
     });
-
-    /** @throws with all that it printed, when it fails */
-    async function type(command: string): Promise<string> {
-        const { stdout } = await promisify(execFile)("sh", ["-c", command], { cwd: copy, maxBuffer: 64 << 20 });
-        return stdout;
-    }
 
     /** The commands that the demo prints below a line. */
     function commandsBelow(line: string): readonly string[] {
@@ -178,34 +175,93 @@ describe("the demo", () => {
         return commands.split("\n").flatMap((command) => command.trim() || []);
     }
 
-    function assertMainJobDone(): void {
+    async function run(): Promise<void> {
+        printed = await copy.type(`npm run demo -- ${environment} ${network}`);
         for (const number of [1, 2, 3]) {
-            assert.match(printed, new RegExp(`^  lab-etcd-${number}: hello from a cluster of one$`, "m"));
-            assert.match(printed, new RegExp(`^\\| +https://10\\.77\\.9\\.1${number}:2379 \\|`, "m"));
+            assert.match(printed, new RegExp(`^  ${cluster}-${number}: hello from a cluster of one$`, "m"));
+            assert.match(printed, new RegExp(`^\\| +https://${network}.1${number}:2379 \\|`, "m"));
         }
     }
 
-    it("grows a cluster of one, with its data, to three on hosts of this machine", async () => {
-        printed = await type("npm run demo");
-        assertMainJobDone();
+    function start(): Started {
+        return copy.start("lab/demo.ts", environment, network);
+    }
+
+    /** Until its first `up` has taken the stack's lock. */
+    async function hasBegun({ printed: text }: Started): Promise<void> {
+        const isUp = (): boolean => text().includes("== One host is declared") && copy.stackLocks().length > 0;
+        await until(`the first up of the demo, which printed ${text()}`, 300, isUp);
+    }
+
+    const mistakes = [
+        ["an environment without a valid name", "Demo", /^error: environment "Demo" is no valid name: .*$/m],
+        ["a network that is none", `${environment} 10.77`, /^error: network "10\.77" is none: .*$/m],
+        ["more than that", `${environment} ${network} 3`, /^error: "3" is too much: npm run demo -- .*$/m],
+    ] as const;
+    for (const [what, words, message] of mistakes) {
+        it(`refuses ${what}`, async () => {
+            await assert.rejects(copy.type(`npm run demo -- ${words}`), message);
+            assert.deepEqual(environmentStates(environment), []);
+        });
+    }
+
+    it("waits for another one with the same hosts", async () => {
+        await withLock(lockFile(`${environment}.demo`), "is tested", async () => {
+            const demo = start();
+            const wait = `waiting for process ${process.pid}, which is tested`;
+            await until(wait, 60, () => demo.printed().includes(wait));
+            demo.kill();
+        });
     });
+
+    it("grows a cluster of one, with its data, to three on hosts of this machine", run);
 
     it("leaves hosts, a cluster and a file to go on with", async () => {
-        const [up = ""] = commandsBelow("Add, remove or change hosts");
-        await type(`${up} --yes --skip-preview --expect-no-changes`);
+        const [makeHosts = "", up = ""] = commandsBelow("Add, remove or change hosts");
+        await copy.type(`${up} --yes --skip-preview --expect-no-changes`);
+        const hosts = [1, 2, 3, 4, 5].map((one) => ({ name: `${cluster}-${one}`, address: `${network}.1${one}` }));
+        const file = parseDocument(copy.read(config));
+        file.setIn(HOSTS, file.createNode(hosts));
+        copy.write(config, file.toString());
+        await copy.type(makeHosts);
+        await copy.type(`${up} --yes --skip-preview`);
+        const lab = await attachLab(environment);
+        const names = hosts.map(({ name }) => name);
+        assert.deepEqual(await voters(lab.host(`${cluster}-5`), cluster), names);
         const [, kill = ""] = commandsBelow("Log in, or break something");
-        await type(kill);
-        assert.equal((await attachLab(environment)).host("lab-etcd-2").state(), "down");
+        await copy.type(kill);
+        assert.equal(lab.host(`${cluster}-2`).state(), "down");
     });
 
-    it("begins again where an earlier one was left, with its hosts gone", async () => {
+    it("does not take its stack from hosts that are up", async () => {
+        await assert.rejects(
+            copy.type("npm run demo -- stacks-other 10.77.120"),
+            new RegExp(`^error: stack "lab" of this checkout has the hosts of lab "${environment}": .*$`, "m"),
+        );
+        assert.deepEqual(environmentStates("stacks-other"), []);
+    });
+
+    it("begins again where the hosts of an earlier one are gone, and on Ctrl-C ends after its engine", async () => {
         await closeLab(environment);
-        printed = await type("npm run demo");
-        assertMainJobDone();
+        const demo = start();
+        await hasBegun(demo);
+        demo.process.kill("SIGINT");
+        assert.equal(await demo.ended, 1, demo.printed());
+        assert.match(demo.printed(), /^error: pulumi up .* ended with exit code \d+$/m);
+        assert.deepEqual(copy.stackLocks(), []);
+    });
+
+    it("begins again where an earlier one was killed", async () => {
+        const demo = start();
+        await hasBegun(demo);
+        demo.kill();
+        await demo.ended;
+        assert.equal(copy.stackLocks().length, 1);
+        await run();
     });
 
     it("says how to clean up, and nothing is left after that", async () => {
-        for (const command of commandsBelow("Clean up")) await type(command);
+        for (const command of commandsBelow("Clean up")) await copy.type(command);
         assert.deepEqual(environmentStates(environment), []);
     });
 });
