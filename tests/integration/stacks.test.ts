@@ -265,3 +265,49 @@ describe("the demo", () => {
         assert.deepEqual(environmentStates(environment), []);
     });
 });
+
+describe("the commands that README.md has to play on with", () => {
+    const stack = "stacks-play";
+    const network = "10.77.129";
+    let copy: CheckoutCopy;
+
+    before(async () => {
+        await closeLab(stack);
+        copy = new CheckoutCopy();
+        const file = copy.read("Pulumi.tools.yaml").replaceAll("10.77.1.", `${network}.`);
+        copy.write(`Pulumi.${stack}.yaml`, file.replaceAll(".lab/tools/", `.lab/${stack}/`));
+        copy.write("index.ts", copy.read("index.ts").replace("{ lab, tools,", `{ lab, "${stack}": tools,`));
+    });
+
+    after(async () => {
+        copy?.remove();
+        await closeLab(stack);
+    });
+
+    /** For this stack in the place of tools and of all, and with nobody who is asked. */
+    function commands(): readonly string[] {
+        const [, block = ""] = /^Play on:\n\n```sh\n([^]*?)\n```$/m.exec(copy.read("README.md")) ?? [];
+        return block.split("\n").map((line) =>
+            line
+                .replace(/ +#.*/, "")
+                .replace(/ (tools|--all)$/, ` ${stack}`)
+                .replace(/ up$/, " up --yes"),
+        );
+    }
+
+    for (const time of ["first", "second"]) {
+        it(`do so when they are typed for the ${time} time`, async () => {
+            const committed = copy.read(`Pulumi.${stack}.yaml`);
+            const [makeHosts = "", select = "", up = "", ...rest] = commands();
+            for (const command of [makeHosts, select, up]) await copy.type(command);
+            const { members } = JSON.parse(
+                await copy.type("npm run --silent pulumi -- stack output --json"),
+            ) as ClusterOutputs;
+            assert.equal(members.length, 3);
+            assert.equal(rest.length, 3);
+            for (const command of rest) await copy.type(command);
+            assert.deepEqual(environmentStates(stack), []);
+            assert.equal(copy.read(`Pulumi.${stack}.yaml`), committed);
+        });
+    }
+});
