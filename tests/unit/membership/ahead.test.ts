@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 
 import { noteTouched } from "../../../components/membership/ahead";
 import { check, diff } from "../../../components/membership/handler";
-import { desiredOf, type MembershipInputs } from "../../../components/membership/inputs";
+import { desiredOf, type MembershipInputs, type MembershipState } from "../../../components/membership/inputs";
 import type { Observation } from "../../../components/membership/types";
 import { pack } from "../../../components/packed";
 import { grown } from "./model/cluster";
@@ -18,6 +18,11 @@ function declared(name: string): { readonly inputs: MembershipInputs; readonly s
     return { inputs, seen: observe(lab, desiredOf({}, inputs)) };
 }
 
+/** As a run that succeeded leaves it. */
+function built(inputs: MembershipInputs): MembershipState {
+    return { ...inputs, members: [] };
+}
+
 async function hasChanges(
     olds: MembershipInputs,
     news: MembershipInputs,
@@ -27,7 +32,7 @@ async function hasChanges(
     const ahead = seen && pack(seen, Date.now() - agoMs);
     const { inputs } = await check(olds, { ...news, isPreview: false, ahead });
     assert.ok(!("ahead" in inputs), "state would keep what was seen");
-    return (await diff("id", olds, inputs)).changes;
+    return (await diff("id", built(olds), inputs)).changes;
 }
 
 /** What a look from here says, which nobody lets in. */
@@ -51,6 +56,12 @@ describe("what the program has seen of a cluster", () => {
     it("is enough to say that nothing is to be done, and once", async () => {
         const { inputs, seen } = declared("one");
         assert.equal(await hasChanges(inputs, inputs, seen), false);
+        assert.equal((await diff("id", built(inputs), inputs)).changes, true);
+    });
+
+    it("is not enough where a run that failed has left no outputs", async () => {
+        const { inputs, seen } = declared("failed");
+        await check(inputs, { ...inputs, isPreview: false, ahead: pack(seen) });
         assert.equal((await diff("id", inputs, inputs)).changes, true);
     });
 
@@ -68,7 +79,7 @@ describe("what the program has seen of a cluster", () => {
         assert.equal(await hasChanges(inputs, inputs, undefined), true);
         for (const ahead of ["04da6b54-80e4-46f7-96ec-b56ff0331ba9", "", "AAAA"]) {
             await check(inputs, { ...inputs, isPreview: false, ahead });
-            assert.equal((await diff("id", inputs, inputs)).changes, true, ahead);
+            assert.equal((await diff("id", built(inputs), inputs)).changes, true, ahead);
         }
     });
 
