@@ -13,6 +13,8 @@ import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { promisify } from "node:util";
 
+import { killSession } from "./project";
+
 const checkout = join(__dirname, "..", "..");
 const NOT_COPIED = ["node_modules", ".git", ".lab"];
 
@@ -55,7 +57,7 @@ export class CheckoutCopy {
         return stdout;
     }
 
-    /** As `npm run` starts a program, in a process group of its own. */
+    /** As `npm run` starts a program, in a session of its own. */
     start(program: string, ...args: readonly string[]): Started {
         const child = spawn(process.execPath, ["toolchain/bootstrap.js", program, ...args], {
             cwd: this.directory,
@@ -66,7 +68,12 @@ export class CheckoutCopy {
         for (const stream of [child.stdout, child.stderr])
             stream.setEncoding("utf8").on("data", (piece: string) => (text += piece));
         const ended = new Promise<number | null>((resolve, reject) => child.on("error", reject).on("exit", resolve));
-        const started = { process: child, printed: () => text, ended, kill: () => killGroup(child.pid) };
+        const started = {
+            process: child,
+            printed: () => text,
+            ended,
+            kill: () => killSession(child.pid, this.directory),
+        };
         this.started.push(started);
         return started;
     }
@@ -82,13 +89,5 @@ export class CheckoutCopy {
     remove(): void {
         for (const { kill } of this.started) kill();
         rmSync(this.directory, { recursive: true, force: true });
-    }
-}
-
-function killGroup(leader: number | undefined): void {
-    try {
-        if (leader !== undefined) process.kill(-leader, "SIGKILL");
-    } catch {
-        // All of it has ended by itself.
     }
 }

@@ -230,7 +230,7 @@ function describeProgram(directory: string, main: string): void {
 }
 
 /** The engine's plugins are in process groups of their own, and in its session. */
-function killSession(leader: number | undefined, directory: string): void {
+export function killSession(leader: number | undefined, directory: string): void {
     for (let left = sessionOf(leader, directory); left.length > 0; left = sessionOf(leader, directory)) {
         for (const one of left) signal(one.pid, "SIGKILL");
     }
