@@ -122,7 +122,8 @@ async function foresee(olds: Partial<MembershipState>, news: MembershipInputs): 
     }
     const wanted = desiredOf(olds, news);
     try {
-        const { plan, wanted: declared } = nothingAhead(wanted) ?? planned(wanted, await observed(wanted, olds, news));
+        const { plan, wanted: declared } =
+            nothingAhead(wanted) ?? planned(wanted, await observed(wanted, olds, news, tell));
         showPlan(plan, declared, tell);
         if (isPreviewed) notePreview(news, shown(plan));
         else tellDeviations(news, plan, teller(news.cluster));
@@ -152,9 +153,20 @@ function nothingAhead(wanted: Desired): Planned | undefined {
     return isAnything(found.plan) ? undefined : found;
 }
 
-async function observed(wanted: Desired, olds: Partial<MembershipState>, news: MembershipInputs): Promise<Observation> {
-    const observer = await observerOf(wanted, { ...news, credentials: knownCredentials(olds, news) });
-    return observer.observe().finally(() => observer.close());
+async function observed(
+    wanted: Desired,
+    olds: Partial<MembershipState>,
+    news: MembershipInputs,
+    tell: Tell,
+): Promise<Observation> {
+    const credentials = knownCredentials(olds, news);
+    const observer = await observerOf(wanted, { ...news, credentials });
+    const seen = await observer.observe().finally(() => observer.close());
+    if (!seen.cluster && credentials !== news.credentials)
+        tell(
+            "no quorum answers to the certificates of before: if they have expired, up puts new ones in place, and what follows is not what it does",
+        );
+    return seen;
 }
 
 /** Certificates that are still to be made are made for those who trust the ones of before as well. */

@@ -192,6 +192,17 @@ describe("what the operator sees", () => {
         await assertNothingLeft();
     });
 
+    it("is a preview that says what it can't know while certificates are made anew and members don't answer to those of before", async () => {
+        await signalAll("STOP");
+        const declaration = declared(3, { certificates: { algorithm: "ECDSA-P384" } });
+        const { code, text } = await project.preview(declaration);
+        await signalAll("CONT");
+        assert.equal(code, 0, text);
+        assert.match(text, /no quorum answers to the certificates of before: if they have expired, up puts new ones/);
+        await eventually("all serve", 60, async () => assert.deepEqual(await voters(bed.lab.host("a"), cluster), all));
+        await assertNothingLeft();
+    });
+
     it("is a cluster that goes on when its resource is replaced, also when that fails first", async () => {
         const before = await startTimes(bed.lab, all, cluster);
         const replace = ["--replace", `**::${cluster}-membership`];
