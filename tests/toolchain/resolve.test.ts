@@ -30,7 +30,8 @@ describe("resolving the toolchain", () => {
     afterEach(() => {
         vendor?.close();
         vendor = undefined;
-        rmSync(place, { recursive: true });
+        // Go may still note there that it was used.
+        rmSync(place, { recursive: true, maxRetries: 10 });
     });
 
     /** Resolves on a machine that has nothing but what is in `bin`: no Go, no pulumi, an empty cache. */
