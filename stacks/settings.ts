@@ -42,6 +42,8 @@ function ssh(
 /** A release archive without a digest has it in the `SHA256SUMS` beside it. `{arch}` in its path is this machine's. */
 export function install(wanted: InstallSettings): InstallSource {
     if (wanted.source !== "file") return wanted;
+    // The package tells what is missing.
+    if (typeof (wanted.path as unknown) !== "string") return wanted as InstallSource;
     const path = wanted.path.replace("{arch}", process.arch === "arm64" ? "arm64" : "amd64");
     if (wanted.sha256 !== undefined) return { ...wanted, path };
     const sums = join(dirname(path), "SHA256SUMS");

@@ -69,7 +69,8 @@ async function unpack({ executable, depth }: Archive, url: string, directory: st
     try {
         await runLogged("tar", ["-xzf", file, "-C", directory, `--strip-components=${depth}`], { directory, log });
     } catch (error) {
-        if (isOfThisMachine(error) || (await isWhole(file)))
+        const isNoTar = /not look like a tar archive/.test((error as Error).message);
+        if (isOfThisMachine(error) || (!isNoTar && (await isWhole(file))))
             throw ourFault(`${file} can't be unpacked`, error as Error);
         throw remember(url, `${url}: ${(error as Error).message}`);
     }

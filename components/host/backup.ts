@@ -58,6 +58,7 @@ if [ "\${1:-}" = prepare ]; then
         systemctl start "$mount" || fail "$place is not mounted: see systemctl status $mount"
     done
     umask 022
+    mkdir -p -m 0700 ${shellQuote(dirname(paths.backupsMade))} || : # It says so when it is needed.
     mkdir -p -m 0700 ${shellQuote(directory)} || fail "there is no ${directory}, and it can't be made"
     exit
 fi
@@ -75,10 +76,12 @@ said=$(save_verified "$part" 2>&1) || {
     fail "$(reason "$said"); older ones in $directory are kept"
 }
 file=$directory/$(date -u +%Y%m%dT%H%M%S.%3NZ).db
-{ echo "\${file##*/}" >>"$made" && sync "$made"; } || fail "$made can't be written"
+noted=
+{ echo "\${file##*/}" >>"$made" && sync "$made" && noted=yes; } 2>/dev/null || :
 mv -T "$part" "$file"
 sync "$directory"
 echo "$file"
+[ -n "$noted" ] || { echo "warning: no older backup was removed: $made can't be written" >&2; exit; }
 
 # The new one stays, whatever the clock was before, and so do those that were not made here since this cluster began: of one that had its
 # name before, or of a host that has the same name on a shared file system.
@@ -112,12 +115,10 @@ function renderUnit({ paths, cluster }: HostSettings, { directory }: BackupSetti
         `ExecStartPre=+/bin/sh ${paths.backupScript} prepare`,
         `ExecStart=/bin/sh ${paths.backupScript}`,
         "TimeoutStartSec=3600",
-        `StateDirectory=${paths.backupUnit}`,
-        "StateDirectoryMode=0700",
         "Nice=19",
         "IOSchedulingPriority=7",
-        // Systemd looks for it before ExecStartPre, too, and must not mind if it is not there yet.
-        `ReadWritePaths=-${directory}`,
+        // Systemd looks for them before ExecStartPre, too, and must not mind if they are not there yet.
+        `ReadWritePaths=-${directory} -${dirname(paths.backupsMade)}`,
         ...HARDENING,
         // The member's certificate is etcd's alone.
         "CapabilityBoundingSet=CAP_DAC_OVERRIDE",

@@ -33,6 +33,8 @@ const STRANGERS: readonly RemoteErrorKind[] = ["host-key-mismatch", "host-key-in
 
 interface ClearedWork extends LockedWork {
     readonly hosts: readonly { readonly name: string; readonly ssh: SshTarget }[];
+    /** No cluster can run there any more, or ever ran there. @default false */
+    readonly mayAllBeAway?: boolean;
 }
 
 /** Stopping etcd, moving its data and removing its files takes seconds; a host that hangs is not waited for. */
@@ -78,7 +80,7 @@ async function clearHosts(
  * @throws ClearError when somebody is there and refuses to let us in, or no declared host is reached: it would end a cluster in state alone
  */
 async function reachable(
-    { cluster, hosts, leaving = [] }: ClearedWork,
+    { cluster, hosts, leaving = [], mayAllBeAway = false }: ClearedWork,
     away: Away,
 ): Promise<ReadonlyMap<SshConnection, string>> {
     const connect = async (ssh: SshTarget): Promise<SshConnection> => {
@@ -109,8 +111,9 @@ async function reachable(
     const reached = new Map(connections.flat());
     if (refusals.length > 0) throw ClearError.ofRefusals(cluster, refusals);
     if (unreached.length < hosts.length - leaving.length || unreached.length === 0) return reached;
-    const areStrangers = strangers.length === unreached.length;
-    throw areStrangers ? ClearError.ofStrangers(cluster, strangers) : ClearError.ofSilence(cluster, unreached);
+    if (strangers.length === unreached.length) throw ClearError.ofStrangers(cluster, strangers);
+    if (mayAllBeAway) return reached;
+    throw ClearError.ofSilence(cluster, unreached);
 }
 
 function leaveToOwner({ mark }: HostPaths, owner: string): string {
@@ -167,13 +170,13 @@ export class ClearError extends Error {
 
     static ofStrangers(cluster: string, strangers: readonly string[]): ClearError {
         const what =
-            "nothing was removed: no host shows a host key that the last pulumi up knew, and etcd may run there; declare those they have and run pulumi up, then pulumi destroy again; if they are other machines by now, forget the cluster (pulumi state delete)";
+            "nothing was removed: no host shows a host key that the last pulumi up knew, and etcd may run there; declare those they have and run pulumi up, then pulumi destroy again; if they are other machines by now, forget the cluster (pulumi state delete --target-dependents, with its URN)";
         return new ClearError(cluster, what, strangers, "pulumi up");
     }
 
     static ofSilence(cluster: string, unreached: readonly string[]): ClearError {
         const what =
-            "nothing was removed: no host can be reached, and etcd may run there; see whether the network, a VPN or a bastion is in the way; if all are gone for good, forget the cluster (pulumi state delete)";
+            "nothing was removed: no host can be reached, and etcd may run there; see whether the network, a VPN or a bastion is in the way; if all are gone for good, forget the cluster (pulumi state delete --target-dependents, with its URN)";
         return new ClearError(cluster, what, unreached, "pulumi destroy");
     }
 

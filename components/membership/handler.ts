@@ -39,14 +39,15 @@ interface CheckResult {
 
 /** Clusters that a preview is under way for. The engine tells nobody but the program, which says so in an input that ends here. */
 const previewed = new Set<string>();
-/** Tokens of clusters that the program of this run declares. */
-const declared = new Set<string>();
+/** Clusters that the program of this run declares, with the addresses of their hosts. */
+const declared = new Map<string, ReadonlySet<string>>();
 
 /** A cluster that is not built yet has no diff: its plan is shown here, as far as it can be foreseen. */
 export async function check(olds: Partial<MembershipState>, news: MembershipArgs): Promise<CheckResult> {
     const { isPreview, ahead, ...inputs } = news;
     noteAhead(inputs.cluster, ahead);
-    declared.add(inputs.clusterToken);
+    const hosts = Array.isArray(inputs.hosts) ? inputs.hosts : [];
+    declared.set(identity(inputs), new Set(hosts.map(({ address }) => address)));
     if (isPreview) previewed.add(inputs.cluster);
     if (isPreview && olds.hosts === undefined) await foresee({}, inputs);
     return { inputs };
@@ -86,13 +87,29 @@ export async function read(id: string, props: MembershipState): Promise<{ id: st
  * has replaced, as by `up --replace`, after `state taint`, or under another parent.
  */
 export async function remove(_id: string, props: MembershipState): Promise<void> {
-    if (declared.has(props.clusterToken)) {
-        teller(props.cluster)("the cluster is left as it is: only its former entry in the stack's state was removed");
-        return;
-    }
     const { retired = [] } = props;
     const hosts = [...props.hosts, ...retired];
+    const addresses = declared.get(identity(props));
+    if (addresses) {
+        tellReplaced(
+            teller(props.cluster),
+            hosts.filter(({ address }) => !addresses.has(address)),
+        );
+        return;
+    }
     await clearLocked(props, { ...lockedWork(props, hosts, retired.length > 0), hosts, leaving: retired });
+}
+
+function identity({ cluster, clusterToken }: MembershipInputs): string {
+    return `${cluster} ${clusterToken}`;
+}
+
+function tellReplaced(tell: Tell, left: MembershipInputs["hosts"]): void {
+    tell("the cluster is left as it is: only its former entry in the stack's state was removed");
+    for (const { name, address } of left)
+        tell(
+            `host "${name}" (${address}) was in that entry and is declared no more: it may still have etcd and our files; declare it, run pulumi up, and take it off the list again`,
+        );
 }
 
 function lockedWork(

@@ -96,7 +96,7 @@ export async function read(id: string, props: ProvisionState): Promise<{ id: str
 
 /** Membership has cleared its hosts by now. A first run that never came that far has left files: those go here. */
 export async function remove(_id: string, props: ProvisionState): Promise<void> {
-    await clearLocked(props, { ...lockedWork(props), hosts: props.hosts });
+    await clearLocked(props, { ...lockedWork(props), hosts: props.hosts, mayAllBeAway: true });
 }
 
 /**

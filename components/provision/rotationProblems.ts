@@ -45,7 +45,7 @@ export function rotationProblems(
     const another = shown.filter(({ trustedCerts }) => trustedCerts.some((certs) => isAnother(inputs.signer, certs)));
     if (another.length > 0) {
         return [
-            `the authority ${signer} of this stack's state is not the one that members trust under that number (${quoted(another.map(({ name }) => name))}), as when the state is from before a rotation: bring back the state of after it (pulumi stack import), or take the cluster over from a new stack (adopt: true)`,
+            `the authority ${signer} of this stack's state is not the one that members trust under that number (${quoted(another.map(({ name }) => name))}), as when the state is from before a rotation, or the authority was replaced without one: bring back the state that has theirs (pulumi stack import), or take the cluster over from a new stack (adopt: true)`,
         ];
     }
 

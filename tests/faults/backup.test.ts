@@ -128,6 +128,20 @@ describe("fault: scheduled backups, and what can happen to them", () => {
         await site.host("a").output(`rm ${others.join(" ")}`);
     });
 
+    it("are made, and none is pruned, where it can't be noted that they were", async () => {
+        const a = site.host("a");
+        const before = await found("a");
+        await a.output(`mount -t tmpfs -o ro none /var/lib/${unit}`);
+        const made = await backUp("a");
+        await a.output(`umount /var/lib/${unit}`);
+        assert.deepEqual(await found("a"), [...before, made]);
+        assert.match(
+            await a.output(`journalctl --unit ${unit} --output cat --no-pager`),
+            /warning: no older backup was removed: \/var\/lib\/\S+\/made can't be written/,
+        );
+        await a.output(`rm ${placeOf("a")}/${made}`);
+    });
+
     it("are made by a unit that is exposed at most 2.0 by systemd's own measure", async () => {
         const measured = await site.host("a").output(`systemd-analyze security --no-pager ${unit}.service`);
         const score = Number(/Overall exposure level for \S+: ([\d.]+)/.exec(measured)?.[1]);

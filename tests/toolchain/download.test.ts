@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { existsSync, lstatSync, readdirSync, rmSync, symlinkSync, truncateSync } from "node:fs";
 import { join } from "node:path";
+import { gzipSync } from "node:zlib";
 
 import { startFixture, temporaryDirectory, type Ended } from "./process";
 import { pack, startVendor, type Vendor } from "./vendor";
@@ -62,7 +63,8 @@ describe("a download", () => {
     });
 
     it("is held against the vendor when it is no archive, or half of one", async () => {
-        for (const archive of [Buffer.from("no archive"), pack(place, "thing", "whole").subarray(0, 60)]) {
+        const pieces = [Buffer.from("no archive"), pack(place, "thing", "whole").subarray(0, 60)];
+        for (const archive of [...pieces, gzipSync(Buffer.alloc(2048, "a page"))]) {
             await offer(archive);
             const first = await download();
             assert.match(first.stderr, /^DownloadError: .*thing\.tar\.gz: tar -xzf \(2\) failed/m);

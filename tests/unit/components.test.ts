@@ -71,6 +71,16 @@ describe("ClusterCertificates", () => {
         assert.equal(new Set(authorities.map(({ inputs }) => JSON.stringify(inputs.privateKeyPem))).size, 2);
     });
 
+    it("warns of an authority's end from when a new certificate could outlive it", async () => {
+        const { authorityEnds } = await import("../../components/certificates");
+        const now = Date.parse("2026-11-23T12:00:00Z");
+        const warning = (end: string | undefined) => authorityEnds("tools client CA", end, 48, now);
+        assert.equal(warning("2026-11-25T12:00:01Z"), undefined);
+        assert.match(warning("2026-11-25T11:59:59Z") ?? "", /^the authority "tools client CA" ends on 2026-11-25, /);
+        assert.match(warning("2026-11-22T00:00:00Z") ?? "", /ends on 2026-11-22/);
+        assert.equal(warning(undefined), undefined);
+    });
+
     it("signs peer certificates by the peers' authority and all others by the clients'", async () => {
         await certificatesFor(["a", "b"], ["api"]);
         const signers = Object.fromEntries(

@@ -42,9 +42,8 @@ describe("a host's backups", () => {
         assert.ok(lines.includes("ConditionPathExists=/etc/etcd/tools/membership.env"));
         assert.deepEqual(
             lines.filter((line) => line.startsWith("ReadWritePaths=")),
-            ["ReadWritePaths=-/mnt/nfs"],
+            ["ReadWritePaths=-/mnt/nfs -/var/lib/etcd-tools-backup"],
         );
-        assert.ok(lines.includes("StateDirectory=etcd-tools-backup"));
         assert.ok(lines.includes("ProtectSystem=strict"));
         assert.ok(lines.includes("ExecStartPre=+/bin/sh /etc/etcd/tools/backup.sh prepare"));
     });

@@ -109,6 +109,9 @@ describe("what speaks against the declared authorities", () => {
             asked(OTHER_SECOND, SECOND),
             /the authority 2 of this stack's state is not the one .* \("a"\).*stack import/,
         );
+        const peer = (peerCa: string) => ({ clientCa: SECOND, peerCa });
+        const trusted = look(0, ["2", "2"], " 2", { trustedCerts: [peer(SECOND), peer(OTHER_SECOND)] });
+        assertOne(problems([2], [trusted], { signer: peer(SECOND) }), /is not the one that members trust/);
         for (const unread of ["", "nonsense", LENT]) assert.deepEqual(asked(OTHER_SECOND, unread), []);
     });
 
