@@ -102,6 +102,11 @@ export class ClusterCertificates extends pulumi.ComponentResource {
         this.registerOutputs({ clientCa: this.clientCa, peerCa: this.peerCa });
     }
 
+    /** Of certificates that an authority signs. */
+    private get validityHours(): number {
+        return this.args.validityHours ?? 8760;
+    }
+
     private trust(kind: "client" | "peer"): Trust {
         const numbers = this.args.authorities ?? FIRST_AUTHORITY;
         const all = new Map(ascending(numbers).map((number) => [number, this.authority(kind, number)]));
@@ -126,7 +131,7 @@ export class ClusterCertificates extends pulumi.ComponentResource {
             { parent: this, ignoreChanges: ["validityPeriodHours"] },
         );
         cert.validityEndTime.apply((end) => {
-            const warning = authorityEnds(commonName, end, this.args.validityHours ?? 8760, Date.now());
+            const warning = authorityEnds(commonName, end, this.validityHours, Date.now());
             if (warning !== undefined) void pulumi.log.warn(warning, this);
         });
         return { key, cert };
@@ -170,7 +175,7 @@ export class ClusterCertificates extends pulumi.ComponentResource {
                 caCertPem: authority.cert.certPem,
                 caPrivateKeyPem: authority.key.privateKeyPem,
                 allowedUses,
-                validityPeriodHours: this.args.validityHours ?? 8760,
+                validityPeriodHours: this.validityHours,
                 earlyRenewalHours: this.args.earlyRenewalHours ?? 720,
             },
             { parent: this },

@@ -1,7 +1,5 @@
 /** Which of a cluster's authorities a member trusts, and whose certificates it has: the question as a script, its answer as plain values. Pure. */
-import { X509Certificate } from "node:crypto";
-
-import type { Authorities } from "../adoption/authorities";
+import { certificatesIn, type Authorities } from "../adoption/authorities";
 import { AUTHORITIES } from "../host/environment";
 import type { HostPaths } from "../host/paths";
 import { FIRST_AUTHORITY } from "../host/settings";
@@ -10,7 +8,7 @@ import { shellQuote } from "../quote";
 export interface RotationSeen {
     /** The authorities that what runs trusts, and those that what would be started next trusts. None where nothing was started yet. */
     readonly trusted: readonly (readonly number[])[];
-    /** The certificates of the same, PEM, where they can be read. */
+    /** The certificates of the same, PEM: empty where they can't be read, and the second where it is the first. */
     readonly trustedCerts: readonly Authorities[];
     /** The common names of those who signed its certificates. */
     readonly signers: readonly string[];
@@ -30,7 +28,8 @@ for file in "$started" ${shellQuote(`${paths.current}/etcd.env`)}; do
 done
 for kind in client peer; do
     while IFS= read -r line; do echo "running.$kind=$line"; done <"\${started%/*}/$kind-ca.crt"
-    while IFS= read -r line; do echo "next.$kind=$line"; done <${shellQuote(paths.current)}/$kind-ca.crt
+    [ "\${started%/*}" -ef ${shellQuote(paths.current)} ] ||
+        while IFS= read -r line; do echo "next.$kind=$line"; done <${shellQuote(paths.current)}/$kind-ca.crt
 done 2>/dev/null
 for leaf in ${LEAVES.join(" ")}; do
     [ -f ${shellQuote(paths.pki)}/$leaf ] && while IFS= read -r line; do echo "$leaf=$line"; done <${shellQuote(paths.pki)}/$leaf
@@ -51,9 +50,7 @@ export function parseRotation(all: (key: string) => readonly string[]): Rotation
 
 /** What is no certificate, as after a crash or by a hand, is put back by the run, and nobody's. */
 function signerOf(pem: string): readonly string[] {
-    try {
-        return /^CN=(.*)$/m.exec(new X509Certificate(pem).issuer)?.slice(1) ?? [];
-    } catch {
-        return [];
-    }
+    return certificatesIn(pem)
+        .slice(0, 1)
+        .flatMap(({ issuer }) => /^CN=(.*)$/m.exec(issuer)?.slice(1) ?? []);
 }

@@ -171,14 +171,18 @@ describe("what the operator sees", () => {
         );
     }
 
+    async function thaw(): Promise<void> {
+        await signalAll("CONT");
+        await eventually("all serve", 60, async () => assert.deepEqual(await voters(bed.lab.host("a"), cluster), all));
+    }
+
     /** An up that ends while it waits for members, which go on after it. */
     async function fail(...flags: readonly string[]): Promise<void> {
         await signalAll("STOP");
         const run = await project.up(declared(), ...flags);
-        await signalAll("CONT");
+        await thaw();
         assert.match(run.text, /waited 10 s, but not until a quorum answers/);
         assert.notEqual(run.code, 0);
-        await eventually("all serve", 60, async () => assert.deepEqual(await voters(bed.lab.host("a"), cluster), all));
     }
 
     it("is a run that succeeds after one that failed and a refresh, or for another target, with all outputs", async () => {
@@ -196,10 +200,9 @@ describe("what the operator sees", () => {
         await signalAll("STOP");
         const declaration = declared(3, { certificates: { algorithm: "ECDSA-P384" } });
         const { code, text } = await project.preview(declaration);
-        await signalAll("CONT");
+        await thaw();
         assert.equal(code, 0, text);
         assert.match(text, /no quorum answers to the certificates of before: if they have expired, up puts new ones/);
-        await eventually("all serve", 60, async () => assert.deepEqual(await voters(bed.lab.host("a"), cluster), all));
         await assertNothingLeft();
     });
 
