@@ -127,6 +127,7 @@ class Actor {
                 return { hosts: [step.host] };
             }
             case "restart":
+                if (step.takesSnapshot) await this.keepSnapshot(step.host);
                 await this.hosts.run(
                     step.host,
                     "restart etcd",
@@ -230,17 +231,22 @@ class Actor {
 
     /** A snapshot that was taken and checked comes before the removal of whoever votes. */
     private async remove(memberId: string, snapshotOn: string | undefined): Promise<Outcome> {
-        if (snapshotOn !== undefined) this.note = await takeSnapshot(this.site, snapshotOn);
+        if (snapshotOn !== undefined) await this.keepSnapshot(snapshotOn);
         const gone = Object.keys(this.seen.hosts).filter(
             (key) => memberOf(this.world, this.observer.host(key))?.id === memberId,
         );
         await dropConnections(this.site, memberId);
         const voter = await this.anyVoter(memberId);
-        // The snapshot may have taken long, or this machine have slept meanwhile.
         this.assertLocked();
         await voter.memberRemove(memberId);
         const reachable = gone.filter((key) => this.seen.hosts[key]?.reach.ok);
         return { hosts: reachable };
+    }
+
+    private async keepSnapshot(key: string): Promise<void> {
+        this.note = await takeSnapshot(this.site, key);
+        // It may have taken long, or this machine have slept meanwhile.
+        this.assertLocked();
     }
 
     private recordScript(key: string, initialCluster: string): string {

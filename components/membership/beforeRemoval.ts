@@ -1,4 +1,4 @@
-/** What comes before a member is removed: a snapshot of whom the others vote without, and connections that would hold the leader up. */
+/** What comes before a step that can't be taken back: a snapshot, and the end of connections that would hold the leader up in a removal. */
 import type { HostPaths } from "../host/paths";
 import type { Observer } from "./observe";
 import type { OnHosts } from "./onHosts";

@@ -3,6 +3,7 @@ import { foreignScript, isPlain, leavesOf, parseForeign, type ForeignEtcd } from
 import type { Lent } from "../adoption/lent";
 import { hostOfUrl } from "../address";
 import { hostPaths } from "../host/paths";
+import { minorOf } from "../host/version";
 import { httpsUrl, withoutTls } from "../host/settings";
 import { directWay } from "../remote/direct";
 import type { EtcdCredentials } from "../remote/etcdAccess";
@@ -144,7 +145,8 @@ export class Observer {
             const client = await this.client(host.key);
             const status = await client.status();
             const isHealthy = !status.isLearner && status.leaderId !== undefined && (await client.isHealthy());
-            return { ...status, isHealthy };
+            const leaves34 = minorOf(status.version) === "3.4" && minorOf(this.wanted.version) !== "3.4";
+            return { ...status, isHealthy, ...(leaves34 && { hasUsers: await client.hasUsers() }) };
         } catch (error) {
             this.silences.set(host.key, messageOf(error));
             if (this.isBar(error)) this.bars.set(host.key, messageOf(error));

@@ -222,6 +222,6 @@ export function describe(step: Action): string {
         case "secure-peers":
             return `restart "${step.host}" with TLS on its peer port`;
         case "restart":
-            return `restart "${step.host}" with generation ${step.generation.slice(0, 8)}`;
+            return `${step.takesSnapshot ? `take a snapshot on "${step.host}", then ` : ""}restart ${step.takesSnapshot ? "it" : `"${step.host}"`} with generation ${step.generation.slice(0, 8)}`;
     }
 }

@@ -146,6 +146,8 @@ export interface MemberStatus {
     readonly dbSizeBytes: number;
     /** It answers a linearizable read (a learner can't, and is not asked). */
     readonly isHealthy: boolean;
+    /** Its users and roles are on. Asked only of one that runs 3.4 and is to run a later series. @default false */
+    readonly hasUsers?: boolean;
 }
 
 /** One entry of etcd's member list. */
@@ -205,7 +207,13 @@ export type Action =
     | { readonly kind: "retire"; readonly host: string }
     | { readonly kind: "set-aside"; readonly host: string }
     | { readonly kind: "record"; readonly hosts: readonly string[]; readonly initialCluster: string }
-    | { readonly kind: "restart"; readonly host: string; readonly generation: string }
+    | {
+          readonly kind: "restart";
+          readonly host: string;
+          readonly generation: string;
+          /** It leaves a series of etcd, and keeps a verified snapshot of before. @default false */
+          readonly takesSnapshot?: boolean;
+      }
     /** A restart with TLS on the peer port, which had none. */
     | { readonly kind: "secure-peers"; readonly host: string }
     | {

@@ -121,6 +121,8 @@ export type EtcdErrorCode =
     /** No connection, or it broke: what was asked for may have happened. */
     | "unavailable"
     | "permission"
+    /** Its users and roles are off. */
+    | "no-users"
     | "other";
 
 /** etcd refused a call, or did not answer it. */

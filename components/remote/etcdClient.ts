@@ -155,6 +155,23 @@ export class EtcdClient {
         }
     }
 
+    /**
+     * Whether its users and roles are on (`etcdctl auth enable`). 3.4 has no question for that, but tells a user whom it does not have that
+     * they are off, if they are.
+     */
+    async hasUsers(): Promise<boolean> {
+        try {
+            await this.#call("ask for users", (deadline) =>
+                this.client.auth.authenticate({ name: "", password: "" }, deadline),
+            );
+            return true;
+        } catch (error) {
+            if (isEtcdError(error, "no-users")) return false;
+            if (isEtcdError(error, "permission")) return true;
+            throw error;
+        }
+    }
+
     /** What is raised now, in etcd's words: NOSPACE, CORRUPT. The library has spellings of its own. */
     async alarms(): Promise<{ readonly memberId: Id; readonly alarm: string }[]> {
         const { alarms } = await this.#call("list alarms", (deadline) => this.client.maintenance.alarm({}, deadline));

@@ -18,6 +18,7 @@ const CODES: readonly (readonly [RegExp, EtcdErrorCode])[] = [
     [/corrupt cluster/, "corrupt"],
     [/request timed out|context deadline exceeded|DEADLINE_EXCEEDED|deadline exceeded/i, "timeout"],
     [/permission denied|invalid auth token|user name is empty|authentication failed|UNAUTHENTICATED/i, "permission"],
+    [/authentication is not enabled/, "no-users"],
     [/UNAVAILABLE|CANCELLED|etcdserver: server stopped/, "unavailable"],
 ];
 

@@ -20,6 +20,8 @@ describe("clusters of every supported version, side by side on the same hosts", 
     let bed: Bed;
     let project: Project;
     let changes: Readonly<Record<Name, Partial<EtcdClusterArgs>>>;
+    /** The snapshots that an upgrade kept: on which host, and where. */
+    let keptBefore: readonly (readonly [string, string])[] = [];
 
     before(async () => {
         bed = await openBed("it-versions", "10.83.2", 4);
@@ -187,7 +189,12 @@ describe("clusters of every supported version, side by side on the same hosts", 
         };
         await assertRefused(v7, /version 3\.7\.\d+ is declared, but members run etcd 3\.5, and only one series/);
         const began = await times("a", "b", "c");
-        await project.mustUp(declaredAs(v6));
+        const run = await project.mustUp(declaredAs(v6));
+        keptBefore = [...run.text.matchAll(/snapshot kept on "(\w)" in (\S+\.db)/g)].map(([, host, file]) => [
+            host!,
+            file!,
+        ]);
+        assert.equal(keptBefore.length, 2, run.text);
         await assertMembers("a", "b", "c");
         assert.equal(await versionOf("v3-5", "b"), v6.version);
         const after = await times("a", "b", "c");
@@ -196,7 +203,38 @@ describe("clusters of every supported version, side by side on the same hosts", 
             names.map((name) => (name === "v3-5" ? 3 : 0)),
         );
         await assertRefused(changes["v3-5"], /all members run etcd 3\.6 by now, and there is no way back to 3\.5/);
-        changes = { ...changes, "v3-5": v6 };
+    });
+
+    it("go back from a series with the snapshot that was kept before the last member left the one before", async () => {
+        await ask("v3-5", "b", "put greeting lost");
+        const [holder, file] = keptBefore.at(-1)!;
+        const saved = await bed.lab.host(holder).output(`base64 -w 0 ${file}`);
+        await bed.lab.host("a").writeFile("/root/before.db", Buffer.from(saved, "base64"));
+        const replaces = (await project.outputs())["v3-5"]!.clusterId;
+        const restored = declared(["a", "b", "c"], settings);
+        await project.mustUp({
+            ...restored,
+            "v3-5": { ...restored["v3-5"]!, restore: { snapshot: "/root/before.db", replaces } },
+        });
+        await project.mustUp(restored);
+        await assertMembers("a", "b", "c");
+        assert.equal(await versionOf("v3-5", "b"), changes["v3-5"].version);
+    });
+
+    it("leave 3.4 only while its users and roles are off", async () => {
+        for (const command of ["user add root:secret", "user grant-role root root", "auth enable"])
+            await ask("debian", "a", command);
+        const all = declared(["a", "b", "c"], settings);
+        const leaving = { ...all, debian: { ...all.debian!, ...changes["v3-5"] } };
+        const before = await times("a", "b", "c");
+        const run = await project.up(leaving);
+        assert.notEqual(run.code, 0);
+        assert.match(run.text, /"a" runs etcd 3\.4\.23 with its users and roles on, .*\(etcdctl auth disable\)/);
+        assert.deepEqual(await times("a", "b", "c"), before);
+        await ask("debian", "a", "--user root:secret auth disable");
+        await project.mustUp(leaving);
+        changes = { ...changes, debian: changes["v3-5"] };
+        await assertMembers("a", "b", "c");
     });
 
     it("shrink to one member each, which is not the first one, and keep the data", async () => {

@@ -104,6 +104,16 @@ for (const version of ["3.4", "3.5", "3.6", "3.7"]) {
             second.close();
         });
 
+        it("tells whether its users and roles are on", async () => {
+            assert.equal(await client.hasUsers(), false);
+            for (const command of ["user add root:secret", "user grant-role root root", "auth enable"])
+                await etcd.etcdctl(host(a), command);
+            assert.equal(await client.hasUsers(), true);
+            assert.equal(await client.isHealthy(), true);
+            await etcd.etcdctl(host(a), "--user root:secret auth disable");
+            assert.equal(await client.hasUsers(), false);
+        });
+
         it("refuses members that are not there, by id", async () => {
             for (const id of ["abc", "fedcba9876543210"]) {
                 await assert.rejects(client.memberRemove(id), etcdFailure("member-not-found", id));

@@ -3,6 +3,7 @@ import { EDITED } from "../../host/generation";
 import type { Rule, Verdict, World, WantedHost } from "../types";
 import { LATER, initialCluster, isLeader, memberOf, peerAddresses, peerHosts, refuse, seenHost, step } from "../world";
 import { handOverToRestart } from "./handOver";
+import { takesSnapshot } from "./version";
 
 /** Invariant: one member restarts at a time, after everyone is healthy; followers first, the leader last and moved first. */
 export const rollingRestart: Rule = (world) => {
@@ -20,7 +21,10 @@ export const rollingRestart: Rule = (world) => {
 
 /** Restarts a member with what is staged for it, after it has handed over the lead. */
 export function restartInTurn(world: World, next: WantedHost): Verdict {
-    return handOverToRestart(world, next, memberOf(world, next)!) ?? restart(world, next, staleness(world, next));
+    const verdict =
+        handOverToRestart(world, next, memberOf(world, next)!) ?? restart(world, next, staleness(world, next));
+    if (verdict.verdict !== "step" || verdict.step.kind !== "restart" || !takesSnapshot(world, next)) return verdict;
+    return { ...verdict, step: { ...verdict.step, takesSnapshot: true } };
 }
 
 function staleness(world: World, host: WantedHost): string {

@@ -189,24 +189,6 @@ describe("the plan", () => {
         assert.equal(next(mute(seen)), "wait");
     });
 
-    it("refuses a version that etcd does not upgrade to from what runs", () => {
-        const old = but("b", ({ status }) => ({ status: { ...status!, version: "3.4.45" } }));
-        const { kinds, refusal } = grown("abc", "abc").foresee("abc", old);
-        assert.deepEqual(kinds, []);
-        assert.match(refusal ?? "", /version 3\.6\.16 is declared, but/);
-    });
-
-    it("refuses such a version also when all hosts are replaced, and newcomers would join those that run it", () => {
-        const old = [..."abc"].map((name) =>
-            but(name, ({ status }) => ({ status: { ...status!, version: "3.4.45" } })),
-        );
-        const { kinds, refusal } = grown("abcdef", "abc").foresee("def", (seen) =>
-            old.reduce((now, change) => change(now), seen),
-        );
-        assert.deepEqual(kinds, []);
-        assert.match(refusal ?? "", /version 3\.6\.16 is declared, but/);
-    });
-
     it("removes nobody who can't be seen, and whom the quorum may rest on", () => {
         const lost = { ...silent, reach: { ok: false, reason: "no route to host" } } as const;
         const unseen = (seen: Observation): Observation => but("b", () => lost)(but("c", () => lost)(seen));
