@@ -20,8 +20,8 @@ describe("clusters of every supported version, side by side on the same hosts", 
     let bed: Bed;
     let project: Project;
     let changes: Readonly<Record<Name, Partial<EtcdClusterArgs>>>;
-    /** The snapshots that an upgrade kept: on which host, and where. */
-    let keptBefore: readonly (readonly [string, string])[] = [];
+    /** The snapshots that an upgrade kept, by host. */
+    let keptBefore: ReadonlyMap<string, string> = new Map();
 
     before(async () => {
         bed = await openBed("it-versions", "10.83.2", 4);
@@ -190,11 +190,9 @@ describe("clusters of every supported version, side by side on the same hosts", 
         await assertRefused(v7, /version 3\.7\.\d+ is declared, but members run etcd 3\.5, and only one series/);
         const began = await times("a", "b", "c");
         const run = await project.mustUp(declaredAs(v6));
-        keptBefore = [...run.text.matchAll(/snapshot kept on "(\w)" in (\S+\.db)/g)].map(([, host, file]) => [
-            host!,
-            file!,
-        ]);
-        assert.equal(keptBefore.length, 2, run.text);
+        const kept = run.text.matchAll(/snapshot kept on "(\w)" in (\S+\.db)/g);
+        keptBefore = new Map([...kept].map(([, host, file]) => [host!, file!]));
+        assert.equal(keptBefore.size, 2, run.text);
         await assertMembers("a", "b", "c");
         assert.equal(await versionOf("v3-5", "b"), v6.version);
         const after = await times("a", "b", "c");
@@ -207,7 +205,7 @@ describe("clusters of every supported version, side by side on the same hosts", 
 
     it("go back from a series with the snapshot that was kept before the last member left the one before", async () => {
         await ask("v3-5", "b", "put greeting lost");
-        const [holder, file] = keptBefore.at(-1)!;
+        const [holder, file] = [...keptBefore].at(-1)!;
         const saved = await bed.lab.host(holder).output(`base64 -w 0 ${file}`);
         await bed.lab.host("a").writeFile("/root/before.db", Buffer.from(saved, "base64"));
         const replaces = (await project.outputs())["v3-5"]!.clusterId;
