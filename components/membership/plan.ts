@@ -15,7 +15,7 @@ import {
     twoHomes,
 } from "./rules/readdress";
 import { endSecuring, securePeers, secureSilent } from "./rules/secure";
-import { record, rollingRestart, shutOut } from "./rules/restart";
+import { linkBack, record, rollingRestart, shutOut } from "./rules/restart";
 import { replace } from "./rules/restore";
 import { removeDead, removeRetired, retire } from "./rules/shrink";
 import {
@@ -47,6 +47,7 @@ export const rules: readonly Rule[] = [
     renewSilent,
     lostQuorum,
     flip,
+    linkBack,
     formerData,
     noteItsPlace,
     leadFromItsPlace,

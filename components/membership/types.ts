@@ -183,7 +183,7 @@ export type Action =
     /** @param snapshot what was restored before, and is what it starts with; undefined for an empty cluster */
     | { readonly kind: "bootstrap"; readonly host: string; readonly snapshot?: string }
     | { readonly kind: "let-in"; readonly hosts: readonly string[]; readonly addresses: readonly string[] }
-    /** Links to the staged generation and puts its unit in place, starting nothing: what is slow is done before a member is added. */
+    /** Links to the staged generation and puts its unit in place, starting nothing. */
     | { readonly kind: "activate"; readonly hosts: readonly string[] }
     | { readonly kind: "add-learner"; readonly host: string; readonly peerUrl: string }
     | { readonly kind: "join"; readonly host: string; readonly memberId: Id; readonly initialCluster: string }

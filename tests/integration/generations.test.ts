@@ -146,6 +146,29 @@ describe("a cluster of three whose configuration changes", () => {
         }
     });
 
+    it("restarts nobody for an edit that is taken back, and was linked to and not started", async () => {
+        const b = bed.lab.host("b");
+        const before = await startTimes(bed.lab, all, cluster);
+        const root = `/etc/etcd/${cluster}`;
+        const unit = `/etc/systemd/system/etcd-${cluster}.service`;
+        // As a run leaves it that dies there.
+        await b.output(`
+            other=$(ls ${root}/generations | grep -vx "$(cat ${root}/staged)" | head -n 1)
+            cp ${root}/generations/$other/etcd.service ${unit}
+            ln -sfn generations/$other ${root}/current
+            systemctl daemon-reload`);
+        const preview = await project.preview(program());
+        assert.match(preview.text, /plan 1\/1: put the staged generation in place on b:/);
+        await project.mustUp(program());
+        assert.deepEqual(await startTimes(bed.lab, all, cluster), before);
+        await b.output(`
+            [ "$(readlink ${root}/current)" = "generations/$(cat ${root}/staged)" ] &&
+            cmp ${root}/current/etcd.service ${unit} &&
+            [ "$(systemctl show --value --property NeedDaemonReload etcd-${cluster}.service)" = no ]`);
+        const again = await project.up(program(), "--expect-no-changes");
+        assert.equal(again.code, 0, again.text);
+    });
+
     it("renews its leaf certificates without a restart, and clients with the old ones work on", async () => {
         const before = await startTimes(bed.lab, all, cluster);
         const serials = await Promise.all(all.map(serial));

@@ -1,9 +1,38 @@
 /** What changes under a running member: its generation, and the files that say who its peers are. */
 import { EDITED } from "../../host/generation";
 import type { Rule, Verdict, World, WantedHost } from "../types";
-import { LATER, initialCluster, isLeader, memberOf, peerAddresses, peerHosts, refuse, seenHost, step } from "../world";
+import {
+    LATER,
+    initialCluster,
+    isLeader,
+    isStale,
+    isUp,
+    memberOf,
+    peerAddresses,
+    peerHosts,
+    refuse,
+    seenHost,
+    step,
+} from "../world";
 import { handOverToRestart } from "./handOver";
 import { takesSnapshot } from "./version";
+
+/**
+ * Invariant: a member that runs what it shall is started with that again, whatever stops it. An edit that was taken back may have been
+ * linked to and never started, and a hand may have changed the link. One that is ill is another rule's.
+ */
+export const linkBack: Rule = (world) => {
+    const astray = world.wanted.hosts.filter((host) => {
+        const seen = seenHost(world, host);
+        const isWell = isUp(seen) && !seen.foreign && seen.status?.isHealthy === true;
+        return isWell && memberOf(world, host) && isStale(world, host) && seen.running === host.generation;
+    });
+    if (astray.length === 0) return undefined;
+    return step(
+        { kind: "activate", hosts: astray.map((host) => host.key) },
+        "what runs is what is staged, and another generation would be started next",
+    );
+};
 
 /** Invariant: one member restarts at a time, after everyone is healthy; followers first, the leader last and moved first. */
 export const rollingRestart: Rule = (world) => {

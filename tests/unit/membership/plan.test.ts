@@ -1,8 +1,11 @@
 import assert from "node:assert/strict";
 
-import { otherHalf } from "../../../components/membership/plan";
-import type { Observation, Step, Wait } from "../../../components/membership/types";
+import { EDITED } from "../../../components/host/generation";
+import { nextStep, otherHalf } from "../../../components/membership/plan";
+import type { HostSeen, Observation, Step, Wait } from "../../../components/membership/types";
 import { grown } from "./model/cluster";
+import type { Machine } from "./model/machine";
+import { Died } from "./model/run";
 import { but, damaged, silent } from "./model/seen";
 
 describe("the plan", () => {
@@ -86,6 +89,56 @@ describe("the plan", () => {
         assert.equal(steps.filter((step) => step.startsWith("restart")).length, 3);
         assert.match(steps.at(-2)!, /^move-leader/);
         assert.match(steps.at(-1)!, /^restart/);
+    });
+
+    it("restarts nobody for an edit that is taken back, and was linked to and not started", () => {
+        const cluster = grown("abc", "abc");
+        cluster.revise();
+        const isLinked = ({ current, service }: Machine): boolean => current !== service?.generation;
+        const dieOnceLinked = (): void => {
+            if (cluster.lab.machines.some(isLinked)) throw new Died();
+        };
+        assert.equal(cluster.up("abc", dieOnceLinked).error, "died");
+        const { name } = cluster.lab.machines.find(isLinked)!;
+        cluster.lab.revisions.pop();
+        assert.deepEqual(cluster.mustUp("abc"), [`activate ${name}`]);
+        assert.ok(!cluster.lab.machines.some(isLinked));
+    });
+
+    describe("where another generation than the one that runs would be started next", () => {
+        const astray = { current: "former" };
+        const onAll = (change: Partial<HostSeen>) => (seen: Observation) =>
+            [..."abc"].reduce((all, name) => but(name, () => change)(all), seen);
+
+        it("links back on all hosts at once, the leader's as well, also where nothing is linked to", () => {
+            for (const change of [astray, { current: undefined }]) {
+                const { seen, wanted, kinds } = grown("abc", "abc").foresee("abc", onAll(change));
+                assert.deepEqual(kinds, ["activate"]);
+                const verdict = nextStep(seen, wanted);
+                assert.ok(verdict.verdict === "step" && verdict.step.kind === "activate");
+                assert.deepEqual(verdict.step.hosts, ["a", "b", "c"]);
+            }
+        });
+
+        it("links back where members are well, and before one that is ill is waited for", () => {
+            const { seen, wanted } = grown("abc", "abc").foresee("abc", (all) =>
+                but("c", () => silent)(onAll(astray)(all)),
+            );
+            const verdict = nextStep(seen, wanted);
+            assert.ok(verdict.verdict === "step" && verdict.step.kind === "activate");
+            assert.deepEqual(verdict.step.hosts, ["a", "b"]);
+        });
+
+        it("restarts a member that was started with something else", () => {
+            for (const running of ["former", `${EDITED}b-r0-p2380`]) {
+                const { kinds } = grown("abc", "abc").foresee(
+                    "abc",
+                    but("b", () => ({ ...astray, running })),
+                );
+                assert.equal(kinds.at(-1), "restart");
+                assert.ok(!kinds.includes("activate"), kinds.join());
+            }
+        });
     });
 
     it("touches one member only when a generation does not start, and none but that one on the way back", () => {
