@@ -5,11 +5,17 @@ import type { HostPaths } from "../host/paths";
 import { FIRST_AUTHORITY } from "../host/settings";
 import { shellQuote } from "../quote";
 
+/** Whom a generation trusts. */
+export interface Trusted {
+    /** PEM: empty where they can't be read. */
+    readonly certs: Authorities;
+    /** The numbers that its `etcd.env` has; undefined where that is gone. */
+    readonly noted: readonly number[] | undefined;
+}
+
 export interface RotationSeen {
-    /** The authorities that what runs trusts, and those that what would be started next trusts. None where nothing was started yet. */
-    readonly trusted: readonly (readonly number[])[];
-    /** The certificates of the same, PEM: empty where they can't be read, and the second where it is the first. */
-    readonly trustedCerts: readonly Authorities[];
+    /** By what runs, then by what would be started next, if that is something else. None where nothing was started yet. */
+    readonly trusted: readonly Trusted[];
     /** The common names of those who signed its certificates. */
     readonly signers: readonly string[];
 }
@@ -18,19 +24,20 @@ const LEAVES = ["server.crt", "peer.crt"];
 
 /** Part of the script that looks at a host. `$started` is the `etcd.env` of what runs, or of what would be started. */
 export function rotationScript(paths: HostPaths): string {
-    const note = shellQuote(AUTHORITIES);
+    const [note, current] = [AUTHORITIES, paths.current].map(shellQuote);
     return `
-for file in "$started" ${shellQuote(`${paths.current}/etcd.env`)}; do
-    [ -f "$file" ] || continue
-    trusted=${FIRST_AUTHORITY.join(",")}
-    while IFS= read -r line; do case $line in ${note}*) trusted=\${line#${note}} ;; esac; done <"$file"
-    echo "trusted=$trusted"
-done
-for kind in client peer; do
-    while IFS= read -r line; do echo "running.$kind=$line"; done <"\${started%/*}/$kind-ca.crt"
-    [ "\${started%/*}" -ef ${shellQuote(paths.current)} ] ||
-        while IFS= read -r line; do echo "next.$kind=$line"; done <${shellQuote(paths.current)}/$kind-ca.crt
-done 2>/dev/null
+trusts() {
+    if [ -f "$2/etcd.env" ]; then
+        trusted=${FIRST_AUTHORITY.join(",")}
+        while IFS= read -r line || [ -n "$line" ]; do case $line in ${note}*) trusted=\${line#${note}} ;; esac; done <"$2/etcd.env"
+        echo "$1.note=$trusted"
+    fi
+    for kind in client peer; do
+        [ -f "$2/$kind-ca.crt" ] && while IFS= read -r line || [ -n "$line" ]; do echo "$1.$kind=$line"; done <"$2/$kind-ca.crt"
+    done
+}
+trusts running "\${started%/*}"
+[ "\${started%/*}" -ef ${current} ] || trusts next ${current}
 for leaf in ${LEAVES.join(" ")}; do
     [ -f ${shellQuote(paths.pki)}/$leaf ] && while IFS= read -r line; do echo "$leaf=$line"; done <${shellQuote(paths.pki)}/$leaf
 done`;
@@ -39,18 +46,25 @@ done`;
 /** Reads what the script printed; `all` gives the values of a key. */
 export function parseRotation(all: (key: string) => readonly string[]): RotationSeen {
     return {
-        trusted: all("trusted").map((list) => list.split(",").map(Number)),
-        trustedCerts: ["running", "next"].map((which) => ({
-            clientCa: all(`${which}.client`).join("\n"),
-            peerCa: all(`${which}.peer`).join("\n"),
-        })),
+        trusted: ["running", "next"].flatMap((which) => trustedBy((key) => all(`${which}.${key}`))),
         signers: LEAVES.flatMap((leaf) => signerOf(all(leaf).join("\n"))),
     };
+}
+
+function trustedBy(all: (key: string) => readonly string[]): readonly Trusted[] {
+    const certs = { clientCa: all("client").join("\n"), peerCa: all("peer").join("\n") };
+    const noted = all("note")[0]?.split(",").map(Number);
+    return noted || certs.clientCa || certs.peerCa ? [{ certs, noted }] : [];
 }
 
 /** What is no certificate, as after a crash or by a hand, is put back by the run, and nobody's. */
 function signerOf(pem: string): readonly string[] {
     return certificatesIn(pem)
         .slice(0, 1)
-        .flatMap(({ issuer }) => /^CN=(.*)$/m.exec(issuer)?.slice(1) ?? []);
+        .flatMap(({ issuer }) => commonName(issuer) ?? []);
+}
+
+/** Of a certificate's subject or issuer. */
+export function commonName(name: string): string | undefined {
+    return /^CN=(.*)$/m.exec(name)?.[1];
 }

@@ -1,11 +1,12 @@
 /** Which authorities are declared, and what members trust and show → why the one must not follow the other. Pure. */
 import { certificatesIn, type Authorities } from "../adoption/authorities";
-import { FIRST_AUTHORITY, MOST_AUTHORITIES, authorityNumber } from "../host/settings";
+import { FIRST_AUTHORITY, MOST_AUTHORITIES, ascending, authorityNumber } from "../host/settings";
 import { quoted } from "../quote";
 import { isSame, isUnknown } from "../stateValues";
 import type { Before, ProvisionHost, ProvisionInputs } from "./inputs";
 import type { HostLook } from "./look";
 import { isStrangers } from "./problems";
+import { commonName, type Trusted } from "./rotation";
 
 /** What an etcd of ours on a declared host trusts and shows. */
 interface Shown {
@@ -89,11 +90,23 @@ function shownBy(
     return [
         {
             name: host.name,
-            trusted: facts.trusted,
-            trustedCerts: facts.trustedCerts,
+            trusted: facts.trusted.flatMap((trusted) => numbersOf(inputs.cluster, trusted)),
+            trustedCerts: facts.trusted.map(({ certs }) => certs),
             signers: signers.flatMap((signer) => authorityNumber(inputs.cluster, signer) ?? []),
         },
     ];
+}
+
+/**
+ * By the certificates themselves: both files have those of the same numbers, so that an edit of one of them makes no difference. The note
+ * in `etcd.env`, which goes with what somebody else writes there, tells where no certificate does.
+ */
+function numbersOf(cluster: string, { certs, noted }: Trusted): readonly (readonly number[])[] {
+    const found = certificatesIn(`${certs.clientCa}\n${certs.peerCa}`).flatMap(
+        ({ subject }) => authorityNumber(cluster, commonName(subject) ?? "") ?? [],
+    );
+    if (found.length > 0) return [ascending(unique(found))];
+    return noted ? [noted] : [];
 }
 
 function isNew(host: ProvisionHost, before: readonly ProvisionHost[]): boolean {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 
 import type { EtcdClusterArgs } from "../../components";
 import { diagnoseFailures } from "./diagnose";
-import { etcdctl, openBed, type Bed } from "./fixture";
+import { etcdctl, openBed, startTimes, type Bed } from "./fixture";
 import { Project } from "./project";
 import { watchInUse } from "./untouched";
 
@@ -94,6 +94,21 @@ describe("a cluster that another state of a stack of the same name built", () =>
         } finally {
             before.close();
         }
+    });
+
+    it("has what somebody edited after a rotation put back, and is not taken for one whose rotation is not done", async () => {
+        const a = bed.lab.host("a");
+        const before = await startTimes(bed.lab, ["a"], cluster);
+        const file = `/etc/etcd/${cluster}/current/etcd.env`;
+        const text = await a.readFile(file);
+        for (const edit of [`sed -i '/^#/d' ${file}`, `rm ${file}`]) {
+            await a.output(edit);
+            const preview = await project.preview(declared(rotated));
+            assert.doesNotMatch(preview.text, /up will stop here/);
+            await project.mustUp(declared(rotated));
+            assert.equal(await a.readFile(file), text);
+        }
+        assert.deepEqual(await startTimes(bed.lab, ["a"], cluster), before);
     });
 
     it("is not founded anew when all its hosts were rebuilt, and the state knows it", async () => {
