@@ -22,7 +22,7 @@ export interface EtcdClusterArgs {
      * @default no clients */
     readonly clients?: readonly ClientArgs[];
 
-    /** The initial cluster token: unique for each cluster, fixed for its life.
+    /** The initial cluster token: unique for each cluster, fixed for its life; 1 to 128 letters, digits, dots, hyphens and underscores.
      * @default the component's name, a dot, and the stack's name */
     readonly clusterToken?: string;
 
@@ -35,7 +35,8 @@ export interface EtcdClusterArgs {
     readonly peerPort?: number;
 
     /** The directory that holds a member's data on its host: two levels deep or more, neither /var/lib itself
-     * nor in the system's own places (/etc, /usr, /opt/etcd, …), nor below /home, /root, /run, /tmp or /var/tmp. For the cluster's life.
+     * nor in the system's own places (/etc, /usr, /opt/etcd, …), nor below /home, /root, /run, /tmp or /var/tmp; of letters, digits, dots,
+     * hyphens and underscores; not one that ends in .restored or .snapshots. For the cluster's life.
      * @default "/var/lib/etcd/<name>" */
     readonly dataDir?: string;
 
@@ -51,7 +52,7 @@ export interface EtcdClusterArgs {
      * @default false */
     readonly allowEvenSize?: boolean;
 
-    /** How many learners may join at the same time. etcd before 3.6 knows only one.
+    /** How many learners may join at the same time, 1 to 100. etcd before 3.6 knows only one.
      * @default 2 from etcd 3.6 on, else 1 */
     readonly maxLearners?: number;
 
@@ -59,11 +60,12 @@ export interface EtcdClusterArgs {
      * @default see {@link TimeoutArgs} */
     readonly timeouts?: TimeoutArgs;
 
-    /** How this program reaches etcd's API: through the SSH connection, or directly (the client port must then be open to it).
+    /** How this program reaches etcd's API: through the SSH connection, or directly. The address of the machine that runs Pulumi must then
+     * be among those of `clients`, unless there is no firewall.
      * @default "ssh" */
     readonly access?: "ssh" | "direct";
 
-    /** Manage a firewall table (nftables) for the cluster's two ports.
+    /** Manage a firewall table (nftables) for the cluster's two ports. Other tables on a host keep their say in them.
      * @default true */
     readonly firewall?: boolean;
 
@@ -103,9 +105,10 @@ export interface EtcdClusterArgs {
 
 /** One machine that runs one member. */
 export interface EtcdHostArgs {
-    /** The member's name: letters, digits, dots and hyphens, unique within the cluster. */
+    /** The member's name: 1 to 63 letters, digits, dots and hyphens, unique within the cluster in whatever case. Not "default", which etcd
+     * has for members without a name, nor another machine's address. */
     readonly name: string;
-    /** The IP address at which members and clients reach it. */
+    /** The IP address at which members and clients reach it. It is on one of the host's own interfaces: etcd listens there. */
     readonly address: string;
     /** What differs from the cluster's `ssh`.
      * @default the cluster's `ssh` as it is */
@@ -118,9 +121,9 @@ export interface EtcdHostArgs {
 
 /** Someone who uses the cluster. */
 export interface ClientArgs {
-    /** The common name of the client's certificate: letters, digits, dots and hyphens. */
+    /** The common name of the client's certificate: 1 to 63 letters, digits, dots and hyphens, but not "pulumi-etcd-operator". */
     readonly name: string;
-    /** Addresses or networks (CIDR) that are let in to the client port.
+    /** Addresses or networks (CIDR, by their first address) that are let in to the client port.
      * @default none: the client gets a certificate only */
     readonly addresses?: readonly string[];
 }
@@ -146,7 +149,7 @@ export interface BackupArgs {
      * another file system. Neither within `dataDir` nor around it, nor in the places where `dataDir` may not be.
      * @default "/srv/backup/etcd" */
     readonly directory?: string;
-    /** How many of its own backups each host keeps.
+    /** How many of its own backups each host keeps, 1 or more.
      * @default 14 */
     readonly keep?: number;
 }
@@ -184,7 +187,7 @@ export interface SshArgs {
     readonly insecureSkipHostKeyCheck?: boolean;
     /** A host through which the others are reached; `false` for one that is reached without. */
     readonly bastion?: BastionArgs | false;
-    /** @default 15 */
+    /** From the first packet to the login, 1 to 600. @default 15 */
     readonly connectTimeoutSeconds?: number;
 }
 
@@ -246,7 +249,7 @@ export interface EtcdTuning {
     readonly autoCompactionRetention?: string;
 }
 
-/** Deadlines, in seconds. */
+/** Deadlines, in whole seconds up to 86400 (a day), from 1 but for `lockSeconds`. */
 export interface TimeoutArgs {
     /**
      * A member answers after it was started. Where all are started at once, each waits for 7 s for every other one before it takes part:
@@ -282,10 +285,11 @@ export interface CertificateArgs {
     readonly authorities?: readonly number[];
     /** @default "ECDSA-P256" */
     readonly algorithm?: "ECDSA-P256" | "ECDSA-P384" | "RSA-2048" | "RSA-4096" | "ED25519";
-    /** @default 87600 (ten years) */
+    /** Of authorities that are new. Not less than `validityHours`. @default 87600 (ten years) */
     readonly caValidityHours?: number;
-    /** @default 8760 (one year) */
+    /** Of all other certificates. @default 8760 (one year) */
     readonly validityHours?: number;
-    /** A leaf certificate is renewed by the first `pulumi up` within this time before its end. @default 720 (30 days) */
+    /** A leaf certificate is renewed by the first `pulumi up` within this time before its end. Less than `validityHours`; 0: after it.
+     * @default 720 (30 days) */
     readonly earlyRenewalHours?: number;
 }

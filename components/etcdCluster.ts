@@ -33,13 +33,20 @@ export class EtcdCluster extends pulumi.ComponentResource {
     readonly clientCertificates: Readonly<Record<string, ClientCertificate>>;
     /** What this package itself logs in with. The key is a secret. */
     readonly operator: ClientCertificate;
+    /** In hexadecimal, as `restore.replaces` takes it. */
     readonly clusterId: pulumi.Output<string>;
+    /** In the declared order. */
     readonly members: pulumi.Output<readonly MemberRow[]>;
     /** `existing`, from the moment the first member lives. */
     readonly initialClusterState: pulumi.Output<"existing">;
     /** What to type to use the cluster, with the operator's certificate saved as `ca.crt`, `operator.crt` and `operator.key`. */
     readonly etcdctl: pulumi.Output<string>;
 
+    /**
+     * @param name 1 to 40 letters, digits and hyphens, with a letter or digit at both ends; not one that ends in `-firewall` or `-backup`. It is
+     * in every path and unit on hosts, and for the cluster's life: another name is another cluster.
+     * @throws an error with all that is wrong with the arguments, one a line
+     */
     constructor(name: string, args: EtcdClusterArgs, opts?: pulumi.ComponentResourceOptions) {
         super("etcd:index:EtcdCluster", name, {}, opts);
         for (const warning of validateCluster(name, args)) void pulumi.log.warn(warning, this);

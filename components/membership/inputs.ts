@@ -62,8 +62,10 @@ export interface MembershipState extends MembershipInputs {
     readonly members?: readonly MemberRow[];
 }
 
+/** A member, as the outputs tell it. */
 export interface MemberRow {
     readonly name: string;
+    /** In hexadecimal, as etcdctl prints it. */
     readonly id: string;
     readonly address: string;
     readonly peerUrl: string;
