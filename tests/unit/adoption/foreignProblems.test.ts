@@ -66,6 +66,11 @@ describe("what speaks against taking over an etcd that was set up by hand", () =
     it("is a setting that was not declared, or declared otherwise", () => {
         one(/heartbeat-interval 100, declared is 250/, /HEARTBEAT/, "foreign.env:ETCD_HEARTBEAT_INTERVAL=100");
         one(/quota-backend-bytes 99, declared is none/, "foreign.arg:--quota-backend-bytes=99");
+        assert.deepEqual(
+            problems("foreign.arg:--max-snapshots=9", "foreign.env:ETCD_MAX_WALS=9"),
+            [],
+            "of files alone",
+        );
     });
 
     it("is a setting that nobody can declare, if it matters and is on; its value is not shown", () => {
@@ -74,6 +79,7 @@ describe("what speaks against taking over an etcd that was set up by hand", () =
             "foreign.env:ETCD_AUTH_TOKEN=jwt,priv-key=hunter2",
         );
         assert.doesNotMatch(problems("foreign.env:ETCD_AUTH_TOKEN=jwt,priv-key=hunter2").join(), /hunter2/);
+        one(/runs with listen-metrics-urls/, "foreign.arg:--listen-metrics-urls=http://127.0.0.1:2381");
         one(/runs with client-crl-file/, "foreign.arg:--client-crl-file=/etc/pki/crl.pem");
         one(/runs with experimental-corrupt-check-time/, "foreign.arg:--experimental-corrupt-check-time=4h");
         assert.deepEqual(problems("foreign.arg:--experimental-initial-corrupt-check"), [], "ours has that, too");
