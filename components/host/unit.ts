@@ -42,6 +42,8 @@ export function renderUnit(settings: HostSettings): string {
         `EnvironmentFile=${paths.current}/etcd.env`,
         `EnvironmentFile=${paths.membershipEnv}`,
         ...(settings.isPlain ? [`EnvironmentFile=-${paths.plainPeers}`] : []),
+        // Members call each other through a proxy that the host's systemd gives to all services (client/pkg/transport: NewTransport).
+        "UnsetEnvironment=HTTP_PROXY HTTPS_PROXY http_proxy https_proxy",
         `RuntimeDirectory=${paths.unit}`,
         "RuntimeDirectoryMode=0755",
         `ExecStartPre=/bin/sh -c '${note}'`,

@@ -17,6 +17,12 @@ describe("the etcd unit", () => {
         assert.ok(unit.includes("EnvironmentFile=/etc/etcd/tools/membership.env"));
     });
 
+    it("has no proxy that a host's systemd gives to all services, through which members would call each other", () => {
+        const unset = lines().find((line) => line.startsWith("UnsetEnvironment="))!;
+        for (const name of ["HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"])
+            assert.ok(unset.split(/[= ]/).includes(name), name);
+    });
+
     it("waits for the firewall only where there is one, and never goes down with it", () => {
         assert.ok(lines().includes("After=etcd-tools-firewall.service"));
         assert.ok(lines().includes("AssertPathExists=/run/etcd-tools-firewall"));
