@@ -1,6 +1,7 @@
 import type { InstallSource } from "../args";
 import { shellQuote } from "../quote";
 import { renderDebianInstall } from "./installDebian";
+import { WHY_UNFETCHED } from "./release";
 
 /** Where releases are unpacked, one directory per archive. */
 const RELEASES = "/opt/etcd";
@@ -102,6 +103,7 @@ fetch() {
     [ "$found" = "$sha256" ] || { rm -f "$archive"; fail "\${1%%[?#]*} has the sha256 $found, wanted is $sha256: give the right URL, or correct sha256"; }
 }
 
+${WHY_UNFETCHED}
 unfetched() { fail "\${1%%[?#]*} can't be fetched from this host: $problem: correct the URL, or let the host reach it"; }
 
 download() {
@@ -112,7 +114,7 @@ download() {
     else
         fail "neither curl nor wget is on this host: install one of them, or use source \\"file\\""
     fi
-    problem=$(printf '%s' "$problem" | tail -n 1)
+    problem=$(why_unfetched "$problem")
     return 1
 }
 

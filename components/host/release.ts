@@ -37,12 +37,22 @@ export function otherMachine(release: ReleaseName | undefined, machine: string |
 }
 
 /**
+ * A function of a POSIX shell: `why_unfetched TEXT` prints the line of what curl or wget said that tells why they failed. After one about
+ * certificates, curl goes on with where to read about them.
+ */
+export const WHY_UNFETCHED = `why_unfetched() {
+    printf '%s\\n' "$1" | grep -m 1 -E '^(curl|wget|ERROR): ' || printf '%s\\n' "$1" | tail -n 1
+}`;
+
+/**
  * A script that prints how an archive behind a URL begins: `archive=<the name of its first entry>`, which is empty where that can't be
  * told, or `unfetched=<why>`. It asks for 4 KiB, takes no more of a server that sends all, and leaves nothing.
  */
 export function renderArchivePeek(url: string): string {
     return `
-said=$(mktemp)
+${WHY_UNFETCHED}
+# Where there is room while a disk is full.
+said=$(mktemp -p /run)
 trap 'rm -f "$said"' EXIT
 peek() {
     if command -v curl >/dev/null; then
@@ -55,7 +65,7 @@ beginning=$(peek | head -c 4096 | base64)
 if [ -n "$beginning" ]; then
     echo "archive=$(echo "$beginning" | base64 -d | gzip -dc 2>/dev/null | head -c 100 | tr -d '\\000')"
 else
-    echo "unfetched=$(tail -n 1 "$said")"
+    echo "unfetched=$(why_unfetched "$(cat "$said")")"
 fi
 `;
 }
