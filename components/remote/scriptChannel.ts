@@ -43,7 +43,7 @@ export class ScriptChannel {
             channel.stderr.on("data", (chunk: Buffer) => {
                 err.push(chunk);
                 // sudo would ask again and take what we send next for a password: no second try.
-                if (!err.found && isWrongPassword(err.before)) {
+                if (!err.found && asksAgain(err.before)) {
                     reject(this.#notStarted(err.before, out.before, undefined));
                     this.close();
                 }
@@ -91,7 +91,7 @@ export class ScriptChannel {
     }
 
     #notStarted(stderr: string, stdout: string, code: number | undefined): RemoteError {
-        if (code === undefined && !isWrongPassword(stderr)) return connectionLost(this.#host);
+        if (code === undefined && !asksAgain(stderr)) return connectionLost(this.#host);
         if (usesSudo(this.target, this.asRoot)) {
             const refused = sudoRefusal(this.target, stderr);
             if (refused !== undefined) return refused;
@@ -128,8 +128,17 @@ class AfterMark {
     }
 }
 
+function asksAgain(stderr: string): boolean {
+    return isExpired(stderr) || isWrongPassword(stderr);
+}
+
+/** It ends with "reset your password and try again", whatever password was given. */
+function isExpired(stderr: string): boolean {
+    return /(account|password) (or password )?(is |has )?expired/i.test(stderr);
+}
+
 function isWrongPassword(stderr: string): boolean {
-    return /try again|incorrect password/i.test(stderr);
+    return /try again|incorrect password/i.test(stderr) && !isExpired(stderr);
 }
 
 function sudoRefusal(target: SshTarget, stderr: string): RemoteError | undefined {
@@ -138,7 +147,8 @@ function sudoRefusal(target: SshTarget, stderr: string): RemoteError | undefined
         return new RemoteError(
             "sudo-wrong-password",
             host,
-            "sudo does not accept sudoPassword; give the user's password",
+            // It may be the right one, of an account that is locked after too many tries.
+            `sudo does not accept sudoPassword; give the user's password${said(stderr)}`,
         );
     }
     const reason = sudoReason(stderr, target);
@@ -150,6 +160,7 @@ function sudoReason(stderr: string, target: SshTarget): string | undefined {
     if (/sudo.*(not found|no such file)/i.test(stderr)) {
         return "sudo is not installed; install it, or log in as root";
     }
+    if (isExpired(stderr)) return "the user's password or account has expired; renew it on the host";
     if (/password is required|no password was provided|terminal is required/i.test(stderr)) {
         return target.sudoPassword === undefined
             ? `sudo wants a password; give sudoPassword, or allow "${target.user} ALL=(ALL) NOPASSWD: ALL"`
