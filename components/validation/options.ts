@@ -66,12 +66,15 @@ export function checkTimeouts({ timeouts = {} }: EtcdClusterArgs): Problems {
     ];
 }
 
+/** 292 years: of more, Go's time.Duration, which @pulumi/tls counts in, makes a certificate that ended before it began. */
+const MOST_HOURS = 2562047;
+
 export function checkCertificates({ certificates = {}, adopt }: EtcdClusterArgs): Problems {
     const { validityHours = 8760, earlyRenewalHours = 720, caValidityHours = 87600 } = certificates;
     const at = "certificates";
     const numbers = [
-        ...checkWhole(`${at}.validityHours`, certificates.validityHours, 1),
-        ...checkWhole(`${at}.caValidityHours`, certificates.caValidityHours, 1),
+        ...checkWhole(`${at}.validityHours`, certificates.validityHours, 1, MOST_HOURS),
+        ...checkWhole(`${at}.caValidityHours`, certificates.caValidityHours, 1, MOST_HOURS),
         ...checkWhole(`${at}.earlyRenewalHours`, certificates.earlyRenewalHours, 0),
     ];
     return [

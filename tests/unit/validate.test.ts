@@ -223,6 +223,11 @@ describe("a cluster's arguments", () => {
             /certificates\.earlyRenewalHours is 720, wanted is less than validityHours \(700\)/,
         ],
         [
+            "certificates that would end before they begin",
+            { certificates: { caValidityHours: 9999999 } },
+            /certificates\.caValidityHours is 9999999, wanted is a whole number from 1 to 2562047/,
+        ],
+        [
             "an authority that ends first",
             { certificates: { caValidityHours: 100 } },
             /certificates\.caValidityHours is 100, wanted is at least validityHours/,
