@@ -14,11 +14,20 @@ ${CANDIDATE}
 # Who restarts members, and when, is not needrestart's to decide.
 export NEEDRESTART_SUSPEND=1
 apt() { DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=120 -o Acquire::Retries=2 "$@" 2>&1; }
+# apt-get waits for dpkg's lock, and not for that of the lists, which apt-daily has right after a host's first boot.
+update() {
+    tries=0
+    until problem=$(apt update); do
+        tries=$((tries + 1))
+        case $problem in *"lists/lock"*) [ "$tries" -lt 60 ] || return 1 ;; *) return 1 ;; esac
+        sleep 2
+    done
+}
 last_error() { printf '%s\\n' "$1" | grep -E '^(E|W|dpkg):' | head -n 1; }
 
 offered=$(candidate)
 if [ "$offered" != "$version" ]; then
-    problem=$(apt update) || fail "the package lists can't be brought up to date: $(last_error "$problem")"
+    update || fail "the package lists can't be brought up to date: $(last_error "$problem")"
     offered=$(candidate)
 fi
 [ "$offered" = "$version" ] ||
