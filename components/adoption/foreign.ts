@@ -114,6 +114,11 @@ export function parseForeign(answer: string): ForeignEtcd | undefined {
             ),
         ...flags(all("foreign.arg:")),
     ]);
+    // They are read from elsewhere than where it runs.
+    for (const flag of TLS_FLAGS) {
+        const file = options.get(flag);
+        if (file) options.set(flag, posix.resolve(cwd, file));
+    }
     return {
         unit: one("foreign.unit="),
         isRunning: true,

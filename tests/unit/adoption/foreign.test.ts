@@ -16,6 +16,22 @@ describe("what a host says of an etcd that was set up by hand", () => {
         assert.equal(parseForeign("foreign.unit=\nclock=1\n"), undefined);
     });
 
+    it("names the files of its certificates whole, wherever it runs", () => {
+        const found = parseForeign(
+            [
+                "foreign.pid=812",
+                "foreign.unit=etcd.service",
+                "foreign.cwd=/etc/etcd",
+                "foreign.env:ETCD_TRUSTED_CA_FILE=pki/ca.crt",
+                "foreign.arg:--cert-file=./server.crt",
+                "foreign.arg:--key-file=/etc/pki/server.key",
+            ].join("\n"),
+        );
+        assert.equal(found?.options.get("trusted-ca-file"), "/etc/etcd/pki/ca.crt");
+        assert.equal(leavesOf(found)["server.crt"], "/etc/etcd/server.crt");
+        assert.equal(leavesOf(found)["server.key"], "/etc/pki/server.key");
+    });
+
     it("is read from its variables, and from its flags before them", () => {
         const found = parseForeign(
             [
