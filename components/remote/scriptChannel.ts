@@ -22,6 +22,8 @@ export class ScriptChannel {
     readonly exited: Promise<ScriptExit>;
 
     readonly #host: string;
+    readonly #out: AfterMark;
+    readonly #err: AfterMark;
     #isOver = false;
 
     constructor(
@@ -31,9 +33,9 @@ export class ScriptChannel {
         onStdout: (chunk: Buffer) => void,
     ) {
         this.#host = describeTarget(target);
-        const out = new AfterMark(onStdout);
         const errChunks: Buffer[] = [];
-        const err = new AfterMark((chunk) => errChunks.push(chunk));
+        const out = (this.#out = new AfterMark(onStdout));
+        const err = (this.#err = new AfterMark((chunk) => errChunks.push(chunk)));
 
         this.started = new Promise((resolve, reject) => {
             channel.on("data", (chunk: Buffer) => {
@@ -71,6 +73,13 @@ export class ScriptChannel {
     async write(data: string | Buffer): Promise<void> {
         if (this.#isOver || this.channel.write(data)) return;
         await Promise.race([once(this.channel, "drain"), this.exited.catch(() => {})]);
+    }
+
+    /** What keeps the script's reader from starting, as far as that is known; undefined once it runs. */
+    get obstacle(): string | undefined {
+        if (this.#out.found) return undefined;
+        const who = usesSudo(this.target, this.asRoot) ? "the login's shell, or sudo," : "the login's shell";
+        return `${who} did not begin it${said(this.#err.before, this.#out.before)}`;
     }
 
     /** The script has ended: it takes nothing any more. */

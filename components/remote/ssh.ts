@@ -33,6 +33,12 @@ const TURN_SECONDS = 1000;
 /** For the host to start a script that stays. */
 const START_SECONDS = 15;
 
+/** A script that is started, or runs. It is ended when it takes too long. */
+interface Attempt {
+    channel?: ScriptChannel;
+    isOver: boolean;
+}
+
 /**
  * An open SSH connection to one host. Several operations may run on it at once. While none does, it keeps no process alive.
  * All that it throws is a `RemoteError`.
@@ -144,9 +150,9 @@ export class SshConnection {
         const { asRoot = true, startSeconds = START_SECONDS } = options;
         const { connection, giveBack } = await this.#lasting.take();
         try {
-            return await connection.#timely("a shell", startSeconds, async (signal) => {
+            return await connection.#timely("a shell", startSeconds, async (attempt) => {
                 const onChunk = (chunk: Buffer): void => onStdout(chunk.toString());
-                const channel = await connection.#start(script, asRoot, undefined, onChunk, signal);
+                const channel = await connection.#start(script, asRoot, undefined, onChunk, attempt);
                 await channel.started;
                 void channel.exited.catch(() => {}).then(giveBack);
                 return channel;
@@ -183,11 +189,11 @@ export class SshConnection {
     async #execute({ what, script, asRoot, timeoutSeconds, feed }: Execution): Promise<RunResult> {
         await this.#runs.take(TURN_SECONDS, () => this.#tooLate(`${what}, behind others`, TURN_SECONDS));
         try {
-            return await this.#timely(what, timeoutSeconds, async (signal) => {
+            return await this.#timely(what, timeoutSeconds, async (attempt) => {
                 const stdout: Buffer[] = [];
                 // The host's own limit is for the case that we can't end the script any more.
                 const limit = timeoutSeconds + 1;
-                const channel = await this.#start(script, asRoot, limit, (chunk) => stdout.push(chunk), signal);
+                const channel = await this.#start(script, asRoot, limit, (chunk) => stdout.push(chunk), attempt);
                 await feed(channel);
                 channel.end();
                 const { code, stderr } = await channel.exited;
@@ -198,13 +204,13 @@ export class SshConnection {
         }
     }
 
-    /** @param work ends what it has begun when the signal comes */
-    async #timely<T>(what: string, seconds: number, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
-        const stop = new AbortController();
+    async #timely<T>(what: string, seconds: number, work: (attempt: Attempt) => Promise<T>): Promise<T> {
+        const attempt: Attempt = { isOver: false };
         try {
-            return await within(seconds, work(stop.signal), () => this.#tooLate(what, seconds));
+            return await within(seconds, work(attempt), () => this.#tooLate(what, seconds, attempt.channel?.obstacle));
         } catch (error) {
-            stop.abort();
+            attempt.isOver = true;
+            attempt.channel?.close();
             throw error;
         }
     }
@@ -214,7 +220,7 @@ export class SshConnection {
         asRoot: boolean,
         limitSeconds: number | undefined,
         onStdout: (chunk: Buffer) => void,
-        signal: AbortSignal,
+        attempt: Attempt,
     ): Promise<ScriptChannel> {
         if (!this.#isAlive) throw connectionLost(this.host);
         const release = this.#hold.take();
@@ -222,8 +228,8 @@ export class SshConnection {
             const raw = await openSession(this.client, this.host, readerCommand(this.target, asRoot, limitSeconds));
             raw.once("close", release);
             const channel = new ScriptChannel(raw, this.target, asRoot, onStdout);
-            if (signal.aborted) channel.close();
-            else signal.addEventListener("abort", () => channel.close());
+            attempt.channel = channel;
+            if (attempt.isOver) channel.close();
             await this.#giveSudoPassword(channel, asRoot);
             void channel.write(frameScript(script));
             return channel;
@@ -262,11 +268,15 @@ export class SshConnection {
         }
     }
 
-    #tooLate(what: string, timeoutSeconds: number): RemoteError {
+    #tooLate(what: string, timeoutSeconds: number, obstacle?: string): RemoteError {
+        const remedy =
+            obstacle === undefined
+                ? "check the host's load and disk, then run again"
+                : `${obstacle}; log in there to see what it waits for, and check the host's load and disk`;
         return new RemoteError(
             "command-timeout",
             this.host,
-            `${what}: not done within ${timeoutSeconds} s and stopped; check the host's load and disk, then run again`,
+            `${what}: not done within ${timeoutSeconds} s and stopped; ${remedy}`,
         );
     }
 }

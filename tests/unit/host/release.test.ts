@@ -17,7 +17,10 @@ describe("a look at what is behind a URL", () => {
         writeFileSync(join(place, "curl"), `#!/bin/sh\n${curl}\n`, { mode: 0o755 });
         const script = renderArchivePeek("https://mirror/etcd.tar.gz").replaceAll("/run", place);
         const PATH = `${place}:${process.env["PATH"]}`;
-        return spawnSync("sh", ["-c", script], { encoding: "utf8", env: { ...process.env, PATH, ...env } }).stdout.trim();
+        return spawnSync("sh", ["-c", script], {
+            encoding: "utf8",
+            env: { ...process.env, PATH, ...env },
+        }).stdout.trim();
     }
 
     it("tells what curl has against a certificate, and not where to read about it", () => {
