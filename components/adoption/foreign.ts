@@ -16,6 +16,8 @@ export interface ForeignEtcd {
     readonly dataDir: string;
     /** Its data directory can be renamed to where ours shall be. */
     readonly isOnSameDisk: boolean;
+    /** What is mounted somewhere in its data directory. */
+    readonly mounts: readonly string[];
     /** Addresses that are connected to its client port. */
     readonly clients: readonly string[];
 }
@@ -57,6 +59,7 @@ describe() {
         case "$wal" in */member/wal/*.wal) data=\${wal%/member/wal/*};; esac
     done
     echo "foreign.data=$data"
+    awk -v within="$data/" 'index($5, within) == 1 { print "foreign.mount=" $5 }' /proc/self/mountinfo
     [ "$(device "$data")" = "$(device ${shellQuote(posix.dirname(paths.dataDir))})" ] && echo foreign.disk=same
 }
 sockets ${peerPort} -Hltnp
@@ -94,6 +97,7 @@ export function parseForeign(answer: string): ForeignEtcd | undefined {
             options: new Map(),
             dataDir: noted,
             isOnSameDisk: true,
+            mounts: [],
             clients: [],
         };
     }
@@ -126,6 +130,7 @@ export function parseForeign(answer: string): ForeignEtcd | undefined {
         // What it holds open is where its data is, whatever it was told.
         dataDir: posix.resolve(cwd, one("foreign.data=") ?? options.get("data-dir") ?? `${options.get("name")}.etcd`),
         isOnSameDisk: one("foreign.disk=") === "same",
+        mounts: all("foreign.mount="),
         clients: all("foreign.client=").map(hostOf).filter(isElsewhere),
     };
 }

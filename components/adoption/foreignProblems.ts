@@ -13,7 +13,7 @@ const NOTHING: TakeoverInputs = { tuning: {}, clientAddresses: [] };
 
 export function foreignProblems(inputs: ProvisionInputs, host: ProvisionHost, foreign: ForeignEtcd): readonly string[] {
     if (!foreign.isRunning) return [];
-    const { unit, options, dataDir } = foreign;
+    const { unit, options, dataDir, mounts } = foreign;
     if (unit === undefined)
         return ["the etcd on it is run by no systemd unit, which could be stopped for good: run it from a unit first"];
     if (options.has("config-file"))
@@ -33,6 +33,11 @@ export function foreignProblems(inputs: ProvisionInputs, host: ProvisionHost, fo
                   `its data is in ${dataDir}, on another file system than ${inputs.dataDir}: declare dataDir: "${dataDir}"`,
               ]
             : []),
+        // A rename takes them along until the next boot, which mounts them where they were.
+        ...mounts.map(
+            (place) =>
+                `${place}, in its data directory, is a file system of its own, and a data directory is moved as a whole: put what it holds on that of ${dataDir}, one host at a time`,
+        ),
         ...tuningProblems(inputs, foreign),
         ...lostProblems(foreign),
         ...clientProblems(inputs, foreign),

@@ -126,6 +126,20 @@ describe("a look for an etcd that was set up by hand", () => {
         }
     });
 
+    it("finds what is mounted in its data directory, and not what is beside it", async () => {
+        const mountsOf = async (dataDir: string): Promise<readonly string[]> => {
+            const etcd = spawn("sleep", ["60"], { env: { ETCD_DATA_DIR: dataDir } });
+            try {
+                return (await look(`${listening(etcd.pid)} ;; esac`))!.mounts;
+            } finally {
+                etcd.kill();
+            }
+        };
+        assert.ok((await mountsOf("/dev")).includes("/dev/pts"));
+        assert.deepEqual(await mountsOf("/dev/pt"), []);
+        assert.deepEqual(await mountsOf("/dev/pts"), []);
+    });
+
     it("finds none where nobody listens, nor one that has ended since", async () => {
         assert.equal(await look(":"), undefined);
         const { pid } = spawnSync("true");

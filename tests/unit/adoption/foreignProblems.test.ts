@@ -46,6 +46,13 @@ describe("what speaks against taking over an etcd that was set up by hand", () =
         one(/runs a member named "default", declared is "a"/, /NAME/);
     });
 
+    it("is a log on a file system of its own, which would stay where it is at the next boot", () => {
+        one(
+            /^\/srv\/etcd\/member\/wal, in its data directory, is a file system of its own, and .* moved as a whole/,
+            "foreign.mount=/srv/etcd/member/wal",
+        );
+    });
+
     it("is not that it has no TLS at all", () => {
         assert.deepEqual(problems(/FILE=/, "foreign.env:ETCD_LISTEN_CLIENT_URLS=http://10.0.0.11:2379"), []);
     });
