@@ -9,13 +9,18 @@ import { isKnownType } from "./remote/hostKeys";
  */
 export function lookUpKnownHosts(text: string, names: readonly string[], port: number): readonly string[] {
     const lines = text.split("\n").flatMap(parseLine);
-    const wanted = names.map((name) => (port === 22 ? name : `[${name}]:${port}`));
+    const wanted = names.map((name) => knownAs(name, port));
     const revoked = new Set(lines.filter((line) => line.marker === "@revoked").map((line) => line.key));
     const found = lines
         .filter((line) => line.marker === undefined && wanted.some((name) => matches(line.patterns, name)))
         .map((line) => line.key)
         .filter((key) => !revoked.has(key) && isKnownType(key.split(" ")[0] ?? ""));
     return [...new Set(found)];
+}
+
+/** How a `known_hosts` names a host: one that is listed without its port is another one than that port's. */
+export function knownAs(name: string, port: number): string {
+    return port === 22 ? name : `[${name}]:${port}`;
 }
 
 interface KnownHost {

@@ -1,5 +1,6 @@
 import type { EtcdClusterArgs, EtcdHostArgs, SshArgs } from "../args";
 import { isIPv4, isIPv6 } from "../address";
+import { knownAs } from "../knownHosts";
 import { isKnownType } from "../remote/hostKeys";
 import { mergeSsh, resolveSsh, type ResolvedSsh } from "../resolveSsh";
 import { checkWhole, problem, type Problems } from "./problems";
@@ -110,7 +111,8 @@ function checkReach(args: EtcdClusterArgs, host: EtcdHostArgs): Problems {
     if (typeof host.name !== "string" || typeof host.address !== "string") return [];
     const ssh = resolveSsh(args.ssh, host);
     const own = mergeSsh(args.ssh, host);
-    const looked = own.knownHosts === undefined ? "" : `, and knownHosts has none for ${ssh.address} or ${host.name}`;
+    const names = [ssh.address, host.name].map((name) => knownAs(name, ssh.port)).join(" or ");
+    const looked = own.knownHosts === undefined ? "" : `, and knownHosts has none for ${names}`;
     return [
         ...checkCredentials("ssh", ssh, `for host ${JSON.stringify(host.name)}`),
         ...checkHostKeys(`ssh.hostKeys.${host.name}`, ssh, looked),

@@ -45,6 +45,10 @@ describe("ssh arguments", () => {
             refusal({ privateKey: PRIVATE_KEY, knownHosts: `10.0.0.99 ${HOST_KEY}` }),
             /knownHosts has none for 10\.0\.0\.11 or a/,
         );
+        assert.match(
+            refusal({ privateKey: PRIVATE_KEY, knownHosts: `10.0.0.11 ${HOST_KEY}`, port: 2222 }),
+            /knownHosts has none for \[10\.0\.0\.11\]:2222 or \[a\]:2222/,
+        );
     });
 
     it("go without host keys only when told to, and loudly", () => {
