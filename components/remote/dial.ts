@@ -110,12 +110,15 @@ function tryEach(
     methods: readonly AnyAuthMethod[],
     onAccepted: (methods: readonly AuthenticationType[]) => void,
 ): AuthHandlerMiddleware {
-    const queue = [...methods];
-    const nextMethod = (left: AuthenticationType[] | null): AnyAuthMethod | false => {
+    let queue = [...methods];
+    let last: AnyAuthMethod | undefined;
+    const nextMethod = (left: AuthenticationType[] | null, isPartial: boolean | null): AnyAuthMethod | false => {
         if (left !== null) onAccepted(left);
-        for (let method = queue.shift(); method !== undefined; method = queue.shift()) {
-            const name = method.type === "agent" ? "publickey" : method.type;
-            if (left === null || left.includes(name)) return method;
+        // One was taken, and the server wants another besides: perhaps one that it did not take before that.
+        if (isPartial) queue = methods.filter((method) => method !== last);
+        for (last = queue.shift(); last !== undefined; last = queue.shift()) {
+            const name = last.type === "agent" ? "publickey" : last.type;
+            if (left === null || left.includes(name)) return last;
         }
         return false;
     };
