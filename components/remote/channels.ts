@@ -44,7 +44,7 @@ function forwardError(host: string, address: string, port: number, error: OpenEr
     return new RemoteError(
         "forward-refused",
         host,
-        `the SSH server forwards no connection to ${address} port ${port} (${error.message}); set AllowTcpForwarding to yes or local there`,
+        `the SSH server forwards no connection to ${address} port ${port} (${error.message}); set AllowTcpForwarding to yes or local there, also for this user (Match), and have PermitOpen allow it where that is set`,
         { cause: error },
     );
 }

@@ -5,7 +5,7 @@ import { Server, utils, type ServerChannel } from "ssh2";
 import { isRemoteError } from "../../../components/remote/errors";
 import { SshConnection } from "../../../components/remote/ssh";
 
-describe("a host whose login does not begin what it is given", () => {
+describe("a host that does not do what it is asked for", () => {
     let server: Server;
     let onExec: (channel: ServerChannel) => void;
 
@@ -20,11 +20,15 @@ describe("a host whose login does not begin what it is given", () => {
     });
     after(() => server.close());
 
-    /** The error of a command that is given up. */
-    async function told(user: string): Promise<string> {
+    function connect(user: string): Promise<SshConnection> {
         const { port } = server.address() as AddressInfo;
         const target = { address: "127.0.0.1", port, user, password: "x", insecureSkipHostKeyCheck: true };
-        const connection = await SshConnection.connect(target);
+        return SshConnection.connect(target);
+    }
+
+    /** The error of a command that is given up. */
+    async function told(user: string): Promise<string> {
+        const connection = await connect(user);
         try {
             await connection.run("true", { timeoutSeconds: 0.3 });
         } catch (error) {
@@ -36,13 +40,25 @@ describe("a host whose login does not begin what it is given", () => {
         return assert.fail("it does not end");
     }
 
-    it("is told with what it said, and not taken for a slow one", async () => {
+    it("is told with what its login said that begins nothing, and not taken for a slow one", async () => {
         onExec = (channel) => channel.stderr.write("Autopushing login request to phone...\n");
         assert.match(
             await told("operator"),
             /not done within 0\.3 s.*; the login's shell, or sudo, did not begin it: Autopushing.*phone.*; log in there/,
         );
         assert.match(await told("root"), /; the login's shell did not begin it/);
+    });
+
+    it("is told with all that may forbid a connection behind it", async () => {
+        const connection = await connect("root");
+        try {
+            await assert.rejects(
+                connection.forward(2379),
+                /AllowTcpForwarding .*\(Match\), and have PermitOpen allow it/,
+            );
+        } finally {
+            connection.close();
+        }
     });
 
     it("is told as before where the command runs", async () => {
