@@ -34,7 +34,7 @@ const LIMITS: readonly (readonly [path: string, least: number, most?: number])[]
     ["timeouts.lockSeconds", 0, 86400],
     ["timeouts.commandSeconds", 1, 86400],
     ["backup.keep", 1],
-    ["certificates.caValidityHours", 8760],
+    ["certificates.caValidityHours", 8760, 2562047],
     ["certificates.validityHours", 721, 87600],
     ["certificates.earlyRenewalHours", 0, 8759],
     ["tuning.heartbeatInterval", 1, 200],
