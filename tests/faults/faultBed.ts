@@ -20,6 +20,9 @@ import {
 /** Long enough for a member that publishes itself late (7 s), short enough for a matrix of faults. */
 const HEALTH_SECONDS = 10;
 
+/** Enough for a login through a gate on a busy machine; many rows have a host that is dead. */
+const CONNECT_SECONDS = 8;
+
 /** A fault is to be met by clients, who need not keep the machine busy: what a fault costs them is told to some hundredths of a second. */
 const LEISURE = 16;
 
@@ -92,14 +95,13 @@ export class FaultBed {
     }
 
     declared(hosts: Hosts, changes: Partial<EtcdClusterArgs> = {}): Clusters {
-        return {
-            [this.cluster]: this.bed.declare(hosts, {
-                timeouts: { healthSeconds: HEALTH_SECONDS },
-                clients: [workloadClient(this.machine)],
-                ...this.always,
-                ...changes,
-            }),
-        };
+        const { ssh, ...args } = this.bed.declare(hosts, {
+            timeouts: { healthSeconds: HEALTH_SECONDS },
+            clients: [workloadClient(this.machine)],
+            ...this.always,
+            ...changes,
+        });
+        return { [this.cluster]: { ...args, ssh: { connectTimeoutSeconds: CONNECT_SECONDS, ...ssh } } };
     }
 
     names(hosts: Hosts): readonly string[] {
