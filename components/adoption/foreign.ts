@@ -82,6 +82,15 @@ elif ! state=$(systemctl is-active ${paths.unit}.service); then
 fi`;
 }
 
+/** A line where a take-over has stopped theirs, and ours does not run: for a look that is for no take-over. */
+export function interruptedScript(paths: HostPaths): string {
+    const note = shellQuote(takeoverNote(paths));
+    return `if [ -f ${note} ] && ! systemctl is-active --quiet ${paths.unit}.service; then
+    noted=$(sed -n 's/^data=//p' ${note})
+    if ${hasLog('"$noted"')} || ${hasLog(shellQuote(paths.dataDir))}; then echo takeover=interrupted; fi
+fi`;
+}
+
 /** Reads what the script of `foreignScript` printed; undefined where there is no such etcd. */
 export function parseForeign(answer: string): ForeignEtcd | undefined {
     const lines = answer.split("\n");

@@ -20,7 +20,7 @@ export function phaseProblems(inputs: ProvisionInputs, hosts: readonly HostLook[
     const unfinished = hosts.filter(({ facts }) => facts && isUnfinished(inputs, facts));
     if (!inputs.adopt) {
         return unfinished
-            .filter(({ facts }) => facts?.isTakenOver)
+            .filter(({ facts }) => facts?.isTakenOver || facts?.isInterrupted)
             .map(
                 ({ host }) =>
                     `host "${host.name}" (${host.address}): its member does not trust this stack's authorities yet, or has no TLS on its peer port, since a run that took the cluster over has not come to its end: set adopt: true again, run pulumi up, and take it away then`,
@@ -54,6 +54,7 @@ function isUnfinished(inputs: ProvisionInputs, facts: NonNullable<HostLook["fact
     return (
         isStrangers(inputs, facts) ||
         facts.foreign !== undefined ||
+        facts.isInterrupted ||
         (facts.isTakenOver && (!facts.trustsBoth || facts.hasPlainPeers))
     );
 }

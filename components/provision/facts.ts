@@ -1,6 +1,6 @@
 /** What is asked of a host before anything is changed on any: the question as a script, and its answer as plain values. Pure. */
 import { together, type Authorities } from "../adoption/authorities";
-import { foreignScript, parseForeign, type ForeignEtcd } from "../adoption/foreign";
+import { foreignScript, interruptedScript, parseForeign, type ForeignEtcd } from "../adoption/foreign";
 import { TAKING_OVER } from "../host/environment";
 import { EDITED } from "../host/generation";
 import { renderInstallCheck } from "../host/install";
@@ -45,6 +45,8 @@ export interface Facts extends DriftSeen, RotationSeen {
     readonly isPlain: boolean;
     /** Its peer port has no TLS yet. */
     readonly hasPlainPeers: boolean;
+    /** A take-over was cut off between the end of theirs and the start of ours: its data is as theirs left it. */
+    readonly isInterrupted: boolean;
     /** An etcd that was set up by hand, where ours is to run. Only looked for to take it over. */
     readonly foreign: ForeignEtcd | undefined;
     /** Whom its member trusts, where files of ours say so. */
@@ -188,6 +190,7 @@ grep -qsxF ${shellQuote(TAKING_OVER)} "$started" && echo trusts=both
 [ -f "$started" ] && while IFS= read -r line; do case $line in ETCD_LISTEN_PEER_URLS=*) echo "peer=\${line#*=}" ;; ETCD_DATA_DIR=*) echo "dataDir=\${line#*=}" ;; esac; done <"$started"
 ${rotationScript(paths)}
 [ -e ${plain} ] || [ -e ${ending} ] && echo plainPeers=yes
+${interruptedScript(paths)}
 ${inputs.adopt ? `grep -qs '^ETCD_LISTEN_CLIENT_URLS=http:' ${current}/etcd.env && echo plain=clients\nsed 's/^/clientCa=/' ${current}/client-ca.crt 2>/dev/null\nsed 's/^/peerCa=/' ${current}/peer-ca.crt 2>/dev/null\n${foreignScript(paths, host)}` : ""}
 for file in ${unitFiles(paths, inputs.backup).map(shellQuote).join(" ")}; do
     [ -e "$file" ] || continue
@@ -243,6 +246,7 @@ export function parseFacts(answer: string): Facts {
         trustsBoth: one("trusts") === "both",
         isPlain: one("plain") === "clients",
         hasPlainPeers: one("plainPeers") === "yes",
+        isInterrupted: one("takeover") === "interrupted",
         foreign: parseForeign(answer),
         authorities: together([{ clientCa: all("clientCa").join("\n"), peerCa: all("peerCa").join("\n") }]),
         hasOurData: one("data") === "ours",

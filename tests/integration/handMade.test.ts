@@ -206,6 +206,23 @@ describe("a cluster that was set up by hand, with TLS", () => {
         assert.equal((await host.output("pgrep -xc etcd")).trim(), "2");
     });
 
+    it("is not this stack's alone while the last take-over was cut off, though adopt is taken away", async () => {
+        const host = bed.lab.host("b");
+        const id = (await etcdctl(host, "packaged", "member list", ports.packaged)).match(/(\w+), started, b,/)?.[1];
+        const note = "/etc/etcd/packaged/takeover";
+        // As a host that lost its power then has it.
+        await host.output(
+            `systemctl stop etcd-packaged; printf 'unit=etcd.service\ndata=/var/lib/etcd/packaged\n' >${note}`,
+        );
+        const run = await project.up(declared({}));
+        assert.notEqual(run.code, 0);
+        assert.match(run.text, /host "b" \(.*set adopt: true again, run pulumi up, and take it away then/);
+        await project.mustUp(declared());
+        const list = await etcdctl(host, "packaged", "member list", ports.packaged);
+        assert.ok(id !== undefined && list.includes(`${id}, started, b,`), list);
+        assert.equal((await host.run(`test -e ${note}`)).code, 1);
+    });
+
     it("is this stack's alone when adopt is taken away, and left alone after that", async () => {
         await project.mustUp(declared({}));
         for (const name of names) {

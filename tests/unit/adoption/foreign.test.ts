@@ -1,11 +1,18 @@
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { bundle, NOBODY, together, unlessNobody, withInherited } from "../../../components/adoption/authorities";
-import { foreignScript, leavesOf, parseForeign, type ForeignEtcd } from "../../../components/adoption/foreign";
+import {
+    foreignScript,
+    interruptedScript,
+    leavesOf,
+    parseForeign,
+    takeoverNote,
+    type ForeignEtcd,
+} from "../../../components/adoption/foreign";
 import { hostPaths } from "../../../components/host/paths";
 import { wholeAnswer } from "../../../components/remote/wholeAnswer";
 
@@ -165,6 +172,33 @@ describe("a look for an etcd that was set up by hand", () => {
             failing,
             /systemd does not say whether etcd-tools.service runs: see systemctl status etcd-tools$/,
         );
+    });
+});
+
+describe("a look that is for no take-over", () => {
+    /** Where a take-over of an etcd with data here was begun, or not. */
+    function look(isNoted: boolean, hasData: boolean, unit: string): string {
+        const root = mkdtempSync(join(tmpdir(), "interrupted-"));
+        try {
+            const paths = { ...hostPaths("tools", join(root, "ours")), root };
+            if (hasData) {
+                mkdirSync(join(root, "theirs/member/wal"), { recursive: true });
+                writeFileSync(join(root, "theirs/member/wal/0.wal"), "");
+            }
+            if (isNoted) writeFileSync(takeoverNote(paths), `unit=etcd.service\ndata=${join(root, "theirs")}\n`);
+            writeFileSync(join(root, "systemctl"), `#!/bin/sh\n${unit}\n`, { mode: 0o755 });
+            const env = { ...process.env, PATH: `${root}:${process.env.PATH}` };
+            return spawnSync("sh", { input: interruptedScript(paths), env, encoding: "utf8" }).stdout;
+        } finally {
+            rmSync(root, { recursive: true });
+        }
+    }
+
+    it("finds one that was cut off when theirs was stopped and ours not started, and none that was not", () => {
+        assert.equal(look(true, true, "exit 3"), "takeover=interrupted\n");
+        assert.equal(look(true, true, "exit 0"), "");
+        assert.equal(look(true, false, "exit 3"), "");
+        assert.equal(look(false, true, "exit 3"), "");
     });
 });
 

@@ -54,7 +54,7 @@ function inheritedFrom(inputs: ProvisionInputs, looks: readonly HostLook[]): Aut
 }
 
 function facts(lab: Lab, machine: Machine): unknown {
-    const { staged, current, service, plainPeers, identity, owner, isTakenOver } = machine;
+    const { staged, current, service, plainPeers, identity, owner, isTakenOver, hasNote, data } = machine;
     const foreign = lab.isTakingOver ? foreignOn(machine) : undefined;
     const runs = service && !service.isTheirs ? service.generation : current;
     return {
@@ -64,6 +64,7 @@ function facts(lab: Lab, machine: Machine): unknown {
         isTakenOver,
         trustsBoth: runs !== undefined && lab.revisionOf(runs).isTakingOver === true,
         hasPlainPeers: plainPeers !== undefined,
+        isInterrupted: hasNote && data !== undefined && service === undefined,
         isPlain: false,
         authorities: staged !== undefined || foreign?.isPlain === false ? { clientCa: CA, peerCa: CA } : undefined,
         foreign: foreign && { ...foreign, options: optionsOf(foreign.isPlain === true) },
