@@ -113,9 +113,11 @@ export const TOOLS: Readonly<Record<string, string>> = {
     gzip: "gzip",
     curl: "curl",
     wget: "wget",
-    nft: "nftables",
     "apt-get": "apt",
 };
+
+/** Where units, which know no PATH, look for it. */
+const NFT = "/usr/sbin/nft";
 
 /** Those that are ours to have. Where no backup is declared, somebody's own may have those names. */
 function unitFiles(paths: HostPaths, backup = false): readonly string[] {
@@ -137,6 +139,7 @@ echo "kernel=$(uname -s)"
 echo "machine=$(uname -m)"
 [ -d /run/systemd/system ] && echo systemd=yes
 for tool in ${Object.keys(TOOLS).join(" ")}; do command -v $tool >/dev/null && echo "tool=$tool"; done
+[ -x ${NFT} ] && echo tool=nft
 existing() {
     place=$1
     while ! [ -d "$place" ]; do place=\${place%/*}; place=\${place:-/}; done

@@ -86,7 +86,7 @@ function toolProblems({ install, firewall }: ProvisionInputs, { tools, isInstall
     const isFetching = install.source === "url" && !isInstalled;
     return [
         ...missing.map((tool) => `the program ${tool} is missing: install ${TOOLS[tool]}`),
-        ...(firewall && !tools.has("nft") ? ["nft is missing: install nftables, or set firewall: false"] : []),
+        ...(firewall && !tools.has("nft") ? ["/usr/sbin/nft is missing: install nftables, or set firewall: false"] : []),
         ...(isFetching && !tools.has("curl") && !tools.has("wget")
             ? ['curl and wget are missing: install one of them, or use install source "file"']
             : []),

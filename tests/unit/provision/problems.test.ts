@@ -58,7 +58,7 @@ describe("what speaks against a host", () => {
         one(/program ss is missing: install iproute2/, [/=ss$/]);
         one(/program flock is missing: install util-linux/, [/=flock$/]);
         one(/program tar is missing/, [/=tar$/]);
-        one(/nft is missing/, [/=nft$/]);
+        one(/^\/usr\/sbin\/nft is missing: install nftables/, [/=nft$/]);
     });
 
     it("is no program that is not needed", () => {

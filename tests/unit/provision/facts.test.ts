@@ -1,0 +1,43 @@
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { factsScript, parseFacts, type Facts } from "../../../components/provision/facts";
+import type { ProvisionInputs } from "../../../components/provision/inputs";
+import { host, inputs as ordinary } from "./declared";
+
+const inputs: ProvisionInputs = {
+    ...ordinary,
+    install: { source: "file", path: "etcd.tar.gz", sha256: "ab".repeat(32) },
+};
+
+describe("a look at a host", () => {
+    let place: string;
+
+    beforeEach(() => (place = mkdtempSync(join(tmpdir(), "facts-"))));
+    afterEach(() => rmSync(place, { recursive: true }));
+
+    function program(name: string, text: string): string {
+        const file = join(place, name);
+        writeFileSync(file, `#!/bin/sh\n${text}\n`, { mode: 0o755 });
+        return file;
+    }
+
+    /** What this machine says, of which some programs are the test's. */
+    function look(change = (script: string): string => script): Facts {
+        const env = { ...process.env, PATH: `${place}:${process.env["PATH"]}` };
+        return parseFacts(
+            spawnSync("sh", ["-s"], { encoding: "utf8", input: change(factsScript(inputs, host)), env }).stdout,
+        );
+    }
+
+    it("finds nft where units start it, and nowhere else", () => {
+        const hasNft = (where: string): boolean =>
+            look((script) => script.replaceAll("/usr/sbin/nft", where)).tools.has("nft");
+        const file = program("nft", "exit 1");
+        assert.equal(hasNft(file), true);
+        assert.equal(hasNft(`${file}.elsewhere`), false);
+    });
+});
