@@ -53,9 +53,9 @@ function matchesOne(pattern: string, name: string): boolean {
     return new RegExp(`^${source}$`, "i").test(name);
 }
 
-/** `|1|salt|HMAC-SHA1(salt, name)|`, both in base64. */
+/** `|1|salt|HMAC-SHA1(salt, name in lower case)`, both in base64. */
 function matchesHash(pattern: string, name: string): boolean {
     const [, , salt, hash] = pattern.split("|");
     if (salt === undefined || hash === undefined) return false;
-    return createHmac("sha1", Buffer.from(salt, "base64")).update(name).digest("base64") === hash;
+    return createHmac("sha1", Buffer.from(salt, "base64")).update(name.toLowerCase()).digest("base64") === hash;
 }

@@ -32,13 +32,14 @@ describe("known_hosts", () => {
         const directory = mkdtempSync(path.join(tmpdir(), "pulumi-etcd-known-hosts-"));
         try {
             const file = path.join(directory, "known_hosts");
-            writeFileSync(file, `10.0.0.11 ${KEY}\n[10.0.0.11]:2222 ${OTHER}\n`);
+            writeFileSync(file, `10.0.0.11 ${KEY}\n[10.0.0.11]:2222 ${OTHER}\nEtcd1.Example ${OTHER}\n`);
             execFileSync("ssh-keygen", ["-q", "-H", "-f", file], { stdio: "pipe" });
             const text = readFileSync(file, "utf8");
-            assert.doesNotMatch(text, /10\.0\.0/);
+            assert.doesNotMatch(text, /10\.0\.0|example/i);
             assert.deepEqual(find(text), [KEY]);
             assert.deepEqual(find(text, "10.0.0.11", 2222), [OTHER]);
             assert.deepEqual(find(text, "10.0.0.12"), []);
+            for (const name of ["Etcd1.Example", "etcd1.example"]) assert.deepEqual(find(text, name), [OTHER]);
         } finally {
             rmSync(directory, { recursive: true, force: true });
         }
