@@ -58,6 +58,8 @@ export interface Facts extends DriftSeen, RotationSeen {
     readonly dataDir: string | undefined;
     /** Where the declared data directory leads to, if it is a link. */
     readonly dataLink: string | undefined;
+    /** What is mounted somewhere within it. */
+    readonly mounts: readonly string[];
     /** What lies in the data directory, of whomever; some of it, if it is much. */
     readonly data: readonly string[];
     /** Files that stand in our way and that we did not make. */
@@ -177,6 +179,9 @@ for file in /etc/etcd/*/current/etcd.env; do
 done
 [ -f ${identity} ] && echo data=ours
 [ -L ${data} ] && echo "dataLink=$(readlink -f ${data})"
+if [ -d ${data} ] && within=$(cd ${data} && pwd -P); then
+    while read -r _ _ _ _ mount _; do case $mount in "$within"/*) echo "mount=$mount" ;; esac; done </proc/self/mountinfo
+fi
 [ -d ${data} ] || ! [ -e ${data} ] || echo "entry=${paths.dataDir.split("/").at(-1) ?? ""}"
 count=0
 for entry in ${data}/* ${data}/.[!.]* ${data}/..?*; do
@@ -256,6 +261,7 @@ export function parseFacts(answer: string): Facts {
         peerUrl: one("peer"),
         dataDir: one("dataDir"),
         dataLink: one("dataLink"),
+        mounts: all("mount"),
         data: all("entry"),
         foreignFiles: all("foreign"),
         runsDebiansEtcd: one("etcd.service") === "active",

@@ -86,7 +86,9 @@ function toolProblems({ install, firewall }: ProvisionInputs, { tools, isInstall
     const isFetching = install.source === "url" && !isInstalled;
     return [
         ...missing.map((tool) => `the program ${tool} is missing: install ${TOOLS[tool]}`),
-        ...(firewall && !tools.has("nft") ? ["/usr/sbin/nft is missing: install nftables, or set firewall: false"] : []),
+        ...(firewall && !tools.has("nft")
+            ? ["/usr/sbin/nft is missing: install nftables, or set firewall: false"]
+            : []),
         ...(isFetching && !tools.has("curl") && !tools.has("wget")
             ? ['curl and wget are missing: install one of them, or use install source "file"']
             : []),
@@ -189,7 +191,7 @@ const HARMLESS = ["lost+found", "set-aside", "restored"];
 
 function ownershipProblems(inputs: ProvisionInputs, facts: Facts): readonly string[] {
     const { clusterToken, dataDir, install } = inputs;
-    const { token, hasOurData, data, foreignFiles, otherTools, runsDebiansEtcd, isInstalled } = facts;
+    const { token, hasOurData, mounts, data, foreignFiles, otherTools, runsDebiansEtcd, isInstalled } = facts;
     const strange = facts.foreign ? [] : data.filter((entry) => !HARMLESS.includes(entry));
     return [
         ...(token !== undefined && token !== clusterToken
@@ -207,6 +209,13 @@ function ownershipProblems(inputs: ProvisionInputs, facts: Facts): readonly stri
                   `${dataDir} is a link to ${facts.dataLink}, and would be moved without its data: ${hasOurData ? "" : `set dataDir to "${facts.dataLink}", or `}mount the disk there`,
               ]
             : []),
+        // A rename takes them along until the next boot, which mounts them where they were, over the data of a later member.
+        ...mounts
+            .filter((place) => !facts.foreign?.mounts.includes(place))
+            .map(
+                (place) =>
+                    `${place}, in its data directory, is a file system of its own, and a data directory is moved as a whole: put what it holds on that of ${dataDir}, one host at a time`,
+            ),
         ...(token === clusterToken && isStrangers(inputs, facts) && !inputs.adopt
             ? [
                   "it belongs to a cluster of this name that the state of this stack does not know, built by another stack, or by this one before its state was lost: use that stack, bring the state back, take the cluster over with adopt: true, or give this cluster another name",

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -26,10 +26,10 @@ describe("a look at a host", () => {
     }
 
     /** What this machine says, of which some programs are the test's. */
-    function look(change = (script: string): string => script): Facts {
+    function look(change = (script: string): string => script, declared = inputs): Facts {
         const env = { ...process.env, PATH: `${place}:${process.env["PATH"]}` };
         return parseFacts(
-            spawnSync("sh", ["-s"], { encoding: "utf8", input: change(factsScript(inputs, host)), env }).stdout,
+            spawnSync("sh", ["-s"], { encoding: "utf8", input: change(factsScript(declared, host)), env }).stdout,
         );
     }
 
@@ -39,5 +39,14 @@ describe("a look at a host", () => {
         const file = program("nft", "exit 1");
         assert.equal(hasNft(file), true);
         assert.equal(hasNft(`${file}.elsewhere`), false);
+    });
+
+    it("finds what is mounted within the data directory, and not the directory itself or what is beside it", () => {
+        const mounts = (dataDir: string): readonly string[] => look(undefined, { ...inputs, dataDir }).mounts;
+        assert.ok(mounts("/dev").includes("/dev/pts"));
+        symlinkSync("/dev", join(place, "link"));
+        assert.ok(mounts(join(place, "link")).includes("/dev/pts"), "it lies behind a link");
+        assert.deepEqual(mounts("/dev/pt"), []);
+        assert.deepEqual(mounts("/dev/pts"), []);
     });
 });

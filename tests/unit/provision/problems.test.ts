@@ -173,6 +173,11 @@ describe("what speaks against a host", () => {
         one(/holds etcd data/, ["entry=member", "mark=tools.prod"]);
         one(/is a link to \/mnt\/etcd, .*set dataDir to "\/mnt\/etcd"/, ["dataLink=/mnt/etcd"]);
         one(/moved without its data: mount the disk there/, ["dataLink=/mnt/etcd", "data=ours", "token=tools.prod"]);
+        const wal = `mount=${inputs.dataDir}/member/wal`;
+        one(/^\/var\/lib\/etcd\/tools\/member\/wal, .* is a file system of its own, and .* moved as a whole/, [wal]);
+        one(/a file system of its own/, [wal, "entry=member", "data=ours", "token=tools.prod", "mark=tools.prod"]);
+        const theirs = [wal, `foreign.${wal}`, "foreign.pid=7", "foreign.unit=etcd.service"];
+        assert.equal(problems(theirs).filter((line) => line.includes("a file system of its own")).length, 1);
         one(/holds index\.html, wanted is an empty directory/, ["entry=index.html"]);
         assert.deepEqual(problems(["entry=lost+found"]), [], "a file system of its own");
         assert.deepEqual(problems(["entry=lost+found", "entry=set-aside"]), [], "that was a removed member's");
