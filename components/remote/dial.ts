@@ -158,13 +158,18 @@ function loginError(
     attempts: readonly Credential[],
     accepted: readonly string[],
 ): RemoteError {
-    if (error.level === "client-authentication" || /authentication failures/i.test(error.message)) {
+    // sshd's words when it ends a login before all that there is was offered.
+    const isCutShort = /authentication failures/i.test(error.message);
+    if (error.level === "client-authentication" || isCutShort) {
         const tried = attempts.map((attempt) => attempt.label).join(", ");
+        const ended = isCutShort
+            ? "; the server ended it after too many tries (MaxAuthTries), of which each key of an agent is one: give privateKey, or an agent with that key alone"
+            : "";
         const takes = accepted.length === 0 ? "" : `; the server takes ${accepted.join(", ")}`;
         return new RemoteError(
             "auth-failed",
             host,
-            `the login was refused (tried: ${tried}${takes}); check the user, and that its credentials are known to the host`,
+            `the login was refused (tried: ${tried}${takes})${ended}; check the user, and that its credentials are known to the host`,
             { cause: error },
         );
     }
