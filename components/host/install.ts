@@ -1,7 +1,7 @@
 import type { InstallSource } from "../args";
 import { shellQuote } from "../quote";
 import { renderDebianInstall } from "./installDebian";
-import { WHY_UNFETCHED } from "./release";
+import { ASK_CURL, WHY_UNFETCHED } from "./release";
 
 /** Where releases are unpacked, one directory per archive. */
 const RELEASES = "/opt/etcd";
@@ -104,11 +104,12 @@ fetch() {
 }
 
 ${WHY_UNFETCHED}
+${ASK_CURL}
 unfetched() { fail "\${1%%[?#]*} can't be fetched from this host: $problem: correct the URL, or let the host reach it"; }
 
 download() {
     if command -v curl >/dev/null; then
-        problem=$(curl -fsSL --connect-timeout 15 --speed-limit 1024 --speed-time 30 -C - -o "$archive" "$1" 2>&1) && return 0
+        problem=$(ask_curl "$1" -fsSL --connect-timeout 15 --speed-limit 1024 --speed-time 30 -C - -o "$archive" 2>&1) && return 0
     elif command -v wget >/dev/null; then
         problem=$(wget -nv --timeout=30 --tries=1 -c -O "$archive" "$1" 2>&1) && return 0
     else

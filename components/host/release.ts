@@ -45,18 +45,29 @@ export const WHY_UNFETCHED = `why_unfetched() {
 }`;
 
 /**
+ * A function of a POSIX shell: `ask_curl URL OPTION...`. A URL may be signed, and any user of the host can read what a program is started
+ * with: it goes over stdin, as curl_config(1) wants it quoted.
+ */
+export const ASK_CURL = `ask_curl() {
+    url=$1
+    shift
+    printf '%s\\n' "$url" | sed 's/["\\\\]/\\\\&/g; s/.*/url = "&"/' | curl --config - "$@"
+}`;
+
+/**
  * A script that prints how an archive behind a URL begins: `archive=<the name of its first entry>`, which is empty where that can't be
  * told, or `unfetched=<why>`. It asks for 4 KiB, takes no more of a server that sends all, and leaves nothing.
  */
 export function renderArchivePeek(url: string): string {
     return `
 ${WHY_UNFETCHED}
+${ASK_CURL}
 # Where there is room while a disk is full.
 said=$(mktemp -p /run)
 trap 'rm -f "$said"' EXIT
 peek() {
     if command -v curl >/dev/null; then
-        curl -fsSL --connect-timeout 10 --max-time 20 -r 0-4095 ${shellQuote(url)} 2>"$said"
+        ask_curl ${shellQuote(url)} -fsSL --connect-timeout 10 --max-time 20 -r 0-4095 2>"$said"
     else
         wget -nv --timeout=10 --tries=1 --header='Range: bytes=0-4095' -O - ${shellQuote(url)} 2>"$said"
     fi
