@@ -16,7 +16,7 @@ import type { ProvisionInputs } from "./provision/inputs";
 import { EtcdProvision } from "./provision/resource";
 import type { SshTarget } from "./remote/target";
 import { resolveSsh } from "./resolveSsh";
-import { hostSettings, places, settle, type Settled } from "./settled";
+import { backupOf, hostSettings, places, settle, type Settled } from "./settled";
 import { isSame } from "./stateValues";
 import { validateCluster } from "./validate";
 
@@ -202,7 +202,7 @@ function provisionInputs(
         install: args.install,
         dataDir: paths.dataDir,
         firewall: args.firewall ?? true,
-        ...(args.backup && { backup: true }),
+        ...(args.backup && { backup: true, backupSchedule: backupOf(args.backup).schedule }),
         deleteDataOnDestroy: args.deleteDataOnDestroy ?? false,
         ...(args.adopt && {
             adopt: {

@@ -59,7 +59,7 @@ export function places({ args, paths, ports }: Settled): readonly Claim[] {
     }));
 }
 
-function backupOf(args: BackupArgs): BackupSettings {
+export function backupOf(args: BackupArgs): BackupSettings {
     return {
         schedule: args.schedule ?? "daily",
         directory: args.directory ?? "/srv/backup/etcd",

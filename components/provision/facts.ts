@@ -66,6 +66,8 @@ export interface Facts extends DriftSeen, RotationSeen {
     readonly foreignFiles: readonly string[];
     /** Somebody runs an etcd of the distribution's. Asked where that one would be installed only. */
     readonly runsDebiansEtcd: boolean;
+    /** Its systemd can tell no times from the schedule of backups. */
+    readonly refusesSchedule: boolean;
     /** The binaries are there. */
     readonly isInstalled: boolean;
     /** What the archive that it is to fetch says about itself, if it does. */
@@ -215,6 +217,7 @@ done
 [ "$isEmpty" ] || [ -e ${mark} ] || [ -e ${mark}.new ] || echo foreign=${root}
 ${driftScript(paths, inputs.firewall)}
 ${inputs.install.source === "debian" ? "systemctl is-active --quiet etcd.service 2>/dev/null && echo etcd.service=active" : ""}
+${inputs.backupSchedule === undefined ? "" : `command -v systemd-analyze >/dev/null && ! systemd-analyze calendar -- ${shellQuote(inputs.backupSchedule)} >/dev/null 2>&1 && echo schedule=refused`}
 binaries=$( ${renderInstallCheck(inputs.install, inputs.version)} )
 echo "binaries=$binaries"
 ${inputs.install.source === "url" ? `if [ "$binaries" = absent ]; then ( ${renderArchivePeek(inputs.install.url)} ); fi` : ""}
@@ -265,6 +268,7 @@ export function parseFacts(answer: string): Facts {
         data: all("entry"),
         foreignFiles: all("foreign"),
         runsDebiansEtcd: one("etcd.service") === "active",
+        refusesSchedule: one("schedule") === "refused",
         isInstalled: one("binaries") === "present",
         release: parseReleaseName(one("archive") ?? ""),
         offered: one("offered") || undefined,

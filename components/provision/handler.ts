@@ -60,9 +60,9 @@ export async function diff(_id: string, olds: ProvisionState, news: ProvisionInp
 
 /** What is declared no more has no entry: of that, only the end of a take-over or of a rotation is anybody's business. */
 function isDeclaredOtherwise(olds: ProvisionState, news: ProvisionInputs): boolean {
-    const keys = new Set([...Object.keys(news), "adopt", "inherited", "authorities"]) as ReadonlySet<
-        keyof ProvisionState
-    >;
+    const keys = new Set([...Object.keys(news), "adopt", "inherited", "authorities"]) as Set<keyof ProvisionState>;
+    // Hosts are asked about it, and given it by others.
+    keys.delete("backupSchedule");
     return [...keys].some((key) => !isSame(news[key], olds[key]));
 }
 

@@ -29,6 +29,8 @@ export interface ProvisionInputs {
     readonly firewall: boolean;
     /** Hosts are given units that back up their members. @default undefined: none */
     readonly backup?: boolean;
+    /** What the hosts' systemd is to understand. @default undefined: it is not asked */
+    readonly backupSchedule?: string;
     readonly deleteDataOnDestroy: boolean;
     /** For others to read who holds the cluster's lock. */
     readonly stack?: string;

@@ -31,6 +31,11 @@ export function problemsOf(inputs: ProvisionInputs, host: ProvisionHost, facts: 
         ...archiveProblems(inputs, facts),
         ...packageProblems(inputs, facts),
         ...clockProblems(facts, when),
+        ...(facts.refusesSchedule
+            ? [
+                  `systemd of this host does not understand the backup.schedule "${inputs.backupSchedule}": correct it; systemd-analyze calendar shows what it makes of one`,
+              ]
+            : []),
         ...spaceProblems(inputs, facts),
         ...addressProblems(host, facts),
         ...portProblems(host, facts),

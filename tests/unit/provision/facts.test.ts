@@ -49,4 +49,12 @@ describe("a look at a host", () => {
         assert.deepEqual(mounts("/dev/pt"), []);
         assert.deepEqual(mounts("/dev/pts"), []);
     });
+
+    it("asks systemd about the schedule of backups, where one is declared and systemd can tell", () => {
+        program("systemd-analyze", `[ "$*" = "calendar -- *-*-* 02:30" ]`);
+        const refuses = (schedule: object): boolean => look(undefined, { ...inputs, ...schedule }).refusesSchedule;
+        assert.equal(refuses({ backupSchedule: "*-*-* 02:30" }), false);
+        assert.equal(refuses({ backupSchedule: "*-*-* 25:30" }), true);
+        assert.equal(refuses({}), false);
+    });
 });

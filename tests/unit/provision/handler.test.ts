@@ -75,6 +75,25 @@ describe("what the program has seen of hosts", () => {
         );
     });
 
+    it("has nothing done for another schedule of backups, which is given to hosts with their files", async () => {
+        const declared = {
+            ...ordinary,
+            cluster: "tools-backed",
+            backup: true,
+            backupSchedule: "weekly",
+            hosts: [unready],
+        };
+        const { inputs: olds } = await check({ owner: "ours" }, { ...declared, isPreview: false });
+        const before = { ...olds, backupSchedule: "daily", hosts: [host] };
+        const { inputs } = await check(before, {
+            ...declared,
+            hosts: [host],
+            isPreview: false,
+            ahead: pack([fit], Date.now()),
+        });
+        assert.deepEqual(await diff("id", before, inputs), { changes: false });
+    });
+
     it("is looked at again when it is old, is of others, or is nothing", async () => {
         assert.equal(await isChanged({ ...fit, address: "10.0.0.12" }), true);
         assert.equal(await isChanged(fit, 11_000), true);

@@ -109,6 +109,17 @@ describe("what speaks against a host", () => {
         assertOne(problems([/^clock/, `clock=${NOW - 21}`], {}, slow), /clock is 21 s behind/);
     });
 
+    it("is a schedule of backups that its systemd does not understand", () => {
+        one(
+            /^systemd of this host does not understand the backup\.schedule "dayly": correct it/,
+            ["schedule=refused"],
+            {
+                backup: true,
+                backupSchedule: "dayly",
+            },
+        );
+    });
+
     it("is a disk without room for a member, or for the binaries", () => {
         one(/\/var\/lib has 511 MiB free, 512 MiB are wanted/, [/^free=data/, "free=data 511 /var/lib"]);
         one(/\/opt has 100 MiB free/, [/^free=rel/, "free=releases 100 /opt"]);
