@@ -115,7 +115,9 @@ export const illVoter: Rule = (world) => {
     const unwell = declaredVoters(world).filter(({ member }) => !isHealthy(world, member));
     // A new voter that takes part, and runs what it shall, will open its client port: nobody waits for it here.
     const ill = unwell.filter(({ host, member }) => !isAlive(world, member) || runsOther(world, host));
-    const next = ill.find(({ member }) => !isAlive(world, member)) ?? ill[0];
+    // One without data is none that a restart helps, and may have to wait for one that it helps.
+    const curable = ill.filter(({ host }) => seenHost(world, host).hasData || seenHost(world, host).foreign);
+    const next = curable.find(({ member }) => !isAlive(world, member)) ?? curable[0] ?? ill[0];
     if (!next) return undefined;
     const { healthSeconds } = world.wanted.timeouts;
     const treated = unwell.find(({ host }) => !runsOther(world, host));

@@ -189,6 +189,25 @@ describe("the plan", () => {
         assert.equal(next(mute(seen)), "wait");
     });
 
+    it("gives what is staged to a leader that answers no clients, before anybody is asked about one that has no data", () => {
+        const cluster = grown("abcde", "abcde");
+        cluster.revise();
+        const { seen, wanted } = cluster.foresee("abcde", (now) => {
+            const leaderId = now.cluster!.members.find(({ name }) => name === "b")!.id;
+            const following = [..."cde"].map((name) =>
+                but(name, ({ status }) => ({ status: { ...status!, leaderId } })),
+            );
+            const empty = but("a", () => ({ ...silent, unit: "activating", hasData: false }));
+            const deaf = but("b", () => ({ ...silent, unit: "active" }));
+            const { hosts, cluster: led } = [...following, empty, deaf].reduce((world, change) => change(world), now);
+            return { hosts, cluster: { ...led!, leaderId } };
+        });
+        const verdict = nextStep(seen, wanted);
+        const next =
+            verdict.verdict === "wait" ? verdict.otherwise : verdict.verdict === "step" ? verdict.step : undefined;
+        assert.deepEqual([next?.kind, next && "host" in next && next.host], ["restart", "b"]);
+    });
+
     it("removes nobody who can't be seen, and whom the quorum may rest on", () => {
         const lost = { ...silent, reach: { ok: false, reason: "no route to host" } } as const;
         const unseen = (seen: Observation): Observation => but("b", () => lost)(but("c", () => lost)(seen));
