@@ -1,5 +1,6 @@
 /** What is said to a host's shell. Pure: texts only. Each script can be run again, and each leaves whole files behind. */
 import { hostOfUrl, isAddress } from "../address";
+import { takeoverNote } from "../adoption/foreign";
 import { removeDropIns } from "../adoption/scripts";
 import type { HostPaths } from "../host/paths";
 import { ETCD_USER, HEADER } from "../host/settings";
@@ -163,9 +164,10 @@ until ${hasLog(shellQuote(paths.dataDir))} || [ $tries = 0 ]; do sleep 0.01; tri
 if ${hasLog(shellQuote(paths.dataDir))}; then ${forbidEmptyStart(paths)}; fi`;
 }
 
-/** Restarts and waits for etcd's own word that it is ready. */
+/** Restarts what runs, and waits for etcd's own word that it is ready. If it was taken over once, that is over. */
 export function restart(paths: HostPaths, seconds: number): string {
     return `
+rm -f ${shellQuote(takeoverNote(paths))}
 systemctl reset-failed ${paths.unit}.service 2>/dev/null || true
 code=0
 timeout ${seconds} systemctl restart ${paths.unit}.service || code=$?

@@ -135,7 +135,7 @@ export class Actor {
                 return {
                     ...this.onHosts([step.host], (key) => [
                         ...this.activate(key, step.generation),
-                        () => this.lab.start(this.reach(key)),
+                        () => this.lab.start(Object.assign(this.reach(key), { hasNote: false })),
                     ]),
                     awaits: step.host,
                 };
