@@ -84,6 +84,7 @@ export default tseslint.config(
                 console: "readonly",
                 __dirname: "readonly",
                 setTimeout: "readonly",
+                setImmediate: "readonly",
                 Buffer: "readonly",
             },
         },

@@ -1,6 +1,7 @@
-/** A user's project: the package as it is published, in a TypeScript program and with a tsconfig.json as the README shows them. */
+/** A user's project: the package as it is published, in a TypeScript program, with its settings as the README shows them. */
 import { Project } from "../tests/integration/project";
-import { installPackage, readmeTsconfig } from "../tests/integration/published";
+import { installPackage } from "../tests/integration/published";
+import { readmeTsconfig } from "../tests/integration/readme";
 
 /** Programs import the SDK themselves, for their configuration at least; that is most of what they load. */
 const PROGRAM = `import { EtcdCluster, type EtcdClusterArgs } from "pulumi-etcd";

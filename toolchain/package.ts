@@ -12,7 +12,10 @@ const target = join(checkout, "dist");
 const MANIFEST = "package.json";
 /** As they are. */
 const COPIED = [
-    ...["components/trampoline.js", "components/trampoline.d.ts", "docs"],
+    ...["compileCache.js", "compileCache.d.ts", "trampoline.js", "trampoline.d.ts", "dynamicProvider"].map(
+        (name) => `components/${name}`,
+    ),
+    "docs",
     ...["LICENSE", "README.md", "CHANGELOG.md", "CONTRIBUTING.md"],
 ];
 const SOURCES = ["components", ...COPIED, MANIFEST, "tsconfig.json", "tsconfig.build.json", "toolchain/package.ts"];

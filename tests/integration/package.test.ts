@@ -6,7 +6,8 @@ import { dirname, join } from "node:path";
 
 import { openBed, voters, type Bed } from "./fixture";
 import { Project } from "./project";
-import { installPackage, installPacked, manifestOf, readme, readmeProgram, readmeTsconfig } from "./published";
+import { installPackage, installPacked, manifestOf } from "./published";
+import { readme, readmeProgram, readmeTsconfig } from "./readme";
 
 const checkout = join(__dirname, "..", "..");
 

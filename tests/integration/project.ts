@@ -9,6 +9,7 @@ import { transformFileSync, type Options } from "@swc/core";
 import type { EtcdClusterArgs } from "../../components";
 import type { MemberRow } from "../../components/membership/inputs";
 import { buildPackage, resolveToolchain } from "../../toolchain";
+import { readmePlugins } from "./readme";
 
 const checkout = join(__dirname, "..", "..");
 
@@ -225,7 +226,10 @@ const TRANSPILED: Options = {
 
 function describeProgram(directory: string, main: string): void {
     const runtime = `{ name: nodejs, options: { typescript: ${main.endsWith(".ts")} } }`;
-    writeFileSync(join(directory, "Pulumi.yaml"), `name: user-program\nruntime: ${runtime}\nmain: ${main}\n`);
+    writeFileSync(
+        join(directory, "Pulumi.yaml"),
+        `name: user-program\nruntime: ${runtime}\nmain: ${main}\n${readmePlugins()}`,
+    );
     writeFileSync(join(directory, "package.json"), `{ "name": "user-program", "main": "${main}" }\n`);
 }
 

@@ -1,4 +1,4 @@
-/** The package as it is published, for projects that install it, and the program and settings that its README gives them. */
+/** The package as it is published, for projects that install it. */
 import { execFile } from "node:child_process";
 import { cpSync, mkdirSync, readFileSync, realpathSync, rmSync, symlinkSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -45,23 +45,4 @@ export async function installPacked(directory: string): Promise<string> {
 
 export function manifestOf(directory: string): Manifest {
     return JSON.parse(readFileSync(join(directory, "package.json"), "utf8")) as Manifest;
-}
-
-/** The first program in the README. */
-export function readmeProgram(): string {
-    return firstInReadme("ts");
-}
-
-/** The `tsconfig.json` that the README tells users to have. */
-export function readmeTsconfig(): string {
-    return firstInReadme("json");
-}
-
-export function readme(): string {
-    return readFileSync(join(checkout, "README.md"), "utf8");
-}
-
-function firstInReadme(language: string): string {
-    const [, block] = new RegExp(`\`\`\`${language}\\n([^]*?)\`\`\``).exec(readme())!;
-    return block!;
 }

@@ -1,0 +1,75 @@
+import assert from "node:assert/strict";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+import type { DynamicProgram } from "./programs/dynamic";
+import { Project } from "./project";
+
+const directory = join(__dirname, "..", "..", "components", "dynamicProvider");
+const LINES = `plugins: { providers: [{ name: pulumi-nodejs, path: ${JSON.stringify(directory)} }] }\n`;
+
+interface Outputs {
+    readonly compiled: string;
+    readonly resolver: string;
+    readonly startedBy: string;
+}
+
+describe("the provider for dynamic resources, begun by the package", function () {
+    this.timeout(120_000);
+
+    let project: Project;
+    let plain: string;
+
+    const settings = (lines: string): void => writeFileSync(join(project.directory, "Pulumi.yaml"), plain + lines);
+    const program = (value: string): DynamicProgram => ({ value });
+
+    before(async () => {
+        project = await Project.open("dynamic.ts");
+        plain = readFileSync(join(project.directory, "Pulumi.yaml"), "utf8");
+    });
+
+    after(() => project?.close());
+
+    beforeEach(() => settings(LINES));
+
+    it("makes a resource of the program's own, which loads what the SDK's provider has not loaded", async () => {
+        const { code, text } = await project.up(program("one"));
+
+        assert.equal(code, 0, text);
+        assert.deepEqual(await project.outputs<Outputs>(), {
+            compiled: "var one = 1;\n",
+            resolver: "Arborist",
+            startedBy: "dynamicProvider/begin.js",
+        });
+    });
+
+    for (const { title, lines } of [
+        { title: "the lines are taken away", lines: "" },
+        { title: "they are back", lines: LINES },
+    ]) {
+        it(`changes nothing when ${title}`, async () => {
+            settings(lines);
+
+            const { code, text } = await project.up(program("one"), "--expect-no-changes");
+
+            assert.equal(code, 0, text);
+        });
+    }
+
+    for (const { value, said } of [
+        { value: "refused", said: "nobody wants it" },
+        { value: "failing", said: "it could not be made" },
+    ]) {
+        it(`says what the engine's own says of a resource that is ${value}`, async () => {
+            await project.destroy();
+            const told = (text: string): string | undefined => text.split("\n").find((line) => line.includes(said));
+            const ours = await project.up(program(value));
+            settings("");
+
+            const theirs = await project.up(program(value));
+
+            assert.deepEqual([ours.code, told(ours.text)], [theirs.code, told(theirs.text)]);
+            assert.notEqual(told(ours.text), undefined);
+        });
+    }
+});
