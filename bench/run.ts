@@ -12,7 +12,7 @@ import type { PhaseReport } from "../tests/faults/workload/measures";
 import { addressTowards, assertSound, Workload, workloadClient } from "../tests/faults/workload/workload";
 import { benchChanges } from "./changes";
 import { openFloor, openLeast, type Floor } from "./floor";
-import { openUserProject, setTypeCheck } from "./userProject";
+import { openUserProject, setProviderLines, setTypeCheck } from "./userProject";
 
 const cluster = "bench";
 const GROWTH = "1 → 3";
@@ -95,6 +95,8 @@ interface NoChange {
     readonly floorSeconds: number;
     /** Of a program with one dynamic resource that does nothing. */
     readonly leastRatio: number;
+    /** Without the package's lines in `Pulumi.yaml`. */
+    readonly withoutLinesRatio: number;
     /** With what Node compiles kept, on both sides. */
     readonly keptRatio: number;
     /** With types checked, as the floor is. */
@@ -122,6 +124,9 @@ async function unchanged(bed: Bed, floor: Floor, rounds: number): Promise<readon
             if (/\b(created|updated|replaced|deleted)\b/.test(text))
                 throw new Error(`this up should have changed nothing:\n${text}`);
             const after = await logins(bed);
+            setProviderLines(project, false);
+            const withoutLines = await project.mustUp(clusters);
+            setProviderLines(project, true);
             const keptFloor = await floor.measure(KEPT);
             const kept = await keeping.mustUp(clusters);
             setTypeCheck(project, true);
@@ -132,6 +137,7 @@ async function unchanged(bed: Bed, floor: Floor, rounds: number): Promise<readon
                 seconds,
                 floorSeconds,
                 leastRatio: leastSeconds / floorSeconds,
+                withoutLinesRatio: withoutLines.seconds / floorSeconds,
                 keptRatio: kept.seconds / keptFloor,
                 checkedRatio: checked.seconds / floorSeconds,
                 connectionsPerHost: after.map((count, index) => count - before[index]!),
@@ -171,6 +177,7 @@ function report(idle: readonly Growth[], busy: readonly Growth[], noChange: read
         ["floor: `up` of an empty, type-checked program (s)", noChange.map((one) => one.floorSeconds), "–"],
         ["`up` without a change, 3 members, drift observed (s)", noChange.map((one) => one.seconds), "–"],
         ["… as a ratio to the floor", noChange.map((one) => one.ratio), "≤ 1"],
+        ["… as a ratio, without the package's lines in Pulumi.yaml", noChange.map((one) => one.withoutLinesRatio), "–"],
         [
             "… of a program with one dynamic resource that does nothing, as a ratio",
             noChange.map((one) => one.leastRatio),

@@ -1,7 +1,10 @@
 /** A user's project: the package as it is published, in a TypeScript program, with its settings as the README shows them. */
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+
 import { Project } from "../tests/integration/project";
 import { installPackage } from "../tests/integration/published";
-import { readmeTsconfig } from "../tests/integration/readme";
+import { readmePlugins, readmeTsconfig } from "../tests/integration/readme";
 
 /** Programs import the SDK themselves, for their configuration at least; that is most of what they load. */
 const PROGRAM = `import { EtcdCluster, type EtcdClusterArgs } from "pulumi-etcd";
@@ -24,6 +27,13 @@ export async function openUserProject(): Promise<Project> {
     installPackage(project);
     setTypeCheck(project, false);
     return project;
+}
+
+/** Without the README's lines, the engine begins the provider for dynamic resources by itself. */
+export function setProviderLines({ directory }: Project, isOn: boolean): void {
+    const file = join(directory, "Pulumi.yaml");
+    const without = readFileSync(file, "utf8").replace(readmePlugins(), "");
+    writeFileSync(file, isOn ? without + readmePlugins() : without);
 }
 
 /** By what `pulumi new` writes, every run checks types; the README says otherwise. */

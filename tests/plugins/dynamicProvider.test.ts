@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { readFileSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import type { DynamicProgram } from "./programs/dynamic";
@@ -8,7 +9,11 @@ import { Project } from "./project";
 const directory = join(__dirname, "..", "..", "components", "dynamicProvider");
 const LINES = `plugins: { providers: [{ name: pulumi-nodejs, path: ${JSON.stringify(directory)} }] }\n`;
 
+/** Without TypeScript and the resolver. */
+const OF_THE_SDK = 200;
+
 interface Outputs {
+    readonly awaited: boolean;
     readonly compiled: string;
     readonly resolver: string;
     readonly startedBy: string;
@@ -19,16 +24,21 @@ describe("the provider for dynamic resources, begun by the package", function ()
 
     let project: Project;
     let plain: string;
+    let cache: string;
 
     const settings = (lines: string): void => writeFileSync(join(project.directory, "Pulumi.yaml"), plain + lines);
     const program = (value: string): DynamicProgram => ({ value });
 
     before(async () => {
-        project = await Project.open("dynamic.ts");
+        cache = mkdtempSync(join(tmpdir(), "pulumi-etcd-cache-"));
+        project = await Project.open("dynamic.ts", { XDG_CACHE_HOME: cache, NODE_COMPILE_CACHE: "" });
         plain = readFileSync(join(project.directory, "Pulumi.yaml"), "utf8");
     });
 
-    after(() => project?.close());
+    after(() => {
+        project?.close();
+        rmSync(cache, { recursive: true });
+    });
 
     beforeEach(() => settings(LINES));
 
@@ -37,10 +47,16 @@ describe("the provider for dynamic resources, begun by the package", function ()
 
         assert.equal(code, 0, text);
         assert.deepEqual(await project.outputs<Outputs>(), {
+            awaited: true,
             compiled: "var one = 1;\n",
             resolver: "Arborist",
             startedBy: "dynamicProvider/begin.js",
         });
+    });
+
+    it("has kept what Node compiled of the SDK", () => {
+        const kept = readdirSync(join(cache, "pulumi-etcd", "compiled"), { recursive: true });
+        assert.ok(kept.length > OF_THE_SDK, `Node kept ${kept.length} files`);
     });
 
     for (const { title, lines } of [

@@ -34,7 +34,7 @@ export class Project {
         private readonly env: NodeJS.ProcessEnv,
     ) {}
 
-    static async open(program: string): Promise<Project> {
+    static async open(program: string, environment: NodeJS.ProcessEnv = {}): Promise<Project> {
         const { pulumi, env } = await resolveToolchain();
         const directory = mkdtempSync(join(tmpdir(), "pulumi-etcd-plugins-"));
         const backend = join(directory, "backend");
@@ -46,7 +46,7 @@ export class Project {
         symlinkSync(join(repository, "tsconfig.json"), join(directory, "tsconfig.json"));
         const module = JSON.stringify(join(__dirname, "programs", program));
         writeFileSync(join(directory, "index.js"), `module.exports = require(${module});\n`);
-        const settings = { PULUMI_BACKEND_URL: `file://${backend}`, PULUMI_DEBUG_COMMANDS: "true" };
+        const settings = { PULUMI_BACKEND_URL: `file://${backend}`, PULUMI_DEBUG_COMMANDS: "true", ...environment };
         const project = new Project(directory, pulumi, { ...env, ...settings });
         await project.mustRun(["stack", "init", "test"]);
         return project;
