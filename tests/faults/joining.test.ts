@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 
 import { voters } from "../integration/fixture";
 import { hasPrinted } from "../integration/moments";
+import { Project } from "../integration/project";
 import { FaultBed, lookAfter } from "./faultBed";
 import { Gate } from "./gate";
 import { Signs } from "./signs";
@@ -143,6 +144,24 @@ describe("fault: what can happen to who joins and who leaves", () => {
         assert.match(run.text, /stop etcd on "c" and move its data aside/);
         assert.notEqual(await site.memberId("a", "c"), old);
         await c.output(`ls -d /var/lib/etcd/${cluster}.2*`);
+    });
+
+    it("another token, and a host with the data of another cluster, are refused while clients go on", async () => {
+        const theirs = await Project.open({ stack: "theirs" });
+        try {
+            await theirs.mustUp(site.declared(["b"], { clusterToken: "theirs" }));
+            const before = await site.startTimes(["a", "b"]);
+            await site.work("a wrong token");
+            await site.mustRefuse(3, /host "b" .*belongs to the cluster with the token "theirs", declared is "joining/);
+            await site.mustRefuse(1, /host "a" .*declared is "changed"/, { clusterToken: "changed" });
+            await site.progress();
+            assert.deepEqual(await site.startTimes(["a", "b"]), before);
+            const destroyed = await theirs.destroy();
+            assert.equal(destroyed.code, 0, destroyed.text);
+            await site.converges(3);
+        } finally {
+            theirs.close();
+        }
     });
 
     it("a host that leads hands over before it is removed", async () => {

@@ -1,13 +1,22 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+    accessSync,
+    constants,
+    existsSync,
+    mkdtempSync,
+    readdirSync,
+    readFileSync,
+    rmSync,
+    writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 
 import { openBed, voters, type Bed } from "./fixture";
 import { Project } from "./project";
 import { installPackage, installPacked, manifestOf } from "./published";
-import { readme, readmeProgram, readmeTsconfig } from "./readme";
+import { readme, readmePlugins, readmeProgram, readmeTsconfig } from "./readme";
 
 const checkout = join(__dirname, "..", "..");
 
@@ -94,6 +103,11 @@ describe("the package as npm packs it", () => {
 
         assert.ok(readme().includes(`npm install /path/to/${packed.name}-${packed.version}.tgz`));
         assert.deepEqual([packed.private, manifestOf(checkout).private], [undefined, true]);
+    });
+
+    it("has what the engine is to begin, where the README's lines say", () => {
+        const [, place] = /^ *path: (.*)$/m.exec(readmePlugins())!;
+        accessSync(join(directory, place!, "pulumi-resource-pulumi-nodejs"), constants.X_OK);
     });
 
     it("has what its documents link to", () => {
