@@ -13,7 +13,10 @@ interface Access {
 
 /** What a member's metrics say about one other member. */
 export interface PeerTraffic {
-    /** Its streams stand. That stays so for minutes after a network was cut, but not after the peer's process died. */
+    /**
+     * Its streams stand, as far as etcd counts. That stays so for minutes after a network was cut, but not after the peer's process died;
+     * and streams may stand that it does not count.
+     */
     readonly isConnected: boolean;
     /** How much the member has ever received from it. */
     readonly receivedBytes: number;
@@ -44,13 +47,15 @@ export class EtcdMetrics {
     /** The peers from which something came while we looked, or since we looked a moment ago. */
     async activePeers(): Promise<ReadonlySet<string>> {
         const began = performance.now();
-        const recent = this.#last !== undefined && began - this.#last.at < RECENT_MS ? this.#last.peers : undefined;
-        const first = recent ?? (await this.#look());
-        for (;;) {
-            const now = await this.#look();
-            const connected = [...now].filter(([, peer]) => peer.isConnected);
-            const heard = connected.filter(([id, peer]) => peer.receivedBytes > (first.get(id)?.receivedBytes ?? 0));
-            if (heard.length === connected.length || performance.now() - began > PATIENCE_MS) {
+        const last = this.#last;
+        const first = last && began - last.at < RECENT_MS ? last.peers : await this.#look();
+        const second = await this.#look();
+        const miscounted = heardUnconnected(last?.peers ?? first, second);
+        for (let now = second; ; now = await this.#look()) {
+            const before = (id: string): number => (miscounted.has(id) ? second : first).get(id)?.receivedBytes ?? 0;
+            const expected = [...now].filter(([id, peer]) => peer.isConnected || miscounted.has(id));
+            const heard = expected.filter(([id, peer]) => peer.receivedBytes > before(id));
+            if (heard.length === expected.length || performance.now() - began > PATIENCE_MS) {
                 return new Set(heard.map(([id]) => id));
             }
             await pause(PAUSE_MS);
@@ -83,6 +88,22 @@ export class EtcdMetrics {
             request.setTimeout(this.timeoutSeconds * 1000, () => request.destroy(new Error("deadline exceeded")));
         });
     }
+}
+
+/**
+ * Those who were heard while they counted as not connected. They count so until a connection is made anew where a dial that began before
+ * their connections failed after them (etcd rafthttp: pipeline.post deactivates a peer whose streams stand). One that died in between would
+ * have counted as connected first; it is to be heard once more all the same.
+ */
+function heardUnconnected(
+    first: ReadonlyMap<string, PeerTraffic>,
+    second: ReadonlyMap<string, PeerTraffic>,
+): ReadonlySet<string> {
+    const ids = [...second].flatMap(([id, { isConnected, receivedBytes }]) => {
+        const before = first.get(id);
+        return before?.isConnected === false && !isConnected && receivedBytes > before.receivedBytes ? [id] : [];
+    });
+    return new Set(ids);
 }
 
 /** By id. The names are those of etcd v3.4 to v3.7 server/etcdserver/api/rafthttp/metrics.go. */

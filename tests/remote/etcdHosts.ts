@@ -9,6 +9,7 @@ import { until } from "./until";
 
 const PKI = "/root/pki";
 const DATA = "/var/lib/etcd-remote";
+const ACCESS = `--cacert ${PKI}/client-ca.crt --cert ${PKI}/operator.crt --key ${PKI}/operator.key`;
 
 /** Two authorities and, of each, a certificate for every member; one for the operator, one that is out of date. */
 const MAKE_CERTIFICATES = `set -eu
@@ -119,9 +120,14 @@ export class EtcdHosts {
     }
 
     async etcdctl(host: LabHost, command: string): Promise<string> {
-        const access = `--cacert ${PKI}/client-ca.crt --cert ${PKI}/operator.crt --key ${PKI}/operator.key`;
         return host.output(
-            `ETCDCTL_API=3 /usr/local/bin/etcdctl --endpoints https://${host.address}:2379 ${access} ${command}`,
+            `ETCDCTL_API=3 /usr/local/bin/etcdctl --endpoints https://${host.address}:2379 ${ACCESS} ${command}`,
         );
+    }
+
+    /** What a member's gauge of active peers says of one. */
+    async countsAsConnected(host: LabHost, id: string): Promise<string | undefined> {
+        const metrics = await host.output(`curl --silent --fail ${ACCESS} https://${host.address}:2379/metrics`);
+        return new RegExp(`^etcd_network_active_peers\\{.*Remote="${id}"\\} (\\d+)`, "m").exec(metrics)?.[1];
     }
 }

@@ -78,6 +78,30 @@ describe("A client of etcd", () => {
         second.close();
     });
 
+    it("hears from a peer that counts as not connected, since the leader can't call it", async () => {
+        // What the peer sends then comes by calls of its own.
+        const [table, port] = ["table inet uncalled", `ip daddr ${b.address} tcp dport 2380`];
+        await a.output(
+            `nft '${table} { chain out { type filter hook output priority 0; ${port} tcp flags & (syn | ack) == syn drop; }; }'
+            ss --tcp --kill dst ${b.address} and '( dport = :2380 )'`,
+        );
+        try {
+            await until(
+                "the leader counts it as not connected",
+                10,
+                async () => (await etcd.countsAsConnected(a, learner)) === "0",
+            );
+            await until("it is heard", 5, async () => (await client.activePeers()).has(learner));
+            assert.equal(await etcd.countsAsConnected(a, learner), "0");
+            await b.freezeProcess("etcd");
+            assert.equal((await client.activePeers()).has(learner), false, "it says nothing any more");
+        } finally {
+            await b.thawProcess("etcd");
+            await a.output(`nft delete ${table}`);
+        }
+        await until("the leader calls it again", 20, async () => (await etcd.countsAsConnected(a, learner)) === "1");
+    });
+
     it("hears from a peer no more that died or was cut off", async () => {
         await b.cut();
         await until("the learner that was cut off is gone", 10, async () => !(await client.activePeers()).has(learner));
