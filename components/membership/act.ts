@@ -2,6 +2,7 @@
 import * as adoption from "../adoption/scripts";
 import { hostPaths, type HostPaths } from "../host/paths";
 import { withoutTls } from "../host/settings";
+import { AskEtcd } from "./askEtcd";
 import type { Observer } from "./observe";
 import { dropConnections, SNAPSHOT_SECONDS, takeSnapshot, type RemovalSite } from "./beforeRemoval";
 import { allEnded, OnHosts } from "./onHosts";
@@ -11,7 +12,6 @@ import { retireScript, setAsideScript } from "./retireScripts";
 import * as scripts from "./scripts";
 import type { Desired, Identity, Observation, Step } from "./types";
 import { joinersAfter } from "./rules/admit";
-import { leaderToAsk, voterToAsk } from "./whomToAsk";
 import { memberOf, restoration, restoredToken } from "./world";
 
 /** @param assertLocked asked again before what must not be done on an old observation. @throws when it may no longer be done */
@@ -36,6 +36,7 @@ class Actor {
     note: string | undefined;
     private readonly paths: HostPaths;
     private readonly hosts: OnHosts;
+    private readonly ask: AskEtcd;
 
     constructor(
         private readonly observer: Observer,
@@ -45,6 +46,7 @@ class Actor {
     ) {
         this.paths = hostPaths(wanted.cluster, wanted.dataDir);
         this.hosts = new OnHosts(observer, wanted);
+        this.ask = new AskEtcd(observer, seen);
     }
 
     async take(step: Step): Promise<Outcome> {
@@ -66,7 +68,7 @@ class Actor {
                 );
                 return { hosts: step.hosts };
             case "add-learner":
-                await (await this.anyVoter()).memberAdd(step.peerUrl, true);
+                await this.ask.voters((voter) => voter.memberAdd(step.peerUrl, true));
                 return { hosts: [] };
             case "join":
                 return this.join(step.host, step.memberId, step.initialCluster);
@@ -78,7 +80,7 @@ class Actor {
                 );
                 return { hosts: [step.host] };
             case "update-peer":
-                await (await this.anyVoter()).memberUpdate(step.memberId, [step.to]);
+                await this.ask.voters((voter) => voter.memberUpdate(step.memberId, [step.to]));
                 return { hosts: [] };
             case "promote":
                 // A learner says that it is ready some seconds after it could vote: till then, its unit would start without its data.
@@ -88,10 +90,10 @@ class Actor {
                         "forbid a start without data",
                         scripts.forbidEmptyStart(this.paths),
                     );
-                await (await this.leader()).memberPromote(step.memberId);
+                await this.ask.leader((leader) => leader.memberPromote(step.memberId));
                 return { hosts: [] };
             case "move-leader":
-                await (await this.leader()).moveLeader(step.toId);
+                await this.ask.leader((leader) => leader.moveLeader(step.toId));
                 return { hosts: [] };
             case "remove":
                 return this.remove(step.memberId, step.snapshotOn);
@@ -236,9 +238,10 @@ class Actor {
             (key) => memberOf(this.world, this.observer.host(key))?.id === memberId,
         );
         await dropConnections(this.site, memberId);
-        const voter = await this.anyVoter(memberId);
-        this.assertLocked();
-        await voter.memberRemove(memberId);
+        await this.ask.voters((voter) => {
+            this.assertLocked();
+            return voter.memberRemove(memberId);
+        }, memberId);
         const reachable = gone.filter((key) => this.seen.hosts[key]?.reach.ok);
         return { hosts: reachable };
     }
@@ -283,18 +286,5 @@ class Actor {
     private noteOf(key: string, stdout: string): string {
         const said = stdout.trim();
         return said && `"${this.observer.host(key).name}": ${said}`;
-    }
-
-    private leader(): ReturnType<Observer["client"]> {
-        return this.client(leaderToAsk(this.seen));
-    }
-
-    private anyVoter(except?: string): ReturnType<Observer["client"]> {
-        return this.client(voterToAsk(this.seen, except));
-    }
-
-    private async client(key: string | undefined): ReturnType<Observer["client"]> {
-        if (key === undefined) throw new Error("no voter answers");
-        return this.observer.client(key);
     }
 }

@@ -103,7 +103,7 @@ export class Observer {
      */
     private async ask(host: WantedHost, seen: HostSeen): Promise<HostSeen> {
         const isAsked = this.lent?.has(host.key) ?? this.credentials !== undefined;
-        const unasked = { ...seen, status: undefined, servesPeers: false, barred: undefined };
+        const unasked = { ...seen, status: undefined, servesPeers: false, isUncounted: false, barred: undefined };
         if (seen.unit !== "active" || !isAsked) return unasked;
         const [first, ...others] = placesOf(host, seen.serving);
         let status = await this.status(host, first);
@@ -132,7 +132,11 @@ export class Observer {
         if (!active) return { hosts, cluster: { ...cluster, isLeaderMute: true } };
         const serving = silent.map(([key, seen]) => {
             const member = memberOf(world, this.host(key));
-            return [key, { ...seen, servesPeers: member !== undefined && active.has(member.id) }] as const;
+            const heard = member && active.get(member.id);
+            return [
+                key,
+                { ...seen, servesPeers: heard !== undefined, isUncounted: heard?.isConnected === false },
+            ] as const;
         });
         return { hosts: { ...hosts, ...Object.fromEntries(serving) }, cluster };
     }

@@ -8,16 +8,17 @@ export function answeringAs({ hosts }: Observation, memberId: Id | undefined): s
 
 /** The leader's: promotions and transfers are refused or forwarded, with trouble, elsewhere. Where it does not answer, any voter's. */
 export function leaderToAsk(seen: Observation): string | undefined {
-    return answeringAs(seen, seen.cluster?.leaderId) ?? voterToAsk(seen);
+    return answeringAs(seen, seen.cluster?.leaderId) ?? votersToAsk(seen)[0];
 }
 
-/** A healthy voter's: the leader's if there is a choice, and never that of the member which is to go. */
-export function voterToAsk({ hosts, cluster }: Observation, except?: Id): string | undefined {
+/** Healthy voters', in the order in which they are asked: the leader's first, and never that of the member which is to go. */
+export function votersToAsk({ hosts, cluster }: Observation, except?: Id): readonly string[] {
+    const leads = (key: string): boolean => hosts[key]?.status?.memberId === cluster?.leaderId;
     const healthy = Object.keys(hosts).filter((key) => {
         const { status } = hosts[key]!;
         return status?.isHealthy && status.memberId !== except;
     });
-    return healthy.find((key) => hosts[key]?.status?.memberId === cluster?.leaderId) ?? healthy[0];
+    return [...healthy.filter(leads), ...healthy.filter((key) => !leads(key))];
 }
 
 /**

@@ -6,7 +6,7 @@ import { isEtcdError } from "./errors";
 import type { EtcdAccess } from "./etcdAccess";
 import { toEtcdError } from "./etcdErrors";
 import { decimalId, hexId } from "./etcdId";
-import { EtcdMetrics } from "./etcdMetrics";
+import { EtcdMetrics, type PeerTraffic } from "./etcdMetrics";
 import { Tunnel } from "./tunnel";
 
 /** 64-bit ids of members and clusters, here and everywhere in the package: lower-case hexadecimal, as etcd's logs print them. */
@@ -195,11 +195,11 @@ export class EtcdClient {
     }
 
     /**
-     * The other members from which this one hears right now. Ask the leader: it hears each follower and learner every 0.1 s.
+     * By id, the other members from which this one hears right now. Ask the leader: it hears each follower and learner every 0.1 s.
      * One that died is not among them, one that is cut off neither; to be sure of that takes up to 1.5 s.
      * A member hears a learner before the learner serves clients.
      */
-    async activePeers(): Promise<ReadonlySet<Id>> {
+    async activePeers(): Promise<ReadonlyMap<Id, PeerTraffic>> {
         return this.#within("look at peers", () => this.#metrics.activePeers());
     }
 

@@ -44,8 +44,8 @@ export class EtcdMetrics {
         this.#get = isPlain ? http.get : https.get;
     }
 
-    /** The peers from which something came while we looked, or since we looked a moment ago. */
-    async activePeers(): Promise<ReadonlySet<string>> {
+    /** By id, the peers from which something came while we looked, or since we looked a moment ago. */
+    async activePeers(): Promise<ReadonlyMap<string, PeerTraffic>> {
         const began = performance.now();
         const last = this.#last;
         const first = last && began - last.at < RECENT_MS ? last.peers : await this.#look();
@@ -56,7 +56,7 @@ export class EtcdMetrics {
             const expected = [...now].filter(([id, peer]) => peer.isConnected || miscounted.has(id));
             const heard = expected.filter(([id, peer]) => peer.receivedBytes > before(id));
             if (heard.length === expected.length || performance.now() - began > PATIENCE_MS) {
-                return new Set(heard.map(([id]) => id));
+                return new Map(heard);
             }
             await pause(PAUSE_MS);
         }

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { voters } from "../integration/fixture";
 import { hasPrinted } from "../integration/moments";
 import { Project } from "../integration/project";
+import { keepFromCalling } from "../oneWay";
 import { FaultBed, lookAfter } from "./faultBed";
 import { Gate } from "./gate";
 import { Signs } from "./signs";
@@ -104,6 +105,25 @@ describe("fault: what can happen to who joins and who leaves", () => {
         await site.mustUp(["a", "b"], changes);
         assertLed((await site.endWork(["a", "b"]))!);
         await site.isDone(["a", "b"], changes);
+    });
+
+    it("a leader that can't call a voter, and counts it as gone, has another one asked: the list grows and shrinks", async () => {
+        const [a, b, changes] = [site.host("a"), site.host("b"), { allowEvenSize: true }];
+        await site.mustUp(["a", "b"], changes);
+        assert.equal(await site.leader(["a", "b"]), "a");
+        const id = (await site.memberId("a", "b")) ?? "";
+        const letCall = await keepFromCalling(a, b, 2380);
+        try {
+            await until(async () => (await signs.heard()).get(id)?.isConnected === false);
+            await site.work("the leader can't call a voter");
+            await site.mustUp(3);
+            await site.mustUp(["a", "b"], changes);
+            assert.equal((await signs.heard()).get(id)?.isConnected, false, "it could call all the same");
+            assert.equal(await site.leader(["a", "b"]), "a");
+        } finally {
+            await letCall();
+        }
+        await site.converges(["a", "b"], changes);
     });
 
     it("a promotion whose answer is lost is looked at by the next run, which promotes nobody twice", async () => {

@@ -5,6 +5,7 @@ import { hostPaths } from "../../components/host/paths";
 import { directWay } from "../../components/remote/direct";
 import type { EtcdCredentials } from "../../components/remote/etcdAccess";
 import { openEtcd, type EtcdClient } from "../../components/remote/etcdClient";
+import type { PeerTraffic } from "../../components/remote/etcdMetrics";
 import type { Lab, LabHost } from "../../lab";
 import { ControlGroup } from "../../lab/controlGroup";
 
@@ -58,9 +59,9 @@ export class Signs {
         return (list ?? []).flatMap(({ id, isLearner }) => (isLearner ? [] : [id]));
     }
 
-    /** Ids of the members with which that one exchanges messages. */
-    async heard(): Promise<ReadonlySet<string>> {
-        return (await (await this.ask())?.activePeers()) ?? new Set();
+    /** Members with which that one exchanges messages, by id. */
+    async heard(): Promise<ReadonlyMap<string, PeerTraffic>> {
+        return (await (await this.ask())?.activePeers()) ?? new Map<string, PeerTraffic>();
     }
 
     private async members(): Promise<string> {

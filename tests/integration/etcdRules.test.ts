@@ -195,6 +195,23 @@ for (const [called, open] of Object.entries(subjects)) {
             assert.equal(await subject.hears("c", "b"), false);
         });
 
+        it("judge each by the connections that it made: a voter that it can't call keeps one from changes which that voter lets pass", async () => {
+            await grown(subject, "abc", [2, 2, 2]);
+            assert.equal(subject.update("a", "b", "d"), "ok");
+            await subject.stop("b");
+            await until(subject, "a hears b no more", async () => !(await subject.hears("a", "b")));
+            subject.restart("b");
+            await until(subject, "b hears a and c", async () => {
+                return (await subject.hears("b", "a")) && (await subject.hears("b", "c"));
+            });
+            await insist(subject, "add e by way of b", () => subject.add("b", "e"));
+            assert.equal(subject.remove("a", "e"), "ok");
+            assert.equal(subject.add("a", "e"), "unhealthy-cluster");
+            assert.equal(subject.remove("a", "c"), "unhealthy-cluster");
+            assert.equal(subject.remove("b", "c"), "ok");
+            assert.deepEqual(subject.list("a"), ["a votes", "d votes"]);
+        });
+
         it("let nobody join who finds no member where the list says", async () => {
             await grown(subject, "a", [2]);
             assert.equal(subject.update("a", "a", "e"), "ok");

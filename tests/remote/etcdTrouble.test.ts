@@ -2,7 +2,9 @@ import assert from "node:assert/strict";
 
 import { ConnectionPool } from "../../components/remote/connectionPool";
 import type { EtcdClient } from "../../components/remote/etcdClient";
+import type { PeerTraffic } from "../../components/remote/etcdMetrics";
 import type { Lab, LabHost } from "../../lab";
+import { keepFromCalling } from "../oneWay";
 import { EtcdHosts } from "./etcdHosts";
 import { etcdFailure, openHosts, targetOf } from "./hosts";
 import { Program } from "./program";
@@ -80,24 +82,21 @@ describe("A client of etcd", () => {
 
     it("hears from a peer that counts as not connected, since the leader can't call it", async () => {
         // What the peer sends then comes by calls of its own.
-        const [table, port] = ["table inet uncalled", `ip daddr ${b.address} tcp dport 2380`];
-        await a.output(
-            `nft '${table} { chain out { type filter hook output priority 0; ${port} tcp flags & (syn | ack) == syn drop; }; }'
-            ss --tcp --kill dst ${b.address} and '( dport = :2380 )'`,
-        );
+        const letCall = await keepFromCalling(a, b, 2380);
         try {
             await until(
                 "the leader counts it as not connected",
                 10,
                 async () => (await etcd.countsAsConnected(a, learner)) === "0",
             );
-            await until("it is heard", 5, async () => (await client.activePeers()).has(learner));
+            const heard = async (): Promise<PeerTraffic | undefined> => (await client.activePeers()).get(learner);
+            await until("it is heard", 5, async () => (await heard())?.isConnected === false);
             assert.equal(await etcd.countsAsConnected(a, learner), "0");
             await b.freezeProcess("etcd");
             assert.equal((await client.activePeers()).has(learner), false, "it says nothing any more");
         } finally {
             await b.thawProcess("etcd");
-            await a.output(`nft delete ${table}`);
+            await letCall();
         }
         await until("the leader calls it again", 20, async () => (await etcd.countsAsConnected(a, learner)) === "1");
     });

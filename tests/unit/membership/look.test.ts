@@ -127,9 +127,21 @@ describe("a look at a host", () => {
 
         const isBDead = (seen: Observation): boolean => isDead({ seen, wanted }, members[1]!);
 
+        const heard = (...peers: [id: string, isConnected: boolean][]): EtcdClient["activePeers"] => {
+            const traffic = peers.map(([id, isConnected]) => [id, { isConnected, receivedBytes: 9 }] as const);
+            return () => Promise.resolve(new Map(traffic));
+        };
+
         it("takes it for dead when the leader does not hear it", async () => {
-            assert.equal(isBDead(await seeB(() => Promise.resolve(new Set(["3"])))), true);
-            assert.equal(isBDead(await seeB(() => Promise.resolve(new Set(["2", "3"])))), false);
+            assert.equal(isBDead(await seeB(heard(["3", true]))), true);
+            assert.equal(isBDead(await seeB(heard(["2", true], ["3", true]))), false);
+        });
+
+        it("tells whether the leader counts it as connected, where it hears it", async () => {
+            const uncounted = await seeB(heard(["2", false], ["3", true]));
+            assert.equal(isBDead(uncounted), false);
+            assert.equal(uncounted.hosts.b?.isUncounted, true);
+            assert.equal((await seeB(heard(["2", true], ["3", true]))).hosts.b?.isUncounted, false);
         });
 
         it("does not when the leader does not say whom it hears", async () => {

@@ -1,6 +1,6 @@
 /** A step's effects on the model, one after the other: a run can die before each of them, and after the last. */
 import type { Desired, Identity, Observation, Step, WantedHost } from "../../../../components/membership/types";
-import { leaderToAsk, voterToAsk } from "../../../../components/membership/whomToAsk";
+import { leaderToAsk, votersToAsk } from "../../../../components/membership/whomToAsk";
 import { joinersAfter } from "../../../../components/membership/rules/admit";
 import { memberOf, restoration } from "../../../../components/membership/world";
 import { Endpoint, EtcdRefusal } from "./etcd";
@@ -57,7 +57,7 @@ export class Actor {
             case "activate":
                 return this.onHosts(step.hosts, (key) => this.activate(key, this.generation(key)));
             case "add-learner":
-                return this.onEtcd(() => this.anyVoter().addLearner(step.peerUrl));
+                return this.onEtcd(() => this.askVoters((voter) => voter.addLearner(step.peerUrl)));
             case "join": {
                 const file = { initialCluster: step.initialCluster, state: "existing" as const };
                 const identity = this.identity(this.seen.cluster?.clusterId, step.memberId);
@@ -76,7 +76,7 @@ export class Actor {
             case "start":
                 return this.onHosts([step.host], (key) => this.start(key));
             case "update-peer":
-                return this.onEtcd(() => this.anyVoter().update(step.memberId, step.to));
+                return this.onEtcd(() => this.askVoters((voter) => voter.update(step.memberId, step.to)));
             case "promote":
                 return {
                     effects: [
@@ -94,7 +94,7 @@ export class Actor {
                 const { snapshotOn } = step;
                 const snapshot =
                     snapshotOn === undefined ? [] : [() => void new Endpoint(this.lab, this.reach(snapshotOn))];
-                const removal = (): void => this.anyVoter(step.memberId).remove(step.memberId);
+                const removal = (): void => this.askVoters((voter) => voter.remove(step.memberId), step.memberId);
                 return {
                     effects: [...snapshot, removal],
                     hosts: gone.filter((key) => this.seen.hosts[key]?.reach.ok),
@@ -257,8 +257,16 @@ export class Actor {
         return this.endpoint(leaderToAsk(this.seen));
     }
 
-    private anyVoter(except?: string): Endpoint {
-        return this.endpoint(voterToAsk(this.seen, except));
+    private askVoters(call: (voter: Endpoint) => void, except?: string): void {
+        const keys = votersToAsk(this.seen, except);
+        for (const key of [keys[0], ...keys.slice(1)]) {
+            try {
+                return call(this.endpoint(key));
+            } catch (error) {
+                const isLast = key === keys.at(-1);
+                if (isLast || !(error instanceof EtcdRefusal) || error.code !== "unhealthy-cluster") throw error;
+            }
+        }
     }
 
     private endpoint(key: string | undefined): Endpoint {

@@ -8,7 +8,7 @@ export class Network {
 
     constructor(private readonly lab: Lab) {}
 
-    /** As its own metrics tell: it has called the other where the list says, and was answered. */
+    /** Counts it as connected, as etcd itself does: it has called the other where the list says, and was answered. */
     hears(one: Machine, other: Machine): boolean {
         return this.areConnected(one, other) && (one === other || this.calls(one, other) || this.keeps(one, other));
     }
