@@ -17,6 +17,12 @@ export function hostOfUrl(url: string): string {
     return new URL(url).hostname.replace(/^\[|\]$/g, "");
 }
 
+/** The port that a URL names, or that its scheme stands for. */
+export function portOfUrl(url: string): number {
+    const { port, protocol } = new URL(url);
+    return Number(port || (protocol === "http:" ? 80 : 443));
+}
+
 /** Whether an address or network is one of IPv4 in IPv6's form, `::ffff:10.0.0.50`, however it is written: no packet has such a source. */
 export function isMapped(address: string): boolean {
     const [host = "", length = "128"] = address.split("/");

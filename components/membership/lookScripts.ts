@@ -1,4 +1,5 @@
 /** What a host's shell is asked: texts only, which change nothing. */
+import { hostOfUrl, portOfUrl } from "../address";
 import { EDITED } from "../host/generation";
 import type { HostPaths } from "../host/paths";
 import { SNAPSHOT_PRINT } from "../host/snapshot";
@@ -22,6 +23,17 @@ export const DAMAGE = [
     "(bootstrap failed|discovery failed|cannot be repaired|unmarshal protobuf message failed).*(proto:|wal: |max entry size limit exceeded|unexpected block type)",
     "is out of range \\[(lastIndex|[0-9]+, )",
 ].join("|");
+
+const CALL_SECONDS = 2;
+
+/** Ends well where one of these takes a connection from this host. Every Debian has bash, which asks without another program. */
+export function callsOne(urls: readonly string[]): string {
+    const calls = urls.map((url) => {
+        const place = `${shellQuote(hostOfUrl(url))} ${portOfUrl(url)}`;
+        return `timeout ${CALL_SECONDS} bash -c 'exec 3<>"/dev/tcp/$0/$1"' ${place} 2>/dev/null`;
+    });
+    return calls.join(" || ");
+}
 
 /** One look at a host: lines of \`key=value\`, then two files, each line of theirs after its name. */
 export function look(paths: HostPaths): string {

@@ -15,9 +15,9 @@ import { isSame } from "../stateValues";
 import { messageOf } from "./errors";
 import type { Away } from "./locked";
 import { isAtItsPlace, isUp, memberOf } from "./world";
-import { look } from "./lookScripts";
+import { callsOne, look } from "./lookScripts";
 import { parseLook, unreachable } from "./seen";
-import type { ClusterSeen, Desired, HostSeen, MemberStatus, Observation, Serving, WantedHost } from "./types";
+import type { ClusterSeen, Desired, HostSeen, Member, MemberStatus, Observation, Serving, WantedHost } from "./types";
 
 /** The parts of the world that a step may have changed. */
 export interface Scope {
@@ -103,7 +103,7 @@ export class Observer {
      */
     private async ask(host: WantedHost, seen: HostSeen): Promise<HostSeen> {
         const isAsked = this.lent?.has(host.key) ?? this.credentials !== undefined;
-        const unasked = { ...seen, status: undefined, servesPeers: false, isUncounted: false, barred: undefined };
+        const unasked = { ...seen, status: undefined, servesPeers: false, isUncallable: false, barred: undefined };
         if (seen.unit !== "active" || !isAsked) return unasked;
         const [first, ...others] = placesOf(host, seen.serving);
         let status = await this.status(host, first);
@@ -130,15 +130,25 @@ export class Observer {
             .then((client) => client.activePeers())
             .catch(() => undefined);
         if (!active) return { hosts, cluster: { ...cluster, isLeaderMute: true } };
-        const serving = silent.map(([key, seen]) => {
+        const serving = silent.map(async ([key, seen]) => {
             const member = memberOf(world, this.host(key));
             const heard = member && active.get(member.id);
-            return [
-                key,
-                { ...seen, servesPeers: heard !== undefined, isUncounted: heard?.isConnected === false },
-            ] as const;
+            if (!heard) return [key, { ...seen, servesPeers: false }] as const;
+            // A count of none may be out of date; or the member calls the leader, and not the other way.
+            const isCalled = heard.isConnected || (member.isLearner && (await this.canCall(leader[0], member)));
+            return [key, { ...seen, servesPeers: isCalled, isUncallable: member.isLearner && !isCalled }] as const;
         });
-        return { hosts: { ...hosts, ...Object.fromEntries(serving) }, cluster };
+        return { hosts: { ...hosts, ...Object.fromEntries(await Promise.all(serving)) }, cluster };
+    }
+
+    private async canCall(key: string, { peerUrls }: Member): Promise<boolean> {
+        const answer = this.connection(key).then((connection) =>
+            connection.run(callsOne(peerUrls), { timeoutSeconds: this.wanted.timeouts.commandSeconds }),
+        );
+        return answer.then(
+            ({ code }) => code === 0,
+            () => false,
+        );
     }
 
     private async status(host: WantedHost, place: Place): Promise<MemberStatus | undefined> {

@@ -1,5 +1,5 @@
 /** What is said to a host's shell. Pure: texts only. Each script can be run again, and each leaves whole files behind. */
-import { hostOfUrl, isAddress } from "../address";
+import { hostOfUrl, isAddress, portOfUrl } from "../address";
 import { takeoverNote } from "../adoption/foreign";
 import { removeDropIns } from "../adoption/scripts";
 import type { HostPaths } from "../host/paths";
@@ -285,10 +285,8 @@ echo "$file"`;
 export function dropConnections(peerPort: number, silent: readonly string[]): string {
     const urls = silent.filter((url) => isAddress(hostOfUrl(url)));
     const lines = urls.map((url) => {
-        const { hostname, port, protocol } = new URL(url);
-        const theirs = port || (protocol === "http:" ? "80" : "443");
-        const filter = `'( sport = :${peerPort} or dport = :${theirs} )'`;
-        return `ss --tcp --kill dst ${shellQuote(hostname)} and ${filter} >/dev/null 2>&1 || true`;
+        const filter = `'( sport = :${peerPort} or dport = :${portOfUrl(url)} )'`;
+        return `ss --tcp --kill dst ${shellQuote(new URL(url).hostname)} and ${filter} >/dev/null 2>&1 || true`;
     });
     return lines.join("\n");
 }

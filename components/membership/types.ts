@@ -109,8 +109,8 @@ export interface HostSeen {
     readonly barred?: string | undefined;
     /** It exchanges messages with the leader: a learner that has started is seen here before it answers clients. */
     readonly servesPeers: boolean;
-    /** It does so by calls of its own: the leader counts no connection to where the list has it. */
-    readonly isUncounted?: boolean;
+    /** A learner that the leader hears, and can't call where the list has it. */
+    readonly isUncallable?: boolean;
 }
 
 /** What a generation says about its member. */

@@ -107,6 +107,22 @@ describe("fault: what can happen to who joins and who leaves", () => {
         await site.isDone(["a", "b"], changes);
     });
 
+    it("a learner that calls the leader, and can't be called by it, is not promoted, and the error says so", async () => {
+        const [a, b, changes] = [site.host("a"), site.host("b"), { allowEvenSize: true }];
+        const letCall = await keepFromCalling(a, b, 2380);
+        try {
+            await site.work("the leader can't call a learner");
+            const why =
+                /not until learner "b" is reached by the leader; the leader hears from it, and can't call https:\/\/10\.107\.2\.12:2380/;
+            const run = await site.mustRefuse(["a", "b"], why, changes);
+            assert.doesNotMatch(run.text, /promote "b"/);
+            assert.deepEqual(await voters(a, cluster), ["a"]);
+        } finally {
+            await letCall();
+        }
+        await site.converges(["a", "b"], changes);
+    });
+
     it("a leader that can't call a voter, and counts it as gone, has another one asked: the list grows and shrinks", async () => {
         const [a, b, changes] = [site.host("a"), site.host("b"), { allowEvenSize: true }];
         await site.mustUp(["a", "b"], changes);

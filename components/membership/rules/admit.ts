@@ -156,7 +156,12 @@ export const promote: Rule = (world) => {
 export const awaitLearner: Rule = (world) => {
     const [slow] = declaredLearners(world);
     if (!slow) return undefined;
-    if (isLeaderAsked(world)) return waitForLearner(world, slow.host, slow.member, "reaches the leader");
+    if (isLeaderAsked(world)) {
+        if (!seenHost(world, slow.host).isUncallable)
+            return waitForLearner(world, slow.host, slow.member, "reaches the leader");
+        const remedy = `the leader hears from it, and can't call ${slow.member.peerUrls.join(",")}: see what keeps members out there, as a firewall in front of "${slow.host.name}"`;
+        return { ...waitForLearner(world, slow.host, slow.member, "is reached by the leader"), remedy };
+    }
     const until = `the leader says whether it hears learner "${slow.host.name}"`;
     const said = wait(until, world.wanted.timeouts.healthSeconds, [slow.host.key]);
     return { ...said, remedy: muteLeaderRemedy(world) };

@@ -152,13 +152,13 @@ export const noteItsPlace: Rule = (world) => {
 
 /**
  * Invariant: a member that its peers can't find is told of before anything is tried on it. It is sure to be nowhere else: nobody hears
- * from it, or only by calls of its own while it runs here, or it has changed its port alone.
+ * from it, or it has changed its port alone.
  */
 export const readdressSilent: Rule = (world) => {
     if (!world.seen.cluster) return undefined;
     for (const { host, member } of moved(world)) {
         const seen = seenHost(world, host);
-        const { status, servesPeers, isUncounted, hasData, serving } = seen;
+        const { status, servesPeers, hasData, serving } = seen;
         if (member.isLearner || status || !hasData) continue;
         // It is this one that its peers hear, where the list says; that it answers no clients is another rule's.
         if (servesPeers && serving && isListed(serving.peerUrl, member.peerUrls)) continue;
@@ -172,8 +172,7 @@ export const readdressSilent: Rule = (world) => {
                 : muteLeaderRemedy(world);
             return { ...wait(until, world.wanted.timeouts.healthSeconds, [host.key]), remedy };
         }
-        const callsThem = isUncounted === true && isUp(seen);
-        if (servesPeers && isElsewhere && !callsThem) {
+        if (servesPeers && isElsewhere) {
             const until = `member "${host.name}" answers at ${host.address}: its peers hear it, and may do so from another machine`;
             return wait(until, world.wanted.timeouts.healthSeconds, [host.key]);
         }

@@ -1,11 +1,13 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { Observer } from "../../../components/membership/observe";
-import type { HostSeen, Observation } from "../../../components/membership/types";
+import type { HostSeen, Member, Observation } from "../../../components/membership/types";
 import { isDead } from "../../../components/membership/world";
 import type { ConnectionPool } from "../../../components/remote/connectionPool";
 import { EtcdError, type RemoteErrorKind } from "../../../components/remote/errors";
@@ -20,10 +22,11 @@ class Sight extends Observer {
     constructor(
         run: (script: string) => RunResult,
         private readonly answers: Readonly<Record<string, Partial<EtcdClient>>> = {},
+        hosts = wanted.hosts,
     ) {
         const connection = { run: (script: string) => Promise.resolve(run(script)) };
         const pool = { connect: () => Promise.resolve(connection) } as unknown as ConnectionPool;
-        super(wanted, pool, credentials, "ssh");
+        super({ ...wanted, hosts }, pool, credentials, "ssh");
     }
 
     override client(key: string): Promise<EtcdClient> {
@@ -100,7 +103,11 @@ describe("a look at a host", () => {
             isLearner: false,
         }));
 
-        async function seeB(activePeers: EtcdClient["activePeers"]): Promise<Observation> {
+        async function seeB(
+            activePeers: EtcdClient["activePeers"],
+            changes: Partial<Member> = {},
+        ): Promise<Observation> {
+            const list = members.map((member) => (member.name === "b" ? { ...member, ...changes } : member));
             const answering = (memberId: string): Partial<EtcdClient> => ({
                 status: () =>
                     Promise.resolve({
@@ -116,12 +123,14 @@ describe("a look at a host", () => {
                         errors: [],
                     }),
                 isHealthy: () => Promise.resolve(true),
-                memberList: () => Promise.resolve(members),
+                memberList: () => Promise.resolve(list),
                 alarms: () => Promise.resolve([]),
                 activePeers,
                 close: () => {},
             });
-            const sight = new Sight((script) => run(script, active), { a: answering("1"), c: answering("3") });
+            const answers = { a: answering("1"), c: answering("3") };
+            const hosts = wanted.hosts.map((host, index) => ({ ...host, peerUrl: list[index]!.peerUrls[0]! }));
+            const sight = new Sight((script) => run(script, active), answers, hosts);
             return sight.observe();
         }
 
@@ -137,11 +146,23 @@ describe("a look at a host", () => {
             assert.equal(isBDead(await seeB(heard(["2", true], ["3", true]))), false);
         });
 
-        it("tells whether the leader counts it as connected, where it hears it", async () => {
-            const uncounted = await seeB(heard(["2", false], ["3", true]));
-            assert.equal(isBDead(uncounted), false);
-            assert.equal(uncounted.hosts.b?.isUncounted, true);
-            assert.equal((await seeB(heard(["2", true], ["3", true]))).hosts.b?.isUncounted, false);
+        it("has the leader's host call a learner that the leader hears, and does not count as connected", async () => {
+            const server = createServer().listen(0, "127.0.0.1");
+            await once(server, "listening");
+            const peerUrl = `https://127.0.0.1:${(server.address() as AddressInfo).port}`;
+            const seen = async (changes: Partial<Member>, isConnected = false): Promise<HostSeen | undefined> =>
+                (await seeB(heard(["2", isConnected]), { peerUrls: [peerUrl], ...changes })).hosts.b;
+            const learner = { isLearner: true };
+            assert.equal((await seen(learner))?.servesPeers, true);
+            assert.equal(
+                (await seen({ isLearner: false }))?.servesPeers,
+                false,
+                "a voter's certificate is not looked at",
+            );
+            await new Promise((resolve) => server.close(resolve));
+            const { servesPeers, isUncallable } = (await seen(learner))!;
+            assert.deepEqual({ servesPeers, isUncallable }, { servesPeers: false, isUncallable: true });
+            assert.equal((await seen(learner, true))?.servesPeers, true);
         });
 
         it("does not when the leader does not say whom it hears", async () => {

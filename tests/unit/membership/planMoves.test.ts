@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 
 import { readdressSilent } from "../../../components/membership/rules/readdress";
-import type { HostSeen, World } from "../../../components/membership/types";
+import type { World } from "../../../components/membership/types";
 import { grown, type Cluster } from "./model/cluster";
 import { Endpoint } from "./model/etcd";
 import { Died } from "./model/run";
@@ -179,17 +179,6 @@ describe("the plan for members that serve their peers elsewhere from now on", ()
 
         it("lists it there when the leader hears it nowhere", () => {
             assert.equal(readdressSilent(moved())?.verdict, "step");
-        });
-
-        it("waits while the leader hears it, unless by calls of its own while it runs here", () => {
-            const { seen, wanted } = moved();
-            const heard = (changes: Partial<HostSeen>): string | undefined => {
-                const heardSo = but("b", () => ({ servesPeers: true, serving: undefined, ...changes }))(seen);
-                return readdressSilent({ seen: heardSo, wanted })?.verdict;
-            };
-            assert.equal(heard({ unit: "activating", isUncounted: false }), "wait");
-            assert.equal(heard({ unit: "inactive", isUncounted: true }), "wait");
-            assert.equal(heard({ unit: "activating", isUncounted: true }), "step");
         });
 
         const says = (world: World, remedy: RegExp): void => {

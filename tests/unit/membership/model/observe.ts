@@ -114,7 +114,7 @@ function ask(lab: Lab, machine: Machine, seen: HostSeen): HostSeen {
     const isAsked = seen.unit === "active" && machine.isReachable && lab.answers(machine);
     const answer = isAsked ? status(lab, machine) : undefined;
     if (answer === undefined && seen.status === undefined && !seen.servesPeers) return seen;
-    return { ...seen, status: answer, servesPeers: answer?.isHealthy === true, isUncounted: false };
+    return { ...seen, status: answer, servesPeers: answer?.isHealthy === true };
 }
 
 /** Whoever is up and does not answer may take part all the same: the leader tells, if it answers itself. */
@@ -139,9 +139,8 @@ function withPeers(
     const heard = { ...hosts };
     for (const key of silent) {
         const machine = machineAt(lab, wanted, key);
-        const servesPeers = lab.memberOn(machine) !== undefined && lab.network.areConnected(leader, machine);
-        const isUncounted = servesPeers && !lab.network.hears(leader, machine);
-        heard[key] = { ...hosts[key]!, servesPeers, isUncounted };
+        const servesPeers = lab.memberOn(machine) !== undefined && lab.network.hears(leader, machine);
+        heard[key] = { ...hosts[key]!, servesPeers };
     }
     return heard;
 }
