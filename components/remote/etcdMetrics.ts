@@ -25,6 +25,8 @@ export interface PeerTraffic {
 /** A peer that is alive answers the leader's heartbeats, which come every 0.1 s, or every second where somebody has tuned them. */
 const PATIENCE_MS = 1500;
 const PAUSE_MS = 20;
+/** Who has just started, and called first, is called within 0.1 s (etcd rafthttp: dialRetryFrequency). */
+const CALLED_MS = 500;
 /** What came since a look so short ago counts as now. */
 const RECENT_MS = 500;
 
@@ -32,6 +34,8 @@ const RECENT_MS = 500;
 export class EtcdMetrics {
     readonly #agent: http.Agent;
     readonly #get: typeof http.get;
+    /** Since when somebody who counts as not connected is heard all the same. */
+    readonly #uncounted = new Map<string, number>();
     #last: { readonly at: number; readonly peers: ReadonlyMap<string, PeerTraffic> } | undefined;
 
     constructor(
@@ -50,13 +54,15 @@ export class EtcdMetrics {
         const last = this.#last;
         const first = last && began - last.at < RECENT_MS ? last.peers : await this.#look();
         const second = await this.#look();
-        const miscounted = heardUnconnected(last?.peers ?? first, second);
+        const miscounted = this.#miscounted();
         for (let now = second; ; now = await this.#look()) {
             const before = (id: string): number => (miscounted.has(id) ? second : first).get(id)?.receivedBytes ?? 0;
             const expected = [...now].filter(([id, peer]) => peer.isConnected || miscounted.has(id));
             const heard = expected.filter(([id, peer]) => peer.receivedBytes > before(id));
             if (heard.length === expected.length || performance.now() - began > PATIENCE_MS) {
-                return new Map(heard);
+                const active = new Map(heard);
+                for (const id of miscounted) if (!active.has(id)) this.#uncounted.delete(id);
+                return active;
             }
             await pause(PAUSE_MS);
         }
@@ -68,8 +74,25 @@ export class EtcdMetrics {
 
     async #look(): Promise<ReadonlyMap<string, PeerTraffic>> {
         const peers = parsePeerTraffic(await this.#fetch());
-        this.#last = { at: performance.now(), peers };
+        const at = performance.now();
+        for (const [id, { isConnected, receivedBytes }] of peers) {
+            const before = this.#last?.peers.get(id);
+            if (isConnected) this.#uncounted.delete(id);
+            else if (before && receivedBytes > before.receivedBytes && !this.#uncounted.has(id))
+                this.#uncounted.set(id, at);
+        }
+        this.#last = { at, peers };
         return peers;
+    }
+
+    /**
+     * Those who have been heard for some time without counting as connected. They count so until a connection is made anew where a dial
+     * that began before their connections failed after them (etcd rafthttp: pipeline.post deactivates a peer whose streams stand), or as
+     * long as they can't be called. One that died meanwhile would be among them: it is to be heard once more.
+     */
+    #miscounted(): ReadonlySet<string> {
+        const since = performance.now() - CALLED_MS;
+        return new Set([...this.#uncounted].flatMap(([id, at]) => (at < since ? [id] : [])));
     }
 
     #fetch(): Promise<string> {
@@ -88,22 +111,6 @@ export class EtcdMetrics {
             request.setTimeout(this.timeoutSeconds * 1000, () => request.destroy(new Error("deadline exceeded")));
         });
     }
-}
-
-/**
- * Those who were heard while they counted as not connected. They count so until a connection is made anew where a dial that began before
- * their connections failed after them (etcd rafthttp: pipeline.post deactivates a peer whose streams stand). One that died in between would
- * have counted as connected first; it is to be heard once more all the same.
- */
-function heardUnconnected(
-    first: ReadonlyMap<string, PeerTraffic>,
-    second: ReadonlyMap<string, PeerTraffic>,
-): ReadonlySet<string> {
-    const ids = [...second].flatMap(([id, { isConnected, receivedBytes }]) => {
-        const before = first.get(id);
-        return before?.isConnected === false && !isConnected && receivedBytes > before.receivedBytes ? [id] : [];
-    });
-    return new Set(ids);
 }
 
 /** By id. The names are those of etcd v3.4 to v3.7 server/etcdserver/api/rafthttp/metrics.go. */
