@@ -1,7 +1,7 @@
 /** What the list says of a host that is the same machine with the same data, at another address or port. */
 import { hostOfUrl } from "../../address";
 import { withoutTls } from "../../host/settings";
-import type { Member, Rule, Verdict, WantedHost, World } from "../types";
+import type { Member, Rule, Step, Verdict, WantedHost, World } from "../types";
 import {
     hostOf,
     initialCluster,
@@ -11,6 +11,7 @@ import {
     isLeader,
     isLeaderAsked,
     isListed,
+    isSilent,
     isUp,
     knownHosts,
     learners,
@@ -31,7 +32,7 @@ import {
 import { answeringAs } from "../whomToAsk";
 import { handOver, handOverTo } from "./handOver";
 import { remove } from "./remove";
-import { restartInTurn } from "./restart";
+import { restart, restartInTurn } from "./restart";
 
 /** Invariant: a member's data is in one place. Two that start from the same data vote twice. */
 export const twoHomes: Rule = (world) => {
@@ -126,6 +127,17 @@ export function muteLeaderRemedy(world: World): string {
         : `${name} leads, and its metrics can't be read: see why /metrics on its client port does not answer, and run pulumi up`;
 }
 
+/** The last resort for a leader that answers no clients for what it runs: what is staged for it. The quorum may rest on it. */
+function relieveMuteLeader(world: World): Step | undefined {
+    const host = world.wanted.hosts.find((candidate) => {
+        const member = memberOf(world, candidate);
+        return member && isLeader(world, member);
+    });
+    if (!host || !isSilent(seenHost(world, host)) || !runsOther(world, host)) return undefined;
+    const verdict = restart(world, host, "it leads and answers no clients, and another generation is staged");
+    return verdict.verdict === "step" ? verdict.step : undefined;
+}
+
 /** A leader that nobody who starts anew reaches. */
 function leaderBetween(world: World): Voter | undefined {
     const member = members(world).find((one) => isLeader(world, one));
@@ -170,7 +182,10 @@ export const readdressSilent: Rule = (world) => {
             const remedy = isLeader(world, member)
                 ? `it leads, and not from ${host.address}: power off the machine that it is on (${member.peerUrls.join(",")}), and run pulumi up`
                 : muteLeaderRemedy(world);
-            return { ...wait(until, world.wanted.timeouts.healthSeconds, [host.key]), remedy };
+            return {
+                ...wait(until, world.wanted.timeouts.healthSeconds, [host.key], relieveMuteLeader(world)),
+                remedy,
+            };
         }
         if (servesPeers && isElsewhere) {
             const until = `member "${host.name}" answers at ${host.address}: its peers hear it, and may do so from another machine`;

@@ -200,6 +200,19 @@ describe("the plan for members that serve their peers elsewhere from now on", ()
             says({ seen: unasked, wanted }, new RegExp(`"${leader}" leads and can't be asked: bring its host back`));
         });
 
+        it("gives a leader that can't be asked what is staged for it, as the last resort", () => {
+            const { seen, wanted, leader } = moved();
+            const deaf = but(leader, () => ({ ...silent, unit: "active", running: "another" }))(seen);
+            const verdict = readdressSilent({ seen: deaf, wanted });
+            const { name: host, generation } = wanted.hosts.find(({ name }) => name === leader)!;
+            const otherwise = verdict?.verdict === "wait" ? verdict.otherwise : undefined;
+            assert.ok(otherwise?.kind === "restart", verdict?.verdict);
+            assert.deepEqual(
+                [wanted.hosts.find(({ key }) => key === otherwise.host)!.name, otherwise.generation],
+                [host, generation],
+            );
+        });
+
         it("waits while it leads itself, and says which machine is to be powered off", () => {
             const { seen, wanted } = moved();
             const leaderId = seen.cluster!.members.find(({ name }) => name === "b")!.id;

@@ -24,6 +24,7 @@ export class Faults {
             this.damageLog,
             this.emptyFile,
             this.shutPeerOut,
+            this.keepFromCalling,
             this.removeByHand,
             this.addByHand,
             this.addForeign,
@@ -66,7 +67,10 @@ export class Faults {
     }
 
     private mend(machine: Machine): boolean {
-        const wasIll = !machine.isPowered || !machine.isReachable || machine.isFrozen;
+        const { network } = this.lab;
+        const isKept = network.isKeptFromCalling(machine);
+        const wasIll = !machine.isPowered || !machine.isReachable || machine.isFrozen || isKept;
+        network.keepFromCalling(machine, undefined);
         machine.isReachable = true;
         machine.isFrozen = false;
         if (!machine.isPowered) this.lab.boot(machine);
@@ -141,6 +145,12 @@ export class Faults {
         if (first === undefined) return undefined;
         machine.peers = rest;
         return `shuts ${first} out`;
+    }
+
+    private keepFromCalling(machine: Machine): string {
+        const other = this.random.pick(this.lab.machines.filter((one) => one !== machine));
+        this.lab.network.keepFromCalling(machine, other);
+        return `can't call ${other.name}`;
     }
 
     private removeByHand(machine: Machine): string | undefined {

@@ -6,7 +6,20 @@ export class Network {
     /** Connections that were there when they could still be made, by who made them. They end with either process. */
     private readonly kept = new WeakMap<Service, Set<Service>>();
 
+    /** Whom a host can't call, though that one may call it: somebody else's firewall. */
+    private readonly uncalled = new WeakMap<Machine, Machine>();
+
     constructor(private readonly lab: Lab) {}
+
+    keepFromCalling(one: Machine, other: Machine | undefined): void {
+        if (!other) return void this.uncalled.delete(one);
+        this.uncalled.set(one, other);
+        if (one.service && other.service) this.kept.get(one.service)?.delete(other.service);
+    }
+
+    isKeptFromCalling(one: Machine): boolean {
+        return this.uncalled.has(one);
+    }
 
     /** Counts it as connected, as etcd itself does: it has called the other where the list says, and was answered. */
     hears(one: Machine, other: Machine): boolean {
@@ -49,6 +62,7 @@ export class Network {
 
     /** It calls the other where the list says, and has a certificate if it takes one. */
     private calls(one: Machine, other: Machine): boolean {
+        if (this.uncalled.get(one) === other) return false;
         if (!isAsCertified(one) || !isAsCertified(other) || !this.isAtItsPlace(other)) return false;
         return !one.service!.isPlain || other.servedPeerUrl!.startsWith("http:");
     }
